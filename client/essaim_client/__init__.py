@@ -1,0 +1,1 @@
+"""The client library of Essaim: accounts, conversations and paths over asyncio."""

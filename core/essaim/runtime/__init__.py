@@ -1,0 +1,1 @@
+"""What every service runs on: settings, run and drain, links, delivery, errors, metrics, logs, identity, database."""

@@ -1,0 +1,1 @@
+"""Discovery of Essaim: registers nodes and signs the network view."""
