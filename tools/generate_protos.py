@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-GENERATORS = ("grpcio-tools", "mypy-protobuf", "googleapis-common-protos")
+GENERATORS = ("grpcio-tools", "mypy-protobuf")
 GENERATED = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi")
 
 
@@ -59,7 +59,8 @@ def generate(protos: Path, out: Path) -> None:
 
 
 def proto_files(protos: Path) -> list[Path]:
-    return sorted(protos.rglob("*.proto"))
+    """Ours only: the Python of protos/google comes with googleapis-common-protos."""
+    return sorted((protos / "essaim").rglob("*.proto"))
 
 
 def fingerprint(protos: Path) -> str:
@@ -80,20 +81,13 @@ def expected(protos: Path, out: Path) -> Iterator[Path]:
 def run_protoc(protos: Path, out: Path, sources: list[Path]) -> None:
     import grpc_tools
 
-    includes = [protos, Path(str(importlib.resources.files(grpc_tools))) / "_proto", common_protos()]
+    includes = [protos, Path(str(importlib.resources.files(grpc_tools))) / "_proto"]
     command = [sys.executable, "-W", "ignore", "-m", "grpc_tools.protoc"]
     command += [f"-I{include}" for include in includes]
     command += [f"--plugin={name}={plugin(name)}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")]
     command += [f"--{kind}_out={out}" for kind in ("python", "grpc_python")]
-    command += [f"--{kind}_out=quiet:{out}" for kind in ("mypy", "mypy_grpc")]
+    command += [f"--mypy_out=quiet:{out}", f"--mypy_grpc_out=quiet,only_async:{out}"]
     subprocess.run([*command, *map(str, sources)], check=True, capture_output=True, text=True)
-
-
-def common_protos() -> Path:
-    """The folder that holds google/rpc/status.proto, as installed by googleapis-common-protos."""
-    from google.rpc import status_pb2
-
-    return Path(str(status_pb2.__file__)).parents[2]
 
 
 def plugin(name: str) -> str:

@@ -1,1 +1,1 @@
-"""Essaim's shared kernel: `protocol` (pure), `runtime` (services only) and `testing` (shipped test doubles of the outside world)."""
+"""Essaim's shared kernel: `protocol` (pure), `runtime` (services only), `testing` (doubles of the outside world)."""

@@ -1,0 +1,69 @@
+# Every target calls one tool line or one small script in tools/. `make` alone lists them.
+PYTHON  := .venv/bin/python
+ARGS    ?=
+SEEDS   ?= 200
+# LANG is also the shell's locale: it counts only when given to make itself.
+STUBS   := $(if $(filter command,$(firstword $(origin LANG))),$(LANG),python)
+OUT     ?= build/stubs/$(STUBS)
+STAMP   := .venv/.essaim-setup
+SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation tests/integration tests/interop)
+INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate e2e interop stubs baseline lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## create .venv with everything, from hash-pinned requirements
+
+$(STAMP): $(INPUTS)
+	@tools/setup $(STAMP)
+
+protos: setup ## generate the Python stubs from protos/ into core/essaim/<area>/v1
+	@$(PYTHON) tools/generate_protos.py --stamp build/protos.digest
+
+demo: protos ## start a testnet on this machine and run the main job (ARGS=--json)
+	@$(PYTHON) tools/demo.py $(ARGS)
+
+test: protos ## every test that needs Python and a shell only (ARGS="-k name")
+	@$(PYTHON) -m pytest $(SUITES) $(ARGS)
+
+check: protos ## lint, types, import contracts, proto lint and breaking check, size budget
+	@tools/check
+
+format: setup ## format the code and mend what can be mended without thought
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+interop: protos ## the second client, written from protos/ and docs/protocol alone
+	@$(PYTHON) -m pytest tests/interop $(ARGS)
+
+bench: protos ## measure (15 minutes): build/bench.json and a table
+	@$(PYTHON) tests/bench/run.py $(ARGS)
+
+bench-large: protos ## measure with larger networks and longer runs
+	@$(PYTHON) tests/bench/run.py --large $(ARGS)
+
+prove: protos ## the long proofs: every property and simulation with many more cases
+	@ESSAIM_PROVE=1 $(PYTHON) -m pytest tests/property tests/simulation --timeout 3600 $(ARGS)
+
+fuzz: protos ## feed every parser with mutated bytes
+	@ESSAIM_FUZZ=1 $(PYTHON) -m pytest tests/property -k fuzz --timeout 3600 $(ARGS)
+
+simulate: protos ## simulate a swarm with many seeds (SEEDS=200)
+	@ESSAIM_SEEDS=$(SEEDS) $(PYTHON) -m pytest tests/simulation --timeout 3600 $(ARGS)
+
+e2e: protos ## the whole product on Kubernetes
+	@$(PYTHON) -m pytest tests/e2e --timeout 1800 $(ARGS)
+
+stubs: setup ## stubs for a client (LANG=python|go|ts OUT=dir)
+	@$(PYTHON) tools/stubs.py --lang "$(STUBS)" --out "$(OUT)"
+
+baseline: setup ## accept the protos as they are as the base of the breaking check
+	@.venv/bin/buf build --exclude-source-info -o protos/baseline.binpb
+
+lock: setup ## renew requirements/*.txt (ARGS=--upgrade for newer versions)
+	@tools/lock $(ARGS)
+
+clean: ## remove what was made, except .venv
+	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
