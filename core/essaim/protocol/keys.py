@@ -114,8 +114,15 @@ class AgreementKey:
 
     def exchange(self, other: AgreementPublic) -> bytes:
         """The 32-byte shared secret; a point of small order (RFC 7748, section 6.1) is refused."""
+        return self._exchange(other._key)
+
+    def exchange_once(self, other: bytes) -> bytes:
+        """As `exchange`, with a 32-byte key that is used this one time: the onion's hot path."""
+        return self._exchange(X25519PublicKey.from_public_bytes(other))
+
+    def _exchange(self, other: X25519PublicKey) -> bytes:
         try:
-            return self._key.exchange(other._key)
+            return self._key.exchange(other)
         except ValueError as error:
             raise KeyRefusedError("an X25519 key of small order") from error
 

@@ -9,7 +9,7 @@ from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base
 from nacl.exceptions import RuntimeError as SodiumError
 
 from essaim.protocol.geometry import X25519_SIZE, Suite
-from essaim.protocol.keys import AgreementPublic, KeyRefusedError
+from essaim.protocol.keys import KeyRefusedError
 from essaim.protocol.onion.hop import HopPublic, PrivatePair
 
 Randomness = Callable[[int], bytes]
@@ -35,8 +35,8 @@ def encapsulate(hop: HopPublic, suite: Suite, randomness: Randomness) -> tuple[b
 
 
 def decapsulate(pair: PrivatePair, suite: Suite, ciphertext: bytes) -> tuple[bytes, bytes]:
-    """(shared secrets, transcript 32); the ciphertext has the suite's length. KeyRefusedError for a small-order point."""
-    shared = pair.x25519.exchange(AgreementPublic(ciphertext[:X25519_SIZE]))
+    """(shared secrets, transcript 32) of a ciphertext of the suite's length. KeyRefusedError: a small-order point."""
+    shared = pair.x25519.exchange_once(ciphertext[:X25519_SIZE])
     if suite == Suite.HYBRID:
         shared += pair.mlkem.decapsulate(ciphertext[X25519_SIZE:])
     transcript = pair.transcripts[suite].copy()

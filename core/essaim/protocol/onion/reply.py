@@ -66,7 +66,7 @@ class ReplySealer:
         self._ended = False
 
     def seal(self, payload: bytes, *, last: bool) -> tuple[int, bytes]:
-        """(sequence, cell) of the next reply. ValueError beyond `max_payload`, after the last and after 2^16 replies."""
+        """(sequence, cell) of the next reply. ValueError beyond `max_payload` or after the end."""
         return self._seal(ReplyKind.LAST if last else ReplyKind.MORE, payload)
 
     def heartbeat(self) -> tuple[int, bytes]:
@@ -99,7 +99,7 @@ class ReplyRelay:
             self.ended = True
             raise ReplyOrderError("not the next reply of this call")
         self.next_seq += 1
-        return stream_xor(self._keys.reply, cell, nonce_of(seq))
+        return stream_xor(self._keys.reply, nonce_of(seq), cell)
 
     def fail(self, refusal: Refusal, time_ms: int = 0) -> tuple[int, bytes]:
         """(sequence, error cell) for the hop before, in place of the next reply. `time_ms`: this node's clock, or 0.
@@ -135,7 +135,7 @@ class ReplyOpener:
         nonce = nonce_of(seq)
         peeled = [cell]
         for relay in self._relays:
-            peeled.append(stream_xor(relay.reply, peeled[-1], nonce))
+            peeled.append(stream_xor(relay.reply, nonce, peeled[-1]))
         plain = _opened(self._end.reply, nonce, peeled[-1])
         if plain is None:
             return self._hop_error(nonce, peeled)

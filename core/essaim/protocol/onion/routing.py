@@ -7,8 +7,8 @@ is RELAY. Anything else is refused: one meaning has one form.
 """
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from essaim.protocol.geometry import KEY_ID_SIZE, NODE_ID_SIZE
 from essaim.protocol.onion.refusal import BadCellError
@@ -27,11 +27,11 @@ class Command(IntEnum):
     DROP = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Routing:
+class Routing(NamedTuple):
     """One hop's instruction. `minute` is the unix minute of issue, the same in all layers."""
 
-    command: Command
+    command: int
+    """A Command."""
     minute: int
     next_node: bytes = _NO_NODE
     next_key_id: bytes = _NO_KEY
@@ -50,4 +50,4 @@ class Routing:
             raise BadCellError("a next node where none belongs, or none where one does")
         if command != Command.RELAY and next_key_id != _NO_KEY:
             raise BadCellError("a next key where none belongs")
-        return cls(Command(command), minute, next_node, next_key_id)
+        return cls(command, minute, next_node, next_key_id)

@@ -1,17 +1,20 @@
-"""The key schedule of a hop, and the stream cipher of headers, bodies and replies.
+"""The key schedule of a hop, and its stream cipher.
 
     IKM  = X25519 secret 32 || [ML-KEM secret 32] || SHA3-256(public keys of the node || KEM ciphertext)
     OKM  = HKDF-SHA256(IKM, salt "essaim/onion/v1", info = the first 8 bytes of the hop's header, 176 bytes)
-         = k_hdr 32 | k_mac 32 | k_body 32 | k_reply 32 | k_err 32 | replay tag 16
+         = k_stream 32 | k_mac 32 | k_payload 32 | k_reply 32 | k_error 32 | replay tag 16
 
-Info binds version, suite, cell class, reply class and key id (security of the combiner: X-Wing, draft-connolly-cfrg;
-both secrets, ciphertexts and public keys are in the input). The stream is ChaCha20 (RFC 8439, section 2.4), counter 0.
+Info binds version, suite, cell class, reply class and key id; both secrets, all ciphertexts and public keys are in the
+input (as in X-Wing, draft-connolly-cfrg-xwing-kem). The stream is ChaCha20 (RFC 8439, section 2.4) from counter 0:
+k_stream with HEADER_NONCE for beta and BODY_NONCE for a relay's body, k_reply with the sequence for replies.
 """
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -21,9 +24,13 @@ from essaim.protocol.geometry import REPLAY_TAG_SIZE, CellClass
 
 LABEL = b"essaim/onion/v1"
 SECRETS_SIZE = 5 * 32 + REPLAY_TAG_SIZE
-ZERO_NONCE = bytes(12)
-_SHA256 = SHA256()
 _COUNTER = bytes(4)
+HEADER_NONCE = _COUNTER + bytes(12)
+"""As the library takes it: the block counter, little-endian, then the nonce."""
+BODY_NONCE = _COUNTER + (1).to_bytes(12, "big")
+PAYLOAD_NONCE = bytes(12)
+_SHA256 = SHA256()
+_split = struct.Struct("32s32s32s32s32s16s").unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +42,12 @@ class CallKeys:
     error: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class HopSecrets:
-    """All that one hop derives from a cell."""
+class HopSecrets(NamedTuple):
+    """All that one hop derives from a cell. Never printed, never kept."""
 
-    header: bytes
+    stream: bytes
     mac: bytes
-    body: bytes
+    payload: bytes
     reply: bytes
     error: bytes
     tag: bytes
@@ -50,11 +56,19 @@ class HopSecrets:
 def derive(shared: bytes, transcript: bytes, prefix: bytes) -> HopSecrets:
     """The secrets of a hop. `prefix` is the first 8 bytes of its header, `transcript` the SHA3-256 of above."""
     okm = HKDF(_SHA256, SECRETS_SIZE, LABEL, prefix).derive(shared + transcript)
-    return HopSecrets(okm[:32], okm[32:64], okm[64:96], okm[96:128], okm[128:160], okm[160:])
+    return HopSecrets(*_split(okm))
 
 
-def stream_xor(key: bytes, data: bytes | memoryview, nonce: bytes = ZERO_NONCE) -> bytes:
-    """`data` XOR ChaCha20(key, nonce), counter from 0. Never twice under one (key, nonce)."""
+def header_stream(secrets: HopSecrets) -> CipherContext:
+    """The cipher of one hop at the start of its header stream; `reset_nonce(BODY_NONCE)` turns it to the body.
+
+    Setting one up costs as much as 8 KiB of stream, so a hop has a single one.
+    """
+    return Cipher(ChaCha20(secrets.stream, HEADER_NONCE), None).encryptor()
+
+
+def stream_xor(key: bytes, nonce: bytes, data: bytes) -> bytes:
+    """`data` XOR ChaCha20(key, 12-byte nonce), counter from 0. Never twice under one (key, nonce)."""
     return Cipher(ChaCha20(key, _COUNTER + nonce), None).encryptor().update(data)
 
 

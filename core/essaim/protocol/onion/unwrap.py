@@ -24,7 +24,15 @@ from essaim.protocol.onion.kem import decapsulate
 from essaim.protocol.onion.keyring import Keyring
 from essaim.protocol.onion.refusal import BadCellError, KeyUnknownError
 from essaim.protocol.onion.routing import Command, Routing
-from essaim.protocol.onion.schedule import ZERO_NONCE, CallKeys, HopSecrets, derive, mac_of, stream_xor
+from essaim.protocol.onion.schedule import (
+    BODY_NONCE,
+    PAYLOAD_NONCE,
+    CallKeys,
+    HopSecrets,
+    derive,
+    header_stream,
+    mac_of,
+)
 
 ALL_SUITES = frozenset(Suite)
 _PAD = {suite: bytes(layout.slot) for suite, layout in LAYOUTS.items()}
@@ -69,15 +77,18 @@ def unwrap(
     if pair is None or pair.until_ms <= now_ms:
         raise KeyUnknownError("sealed to a key that is not here")
     secrets = _open(cell, layout, pair)
-    plain = stream_xor(secrets.header, cell[layout.beta_at : layout.gamma_at] + _PAD[layout.suite])
+    stream = header_stream(secrets)
+    plain = stream.update(cell[layout.beta_at : layout.gamma_at] + _PAD[layout.suite])
     routing = Routing.parse(plain[:ROUTING_SIZE])
     pair.replay.admit(secrets.tag, routing.minute, now_ms)
     keys = CallKeys(reply_class, secrets.reply, secrets.error)
     if routing.command == Command.RELAY:
-        return Forward(routing.next_node, _next_cell(cell, layout, plain, routing, secrets), keys)
+        stream.reset_nonce(BODY_NONCE)
+        body = stream.update(memoryview(cell)[layout.header :])
+        return Forward(routing.next_node, _next_header(cell, layout, plain, routing) + body, keys)
     if routing.command == Command.DROP:
         return Drop(keys)
-    return Deliver(_payload(secrets.body, cell[layout.header :]), keys)
+    return Deliver(_payload(secrets.payload, cell[layout.header :]), keys)
 
 
 def _form_of(cell: bytes, suites: Collection[Suite]) -> tuple[Layout, CellClass]:
@@ -104,23 +115,17 @@ def _open(cell: bytes, layout: Layout, pair: PrivatePair) -> HopSecrets:
     return secrets
 
 
-def _next_cell(cell: bytes, layout: Layout, plain: bytes, routing: Routing, secrets: HopSecrets) -> bytes:
+def _next_header(cell: bytes, layout: Layout, plain: bytes, routing: Routing) -> bytes:
+    """The slot taken off gives key id, KEM ciphertext and MAC; what is left of beta has its old length again."""
     kem_end = ROUTING_SIZE + layout.kem
     return b"".join(
-        (
-            cell[:4],
-            routing.next_key_id,
-            plain[ROUTING_SIZE:kem_end],
-            plain[layout.slot :],
-            plain[kem_end : layout.slot],
-            stream_xor(secrets.body, memoryview(cell)[layout.header :]),
-        )
+        (cell[:4], routing.next_key_id, plain[ROUTING_SIZE:kem_end], plain[layout.slot :], plain[kem_end : layout.slot])
     )
 
 
 def _payload(key: bytes, body: bytes) -> bytes:
     try:
-        plain = ChaCha20Poly1305(key).decrypt(ZERO_NONCE, body, None)
+        plain = ChaCha20Poly1305(key).decrypt(PAYLOAD_NONCE, body, None)
     except InvalidTag as error:
         raise BadCellError("the last layer does not open") from error
     end = LENGTH_SIZE + int.from_bytes(plain[:LENGTH_SIZE], "big")

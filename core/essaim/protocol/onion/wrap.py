@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.ciphers import CipherContext
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from essaim.protocol.geometry import (
@@ -10,6 +11,7 @@ from essaim.protocol.geometry import (
     LAYOUTS,
     LENGTH_SIZE,
     MAX_LAYERS,
+    PREFIX_SIZE,
     ROUTING_SIZE,
     VERSION,
     CellClass,
@@ -20,7 +22,16 @@ from essaim.protocol.onion.hop import HopPublic
 from essaim.protocol.onion.kem import Randomness, encapsulate
 from essaim.protocol.onion.reply import ReplyOpener
 from essaim.protocol.onion.routing import Command, Routing
-from essaim.protocol.onion.schedule import ZERO_NONCE, CallKeys, HopSecrets, derive, mac_of, stream_xor
+from essaim.protocol.onion.schedule import (
+    BODY_NONCE,
+    HEADER_NONCE,
+    PAYLOAD_NONCE,
+    CallKeys,
+    HopSecrets,
+    derive,
+    header_stream,
+    mac_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,7 @@ class _Layer:
     front: bytes
     """Prefix, key id and KEM ciphertext: the header up to beta."""
     secrets: HopSecrets
+    stream: CipherContext
 
 
 def wrap(
@@ -80,32 +92,35 @@ def _padded(payload: bytes, size: int) -> bytes:
 def _layer(hop: HopPublic, spec: CellSpec, randomness: Randomness) -> _Layer:
     shared, ciphertext, transcript = encapsulate(hop, spec.suite, randomness)
     prefix = spec.prefix + hop.key_id
-    return _Layer(hop, prefix + ciphertext, derive(shared, transcript, prefix))
+    secrets = derive(shared, transcript, prefix)
+    return _Layer(hop, prefix + ciphertext, secrets, header_stream(secrets))
 
 
 def _sealed(layers: list[_Layer], layout: Layout, body: bytes, last: Routing, randomness: Randomness) -> bytes:
     *relays, end = layers
-    filler = _filler([each.secrets for each in relays], layout)
-    # Random, not zero: at the last hop the rest of beta would tell how long the path was (security.md 2.1).
+    filler = _filler(relays, layout)
+    # Random, not zero: at the last hop the rest of beta would tell how long the path was.
     tail = randomness(layout.beta - ROUTING_SIZE - len(filler))
-    beta = stream_xor(end.secrets.header, last.encode() + tail) + filler
-    body = ChaCha20Poly1305(end.secrets.body).encrypt(ZERO_NONCE, body, None)
+    beta = end.stream.update(last.encode() + tail) + filler
+    body = ChaCha20Poly1305(end.secrets.payload).encrypt(PAYLOAD_NONCE, body, None)
     mac = mac_of(end.secrets.mac, (end.front, beta, body))
     following = end
     for relay in reversed(relays):
         routing = Routing(Command.RELAY, last.minute, following.hop.node_id, following.hop.key_id)
-        slot = routing.encode() + following.front[8:] + mac
-        beta = stream_xor(relay.secrets.header, slot + beta[: layout.beta - layout.slot])
-        body = stream_xor(relay.secrets.body, body)
+        slot = routing.encode() + following.front[PREFIX_SIZE:] + mac
+        relay.stream.reset_nonce(HEADER_NONCE)
+        beta = relay.stream.update(slot + beta[: layout.beta - layout.slot])
+        relay.stream.reset_nonce(BODY_NONCE)
+        body = relay.stream.update(body)
         mac = mac_of(relay.secrets.mac, (relay.front, beta, body))
         following = relay
     return b"".join((following.front, beta, mac, body))
 
 
-def _filler(relays: list[HopSecrets], layout: Layout) -> bytes:
+def _filler(relays: list[_Layer], layout: Layout) -> bytes:
     """What the relays' zero slots have become at the last hop: the end of its beta (Sphinx, section 3.2)."""
     filler = b""
-    for secrets in relays:
+    for relay in relays:
         start = layout.beta - len(filler)
-        filler = stream_xor(secrets.header, bytes(start) + filler + bytes(layout.slot))[start:]
+        filler = relay.stream.update(bytes(start) + filler + bytes(layout.slot))[start:]
     return filler
