@@ -1,0 +1,140 @@
+"""Signed requests.
+
+    signed text = "essaim/authorization/v1" || mailbox id 32 || method length u8 || method || payload hash 32
+                  || expiry u64 || time u64 || nonce 16
+
+signed by Ed25519 with the owner's key, a write key, or a slot key under a slot record (rule.py says which). The expiry
+is the envelope's in a Store and 0 elsewhere; the time is unix milliseconds. Payload hashes: payload.py.
+
+Whether the time is near and the nonce fresh is asked by the member that takes the client's request alone
+(`check_fresh`); every member that keeps what was signed asks `check`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from essaim.protocol.keys import SIGNATURE_SIZE, VerifyKey
+from essaim.protocol.mailbox.policy import Kind, Policy
+from essaim.protocol.mailbox.refusal import (
+    ClockError,
+    MethodRefusedError,
+    NonceReusedError,
+    NotAuthorizedError,
+    SlotRecordRefusedError,
+)
+from essaim.protocol.mailbox.rule import CLOCK_SKEW_MS, entry_slot
+from essaim.protocol.mailbox.slot_record import Signer, SlotRecord
+
+LABEL = b"essaim/authorization/v1"
+NONCE_SIZE = 16
+NONCE_MEMORY_MS = 600_000
+MAX_TIME_MS = 1 << 62
+
+
+class Method(StrEnum):
+    """The methods that may be signed, by their proto names."""
+
+    STORE = "Store"
+    RETRIEVE = "Retrieve"
+    SUBSCRIBE = "Subscribe"
+    CONFIRM = "Confirm"
+    DELETE = "Delete"
+    PUBLISH_PREKEYS = "PublishPrekeys"
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """A signature with what it covers beside the request; `slot_record` is empty or 137 bytes."""
+
+    time_ms: int
+    nonce: bytes
+    signature: bytes
+    slot_record: bytes = b""
+
+    def __post_init__(self) -> None:
+        sizes = len(self.nonce), len(self.signature)
+        if sizes != (NONCE_SIZE, SIGNATURE_SIZE) or not 0 <= self.time_ms < MAX_TIME_MS:
+            raise NotAuthorizedError("a time, a nonce of 16 bytes and a signature of 64 are needed")
+
+
+@dataclass(frozen=True)
+class Act:
+    """What is to be authorised: a method on a slot (or entry, or b"" for all) of a mailbox, with a payload."""
+
+    policy: Policy
+    method: Method
+    slot: bytes
+    payload_hash: bytes
+    expires_ms: int = 0
+
+    def signed_text(self, time_ms: int, nonce: bytes) -> bytes:
+        name = self.method.encode()
+        numbers = self.expires_ms.to_bytes(8) + time_ms.to_bytes(8)
+        return LABEL + self.policy.mailbox_id + bytes((len(name),)) + name + self.payload_hash + numbers + nonce
+
+    def authorize(self, signer: Signer, time_ms: int, nonce: bytes, slot_record: bytes = b"") -> Authorization:
+        """For the client: sign this act with the owner's, write or slot key (the last with its slot record)."""
+        return Authorization(time_ms, nonce, signer.sign(self.signed_text(time_ms, nonce)), slot_record)
+
+    def check(self, authorization: Authorization) -> None:
+        """Signed by a key that may; else NotAuthorizedError, SlotRecordRefusedError or MethodRefusedError."""
+        key = self._slot_key(authorization.slot_record) if authorization.slot_record else self._policy_key()
+        if not key.verifies(authorization.signature, self.signed_text(authorization.time_ms, authorization.nonce)):
+            raise NotAuthorizedError("not signed by a key that may do this")
+
+    def _policy_key(self) -> VerifyKey:
+        key = self.policy.write_key if self.method == Method.STORE else self.policy.owner
+        if key is None:
+            raise MethodRefusedError("this kind of mailbox is written without a signature")
+        return key
+
+    def _slot_key(self, encoded: bytes) -> VerifyKey:
+        record = SlotRecord.parse(encoded)
+        if record.slot != self._slot_allowed():
+            raise SlotRecordRefusedError("this slot's key may not do this")
+        record.check(self.policy)
+        return record.slot_key
+
+    def _slot_allowed(self) -> int | None:
+        """The device slot whose key may act here, if any may."""
+        if self.method == Method.DELETE:
+            return None
+        if self.method == Method.STORE:
+            return entry_slot(self.slot) if self.policy.kind == Kind.OUTBOX else None
+        return self.slot[0] if len(self.slot) == 1 else None
+
+
+def check_time(time_ms: int, now_ms: int) -> None:
+    """Within five minutes, or ClockError."""
+    if abs(now_ms - time_ms) > CLOCK_SKEW_MS:
+        raise ClockError("signed more than five minutes from now")
+
+
+class NonceMemory:
+    """The nonces of the last ten minutes with the payload each came with; one at each node, forgotten at a restart.
+
+    A repeat with the same payload hash passes: every method gives it the first answer, being idempotent.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, tuple[int, bytes]] = {}
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def check_fresh(self, act: Act, authorization: Authorization, now_ms: int) -> None:
+        """Time near, nonce not used for anything else (ClockError, NonceReusedError). After `Act.check`."""
+        check_time(authorization.time_ms, now_ms)
+        self._forget(now_ms)
+        key = act.policy.mailbox_id + authorization.nonce
+        _, before = self._seen.setdefault(key, (now_ms, act.payload_hash))
+        if before != act.payload_hash:
+            raise NonceReusedError("a nonce is for one payload")
+
+    def _forget(self, now_ms: int) -> None:
+        """Insertion order is time order, near enough: a clock that steps back only makes some stay longer."""
+        while self._seen:
+            oldest = next(iter(self._seen))
+            if self._seen[oldest][0] + NONCE_MEMORY_MS > now_ms:
+                return
+            del self._seen[oldest]
