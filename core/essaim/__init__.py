@@ -1,1 +1,15 @@
-"""Essaim's shared kernel: `protocol` (pure), `runtime` (services only), `testing` (doubles of the outside world)."""
+"""Essaim's shared kernel: `protocol` (pure), `network`, `runtime` (services only), `testing` (doubles of the outside).
+
+Importing it fixes gRPC's TLS 1.2 suites, which gRPC reads once, when it is imported (see `essaim.network.tls`).
+"""
+
+import os
+import sys
+
+TLS12_SUITES = "ECDHE-RSA-AES128-GCM-SHA256"
+"""For RSA certificates alone, and Essaim has none: no TLS 1.2 handshake can succeed, TLS 1.3 is untouched."""
+
+GRPC_WAS_FIRST = "grpc" in sys.modules and os.environ.get("GRPC_SSL_CIPHER_SUITES") != TLS12_SUITES
+"""gRPC was imported before: too late to refuse TLS 1.2 in this process, so no server credentials are made."""
+
+os.environ["GRPC_SSL_CIPHER_SUITES"] = TLS12_SUITES

@@ -1,1 +1,1 @@
-"""The I/O that nodes and clients share: TLS dialling and the shell of the Link machines."""
+"""The I/O that client and services share: TLS dialling, raw gRPC messages, and the shell of the Link machines."""
