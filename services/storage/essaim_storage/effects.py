@@ -1,0 +1,207 @@
+"""Everything that a storage node may want done: the closed set that `StorageNode.handle` returns, to be done in order.
+
+A client's request gets exactly one `Reply`, but a subscription, which gets `Notify` after `Notify` and a `Reply` only
+if the node ends it.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
+from essaim_storage.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Give a message to the link with another node; dropped when there is none."""
+
+    to: bytes
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """`Fired(timer)` after so long by the monotonic clock; set again, it starts anew."""
+
+    timer: Hashable
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """No `Fired` for this one; nothing if it is not set."""
+
+    timer: Hashable
+
+
+# ---- Commit: one transaction, and one at a time: no second before Committed or CommitRefused of the first.
+
+
+@dataclass(frozen=True, slots=True)
+class PutEnvelope:
+    """Insert an envelope that is not there. Any other of its (mailbox, slot) with a version goes: it is replaced."""
+
+    number: int
+    """Arrival number at this node, growing from write to write."""
+    record: EnvelopeRecord
+    coordinated: bool
+    """This node took it from the client and must see to it that every member gets it (`Store.coordinated_after`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutTombstone:
+    """Insert a tombstone that is not there, and remove the envelopes that it covers (`Tombstone.covers`)."""
+
+    number: int
+    record_id: bytes
+    record: Tombstone
+    coordinated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetPosition:
+    """This member has every coordinated record up to `number`."""
+
+    member: bytes
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetSettled:
+    """This disk holds what its swarm had: it has been reconciled since it was new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Remove a record whose bytes are bad; nothing if it is not there."""
+
+    record_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Remove records, and batches of prekeys, that expired at or before this time."""
+
+    expired_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutPrekeys:
+    """A batch in place of what the device had here (claims of before are forgotten), indexed from 0."""
+
+    mailbox_id: bytes
+    slot: bytes
+    version: int
+    prekeys: tuple[bytes, ...]
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsePrekey:
+    """This prekey was given to this claim; nothing if the batch is gone."""
+
+    mailbox_id: bytes
+    slot: bytes
+    version: int
+    index: int
+    claim_id: bytes
+
+
+Change = PutEnvelope | PutTombstone | SetPosition | SetSettled | Forget | Purge | PutPrekeys | UsePrekey
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Write all in this order, in one transaction, and fsync: then `Committed(batch)`. Or nothing: `CommitRefused`."""
+
+    batch: int
+    changes: tuple[Change, ...]
+
+
+# ---- Answers to clients.
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """Acknowledged (`refusal` None): W members have it on disk."""
+
+    envelope_id: bytes
+    refusal: ProtocolError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One outcome for each envelope, in the order asked."""
+
+    outcomes: tuple[StoreOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The tombstone is on the disks of W members."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An envelope for its reader. `data` is empty where it does not fit: `size` says what to ask for by id."""
+
+    envelope_id: bytes
+    slot: bytes
+    expires_ms: int
+    version: int
+    size: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """A page; `cursor` (encoded) goes into the next request. `incomplete`: this member does not count to r - W + 1."""
+
+    envelopes: tuple[Delivery, ...]
+    cursor: bytes
+    more: bool
+    incomplete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """So many prekeys of the batch are kept."""
+
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A prekey, b"" when none is left; and how many are left."""
+
+    prekey: bytes
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The whole request."""
+
+    error: ProtocolError
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a request."""
+
+    request: int
+    result: Stored | Removed | Retrieved | Published | Claimed | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """For a subscriber. The next comes after its `Taken` only."""
+
+    request: int
+    envelopes: tuple[Delivery, ...]
+    cursor: bytes
+    incomplete: bool
+
+
+Effect = Send | Commit | SetTimer | CancelTimer | Reply | Notify

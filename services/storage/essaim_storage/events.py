@@ -1,0 +1,170 @@
+"""Everything that can happen to a storage node: the closed set that `StorageNode.handle` takes.
+
+A `request` is a number that the shell gives to each request of a client, used once in the life of the process. What a
+request must be by itself (policy, sizes, puzzle, authorization, time, nonce) was checked before it became an event.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from essaim.protocol.mailbox.cursor import Cursor
+from essaim.protocol.mailbox.policy import Policy
+from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
+from essaim_storage.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The process runs and its store is open. First event, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAsked:
+    """Store: 1 to 16 envelopes of one mailbox. Answered by `Stored` or `Refused`."""
+
+    request: int
+    records: tuple[EnvelopeRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAsked:
+    """Confirm or Delete. Answered by `Removed` or `Refused`."""
+
+    request: int
+    tombstone: Tombstone
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a Retrieve or Subscribe wants of a mailbox."""
+
+    mailbox_id: bytes
+    slot: bytes
+    """b"": every slot."""
+    cursor: Cursor
+    max_bytes: int
+    """Of envelope data in one answer; larger envelopes are named only."""
+    have_salt: bytes = b""
+    have: frozenset[bytes] = frozenset()
+    """`have_prefix(have_salt, id)` of what the client has already."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveAsked:
+    """One page. Answered at once by `Retrieved` or `Refused`."""
+
+    request: int
+    query: Query
+    envelope_ids: tuple[bytes, ...] = ()
+    """Just these, whatever the cursor."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeAsked:
+    """What is there after the cursor, then what arrives: `Notify` after `Notify`, each asked for by `Taken`."""
+
+    request: int
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A subscriber took its last `Notify`: there is room for the next."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishAsked:
+    """One-time prekeys for this node. Answered by `Published` or `Refused`."""
+
+    request: int
+    policy: Policy
+    slot: bytes
+    node_id: bytes
+    prekeys: tuple[bytes, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimAsked:
+    """One one-time prekey. Answered by `Claimed` or `Refused`."""
+
+    request: int
+    policy: Policy
+    slot: bytes
+    claim_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The client is gone: no answer to this request any more. What it asked to be stored goes on being replicated."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerMessage:
+    """From another node, over a link that proved its id."""
+
+    node_id: bytes
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """A new link to this node stands: what is sent now arrives in order. Nothing sent before will arrive."""
+
+    node_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """The link is gone."""
+
+    node_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A timer set by `SetTimer` is over."""
+
+    timer: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The batch is durable: fsynced."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRefused:
+    """Nothing of the batch was written, for the disk is full. (Any other failure to write ends the process.)"""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewChanged:
+    """A newer signed view. Comes before any request."""
+
+    serial: int
+    members: frozenset[bytes]
+    """Node ids of this node's swarm, its own included; empty when it is in none."""
+    owns: Callable[[bytes], bool]
+    """Whether a mailbox id lives in this swarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBad:
+    """A stored record failed its checksum, on a read or under the scrubber: forget it and fetch it from a peer."""
+
+    record_id: bytes
+
+
+Event = (
+    Started | StoreAsked | RemoveAsked | RetrieveAsked | SubscribeAsked | Taken | PublishAsked | ClaimAsked | Cancelled
+    | PeerMessage | LinkUp | LinkDown | Fired | Committed | CommitRefused | ViewChanged | RecordBad
+)  # fmt: skip

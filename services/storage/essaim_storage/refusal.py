@@ -1,0 +1,27 @@
+"""What a storage node refuses beside the mailbox's rules (essaim.protocol.mailbox.refusal)."""
+
+from essaim.protocol.errors import ProtocolError
+
+
+class StorageRefusedError(ProtocolError):
+    """A request that this node cannot serve now."""
+
+    reason = "STORAGE_REFUSED"
+
+
+class WrongSwarmError(StorageRefusedError):
+    """By this node's view the mailbox lives in another swarm: fetch the view and ask there."""
+
+    reason = "WRONG_SWARM"
+
+
+class QuorumMissingError(StorageRefusedError):
+    """Fewer than W members have it on disk in time. It may be kept all the same: repeat, it is idempotent."""
+
+    reason = "QUORUM_MISSING"
+
+
+class DiskFullError(StorageRefusedError):
+    """No room on this node's disk. What is there stays."""
+
+    reason = "DISK_FULL"

@@ -1,0 +1,121 @@
+"""What the machines ask of the disk: one method per question, answered at once from committed data alone.
+
+The CONTRACT, kept by every implementation (tests/simulation/simulated/contract.py proves it):
+
+- Reads see exactly the batches that were committed; never part of one. Writing happens by `Commit` effects only, in the
+  order given, one at a time. After a crash every batch whose `Committed` was given is there, and of the one under way
+  either all or nothing.
+- Records that expired stay until a `Purge`: whoever asks leaves them out by their expiry.
+- A record whose checksum is wrong is treated as not there, and reported by a `RecordBad` event.
+- `record id` is `essaim_storage.record.record_id`, `number` the arrival number of `PutEnvelope` and `PutTombstone`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from essaim.protocol.mailbox.record import Record, Tombstone
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An envelope in a listing, without its data."""
+
+    number: int
+    envelope_id: bytes
+    slot: bytes
+    expires_ms: int
+    version: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """BLAKE2b-256 over the record ids of a range in ascending order, and how many there are."""
+
+    count: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The version and id that an entry of an outbox has now."""
+
+    version: int
+    envelope_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PrekeyBatch:
+    """The one-time prekeys of a device that this node serves."""
+
+    version: int
+    expires_ms: int
+    unused: tuple[tuple[int, bytes], ...]
+    """(index, prekey), by index."""
+
+
+class Store(Protocol):
+    """The disk of one node."""
+
+    def incarnation(self) -> bytes:
+        """16 random bytes, drawn when the database was made; drawn anew when it is restored from a backup."""
+
+    def settled(self) -> bool:
+        """Whether `SetSettled` was committed."""
+
+    def last_number(self) -> int:
+        """The highest number ever committed, whether its record is still there or not; 0 at first."""
+
+    # ---- records
+
+    def has(self, record_id: bytes) -> bool:
+        """Whether the envelope or tombstone is there."""
+
+    def record(self, record_id: bytes) -> Record | None:
+        """The envelope or tombstone."""
+
+    def tombstones(self, envelope_id: bytes) -> Sequence[Tombstone]:
+        """Every tombstone that names this envelope, of whatever mailbox: the caller asks `covers`."""
+
+    def newest(self, mailbox_id: bytes, slot: bytes) -> Newest | None:
+        """The entry of this name in an outbox (records with version > 0), None if there is none."""
+
+    def mailbox_bytes(self, mailbox_id: bytes) -> int:
+        """Bytes of envelope data that the mailbox holds, expired ones included until purged."""
+
+    # ---- delivery
+
+    def entries_after(self, mailbox_id: bytes, slot: bytes, number: int, limit: int) -> Sequence[Entry]:
+        """The first `limit` envelopes with a number above `number`, ascending; slot b"": of every slot."""
+
+    def data(self, envelope_id: bytes) -> bytes | None:
+        """The bytes of an envelope."""
+
+    def entry(self, mailbox_id: bytes, envelope_id: bytes) -> Entry | None:
+        """One envelope of this mailbox, without its data."""
+
+    # ---- replication
+
+    def coordinated_after(self, number: int, limit: int) -> Sequence[tuple[int, Record]]:
+        """The first `limit` coordinated records with a number above `number`, ascending, each with its number."""
+
+    def position(self, member: bytes) -> int:
+        """The number of the last `SetPosition` of this member; 0 if there is none."""
+
+    def fingerprint(self, from_id: bytes, to_id: bytes) -> Fingerprint:
+        """Of the record ids in the range, both ends included."""
+
+    def record_ids(self, from_id: bytes, to_id: bytes, limit: int) -> Sequence[bytes]:
+        """The first `limit` record ids in the range, both ends included, ascending."""
+
+    def next_expiry(self) -> int | None:
+        """The earliest `expires_ms` of a record or prekey batch, None if there is none."""
+
+    # ---- prekeys
+
+    def prekeys(self, mailbox_id: bytes, slot: bytes) -> PrekeyBatch | None:
+        """What is left of the device's batch."""
+
+    def claimed(self, mailbox_id: bytes, slot: bytes, claim_id: bytes) -> bytes | None:
+        """The prekey that this claim was given."""
