@@ -1,0 +1,45 @@
+"""The replay window: exact, bounded, and not fooled by a clock that is set back."""
+
+import pytest
+
+from essaim.protocol.onion import ReplayError, StaleError
+from essaim.protocol.onion.replay import MINUTE_MS, ReplayWindow
+
+M = 1_000_000
+TAG = b"t" * 16
+
+
+def at(minute: int) -> int:
+    return minute * MINUTE_MS + 30_000
+
+
+def test_window_takes_a_tag_once_in_each_minute_of_the_window() -> None:
+    window = ReplayWindow()
+    for minute in range(M - 5, M + 2):
+        window.admit(TAG, minute, at(M))
+        with pytest.raises(ReplayError):
+            window.admit(TAG, minute, at(M))
+
+
+@pytest.mark.parametrize("minute", [M - 6, M + 2, 0, 2**32 - 1])
+def test_window_refuses_other_minutes(minute: int) -> None:
+    with pytest.raises(StaleError):
+        ReplayWindow().admit(TAG, minute, at(M))
+
+
+def test_window_holds_no_more_than_its_minutes() -> None:
+    window = ReplayWindow()
+    for minute in range(M, M + 50):
+        for tag in range(10):
+            window.admit(bytes((tag,)) * 16, minute, at(minute))
+        assert len(window) <= 60
+    assert len(window) == 60
+
+
+def test_clock_set_back_does_not_open_a_forgotten_minute() -> None:
+    window = ReplayWindow()
+    window.admit(TAG, M, at(M))
+    window.admit(TAG, M + 60, at(M + 60))
+    with pytest.raises(StaleError):
+        window.admit(TAG, M, at(M))
+    window.admit(TAG, M + 1, at(M + 1))
