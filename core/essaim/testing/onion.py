@@ -38,7 +38,7 @@ class Carried:
         return ReplySealer(self.end.keys)
 
     def back(self, seq: int, cell: bytes, start: int | None = None) -> list[bytes]:
-        """The reply cell as it leaves the destination and each relay, from the relay `start` (the last) to the first."""
+        """The reply cell as it leaves its maker and each relay before `start` (all of them), from the last to the first."""
         seen = [cell]
         for relay in reversed(self.relays[:start]):
             seen.append(relay.forward(seq, seen[-1]))
