@@ -1,0 +1,93 @@
+"""The calls of one link, at both of its ends: who is open, who may be opened, when the link breaks its word.
+
+The dialler numbers calls from 1, upwards without reuse; so a frame for a number never opened breaks the link, one for a
+number that has ended is late and means nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from essaim.protocol.geometry import CELL_SIZES, PREFIX_SIZE, CellClass
+from essaim.protocol.link.frame import MESSAGE_CLASS
+from essaim.protocol.link.refusal import LinkBrokenError
+
+MAX_CALL = (1 << 32) - 1
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Budget:
+    """What one peer (a client: one connection) may hold at a node, over all of its links."""
+
+    max_calls: int
+    max_bytes: int
+    calls: int = 0
+    held: int = 0
+    """Bytes of reply cells that wait to leave to this peer."""
+
+    def admits(self) -> bool:
+        """Whether one more call may be opened; else it is refused BUSY."""
+        return self.calls < self.max_calls and self.held < self.max_bytes
+
+
+def classes_of(cell: bytes) -> tuple[CellClass, CellClass]:
+    """(cell class, reply class) as a cell's plain prefix says; LinkBrokenError when its size belies it."""
+    if len(cell) >= PREFIX_SIZE:
+        code, reply = cell[2], cell[3]
+        if max(code, reply) < len(CELL_SIZES) and len(cell) == CELL_SIZES[code]:
+            return CellClass(code), CellClass(reply)
+    raise LinkBrokenError("a cell whose prefix does not fit it")
+
+
+def link_class_of(cell: bytes) -> int:
+    """The class of the link that a call belongs on: the larger of its two, so large replies delay no small ones."""
+    return max(classes_of(cell))
+
+
+class CallTable(Generic[T]):
+    """The open calls of one link, by number. `T` is whatever the shell keeps for a call."""
+
+    def __init__(self, link_class: int) -> None:
+        self.link_class = link_class
+        self.newest = 0
+        self._open: dict[int, T] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def next_number(self) -> int:
+        """The dialler's number for a new call; LinkBrokenError when they are used up: dial again."""
+        if self.newest == MAX_CALL:
+            raise LinkBrokenError("no call numbers left")
+        return self.newest + 1
+
+    def check_new(self, number: int, seq: int, cell: bytes) -> CellClass:
+        """The acceptor's check of a call's first cell; its reply class."""
+        if number <= self.newest or seq or self.link_class == MESSAGE_CLASS:
+            raise LinkBrokenError("a call that cannot be new here")
+        if max(classes := classes_of(cell)) != self.link_class:
+            raise LinkBrokenError("a call of another class")
+        self.newest = number
+        return classes[1]
+
+    def add(self, number: int, call: T) -> None:
+        """Open it."""
+        self.newest = max(self.newest, number)
+        self._open[number] = call
+
+    def find(self, number: int) -> T | None:
+        """The open call, None when it has ended; LinkBrokenError when there never was one."""
+        call = self._open.get(number)
+        if call is None and not 0 < number <= self.newest:
+            raise LinkBrokenError("a call that never was")
+        return call
+
+    def end(self, number: int) -> T | None:
+        """Close it; None when it has ended already."""
+        return self._open.pop(number, None)
+
+    def drain(self) -> list[T]:
+        """Close all; oldest first."""
+        calls = list(self._open.values())
+        self._open.clear()
+        return calls

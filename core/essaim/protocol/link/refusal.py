@@ -1,0 +1,27 @@
+"""Why a link is refused as a whole. Why one call is refused is the onion's `Refusal`.
+
+    ProtocolError
+    ├── LinkBrokenError           PROTOCOL: a frame that is malformed, or none that may come now
+    └── HelloRefusedError         HELLO_REFUSED: version, class or peer is not ours, or the signature is wrong
+        └── OldViewError          OLD_VIEW: the dialler's view is too old; it catches up and dials again
+"""
+
+from essaim.protocol.errors import ProtocolError
+
+
+class LinkBrokenError(ProtocolError):
+    """The peer does not keep to the protocol: the whole link ends."""
+
+    reason = "PROTOCOL"
+
+
+class HelloRefusedError(ProtocolError):
+    """This link may not be."""
+
+    reason = "HELLO_REFUSED"
+
+
+class OldViewError(HelloRefusedError):
+    """The dialler names a serial that is too old."""
+
+    reason = "OLD_VIEW"
