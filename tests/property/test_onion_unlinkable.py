@@ -1,4 +1,4 @@
-"""What an adversary who holds cells can do with them: alter, replay, compare, count bytes. Seeded; the seed is printed."""
+"""What an adversary who holds cells can do with them: alter, replay, compare, count bytes."""
 
 from collections.abc import Iterator
 from random import Random

@@ -38,7 +38,7 @@ class Carried:
         return ReplySealer(self.end.keys)
 
     def back(self, seq: int, cell: bytes, start: int | None = None) -> list[bytes]:
-        """The reply cell as it leaves its maker and each relay before `start` (all of them), from the last to the first."""
+        """The reply cell as it leaves its maker and then each relay before `start` (None: all), last to first."""
         seen = [cell]
         for relay in reversed(self.relays[:start]):
             seen.append(relay.forward(seq, seen[-1]))
@@ -70,7 +70,8 @@ class OnionRoute:
 
     def carry(self, cell: bytes) -> Carried:
         """Unwrap the cell at every hop in turn."""
-        cells, relays = [], []
+        cells: list[bytes] = []
+        relays: list[ReplyRelay] = []
         for ring in self.rings:
             cells.append(cell)
             step = unwrap(cell, ring, self.now_ms)
