@@ -1,0 +1,308 @@
+"""This device and everybody it talks with: seals contents into envelopes and opens envelopes, without I/O.
+
+A refusal (`ProtocolError`) leaves everything as it was. What an accepted message changed, `take_changes` names; the
+caller writes those records in one transaction with the message, and only then confirms the envelope on the swarm. An
+envelope that was sealed is stored with the changes before it is sent: a retry sends the same bytes.
+
+    records   "device"                        own keys, identity, manifest
+              "prekeys"                       prekey_store.py
+              "begun"                         count 4 | count x (EK 32 | signed prekey id 4): initial messages seen
+              "pin/" ..., "sessions/" ...     roster.py
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from essaim.protocol import outbox, pqxdh, sealed
+from essaim.protocol.account import Account, AccountId
+from essaim.protocol.correspondent import Change, NoSessionError
+from essaim.protocol.device import MANAGER, DeviceKeys, Random
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.keys import PUBLIC_SIZE, SigningKey, VerifyKey
+from essaim.protocol.layout import MalformedError, Reader, block
+from essaim.protocol.manifest import (
+    DeviceRecord,
+    Head,
+    Manifest,
+    ManifestRefusedError,
+    first_manifest,
+    next_manifest,
+)
+from essaim.protocol.padding import ENVELOPE_SIZES
+from essaim.protocol.prekey_store import PrekeyStore
+from essaim.protocol.prekeys import Bundle
+from essaim.protocol.ratchet import DoubleRatchet, DuplicateError, RatchetPair, RatchetPublic, UnreadableError
+from essaim.protocol.roster import Peer, Place, Roster
+from essaim.protocol.session import Opening, Session
+
+VERSION = 1
+TRIED_SESSIONS = 500
+
+
+class Opened(NamedTuple):
+    """What an envelope held. `initial`: it began a session."""
+
+    sender: Peer
+    content: bytes
+    changes: tuple[Change, ...]
+    initial: bool
+
+
+class HandshakeRefusedError(ProtocolError):
+    """An initial message for another manifest than ours, or from ourselves."""
+
+    reason = "HANDSHAKE_REFUSED"
+
+
+class ReplayedError(ProtocolError):
+    """An initial message that has begun a session before, which is gone."""
+
+    reason = "REPLAYED"
+
+
+class SessionBrokenError(ProtocolError):
+    """`peer` sealed it in a session that we hold, and it does not open.
+
+    Lost state on either side, or somebody altered it on the way: the caller may `renew(peer)`, but not on each.
+    """
+
+    reason = "SESSION_BROKEN"
+
+    def __init__(self, peer: Peer) -> None:
+        super().__init__("a message of a known session does not open")
+        self.peer = peer
+
+
+class Device:
+    """One device: its keys, its prekeys, its correspondents. Not for use by two tasks at once."""
+
+    def __init__(self, account_id: AccountId, keys: DeviceKeys, manifest: Manifest, prekeys: PrekeyStore) -> None:
+        self.account_id = account_id
+        self.keys = keys
+        self.manifest = manifest
+        self._prekeys = prekeys
+        self._begun: dict[bytes, int] = {}
+        self._roster = Roster()
+        self._changed: set[bytes] = set()
+
+    @classmethod
+    def create(cls, account: Account, slot: int, now: int, random: Random, before: Manifest | None = None) -> "Device":
+        """A new device with fresh keys, listed in a new manifest: the first one, or the one that follows `before`.
+
+        After a restore from the phrase `before` is what the outbox holds; a device in the same slot is replaced.
+        """
+        keys = DeviceKeys.create(slot, MANAGER, random)
+        if before is None:
+            manifest = first_manifest(account, keys, now)
+        else:
+            pairs = zip(before.devices, before.kem_keys, strict=True)
+            others = [(record, kem) for record, kem in pairs if record.slot != slot]
+            manifest = next_manifest(account, before, [*others, (DeviceRecord.of(keys), keys.kem.public)], now)
+        device = cls(account.id, keys, manifest, PrekeyStore.create(now, random))
+        device._changed = {b"device", b"prekeys", b"begun"}
+        return device
+
+    @property
+    def slot(self) -> int:
+        return self.keys.slot
+
+    def slot_signer(self, mailbox_id: bytes) -> SigningKey:
+        """This device's slot key in one mailbox."""
+        return self.keys.slot_signer(mailbox_id)
+
+    # What others find in the outbox
+
+    def manifest_entry(self, random: Random) -> bytes:
+        """The envelope for the outbox entry `outbox.MANIFEST`."""
+        return outbox.seal_entry(self.account_id.identity, outbox.MANIFEST, self.manifest.encode(), random)
+
+    def prekeys_entry(self, random: Random) -> bytes:
+        """The envelope for the outbox entry `outbox.prekeys_name(slot)`."""
+        public = self._prekeys.signed[0].publish(self.account_id, self.keys)
+        return outbox.seal_entry(self.account_id.identity, outbox.prekeys_name(self.slot), public.encode(), random)
+
+    def new_one_time_batch(self, node_id: bytes, count: int, now: int, random: Random) -> list[bytes]:
+        """`count` sealed one-time prekeys for one storage node; they replace its batch before."""
+        self._changed.add(b"prekeys")
+        return self._prekeys.new_batch(self.account_id, self.keys, node_id, count, now, random)
+
+    def adopt(self, manifest: Manifest) -> None:
+        """A newer manifest of the own account, which lists this device still."""
+        manifest.check(self.account_id.identity, self.manifest.head)
+        if not manifest.head.lists(DeviceRecord.of(self.keys)):
+            raise ManifestRefusedError("the manifest no longer lists this device")
+        self.manifest = manifest
+        self._changed.add(b"device")
+
+    def maintain(self, now: int, random: Random) -> bool:
+        """Renew and erase what time asks for, at least once a day. True: publish `prekeys_entry` again."""
+        renewed = self._prekeys.renew(now, random)
+        kept = {pair.prekey_id for pair in self._prekeys.signed}
+        self._begun = {base: prekey for base, prekey in self._begun.items() if prekey in kept}
+        self._changed |= {b"prekeys", b"begun"}
+        self._roster.expire(now)
+        return renewed
+
+    # Contacts
+
+    def pinned(self, account: AccountId) -> Head | None:
+        """The newest manifest head of that account that was ever seen."""
+        return self._roster.contact(account).pinned
+
+    def peers(self) -> list[Peer]:
+        """Every device that there is a session with."""
+        return list(dict.fromkeys(place.peer for place in self._roster.places()))
+
+    def observe(self, manifest: Manifest) -> tuple[Change, ...]:
+        """Pin a contact's manifest; sessions with devices that it no longer lists go."""
+        return self._roster.observe(manifest)
+
+    def forget(self, account: AccountId) -> None:
+        """All that is known of an account, its pin too."""
+        self._roster.forget(account)
+
+    def discard_sessions(self) -> None:
+        """End all sessions, keep all pins: after an older store file was put back, before anything is sent."""
+        self._roster.discard_sessions()
+
+    # Sessions
+
+    def needs_handshake(self, peer: Peer, now: int) -> bool:
+        """Whether `start` must come before `seal`: no session, one to renew, or 30 days without an answer."""
+        device = self._roster.device(peer)
+        return device is None or not device.sessions or device.active.stale(now)
+
+    def renew(self, peer: Peer) -> None:
+        """Have the next message to `peer` begin a new session."""
+        device = self._roster.device(peer)
+        if device is not None and device.sessions:
+            device.active.renew = True
+            self._roster.touch(peer)
+
+    def start(self, bundle: Bundle, now: int, random: Random) -> None:
+        """Begin a session by PQXDH; until it is answered, `seal` gives initial messages."""
+        if bundle.account == self.account_id and bundle.device.slot == self.slot:
+            raise HandshakeRefusedError("a device has no session with itself")
+        self._roster.observe(bundle.manifest)
+        certificate = self.manifest.certificate(self.slot)
+        handshake, agreed = pqxdh.initiate(self.keys, pqxdh.Party.of(certificate), bundle, random)
+        ratchet = DoubleRatchet.initiate(
+            agreed.secret,
+            (agreed.header_key, agreed.next_header_key),
+            RatchetPublic(bundle.signed.agreement, bundle.signed.kem),
+            agreed.associated_data,
+            random,
+        )
+        introduction = sealed.Introduction(handshake, bundle.manifest.hash, certificate).encode()
+        opening = Opening(bundle.signed.agreement, bundle.signed.kem, introduction)
+        session = Session(handshake.ephemeral.raw, now, ratchet, opening, used_ms=now)
+        self._roster.activate(Peer(bundle.account, bundle.device.slot), bundle.device, session)
+
+    def seal(self, peer: Peer, content: bytes, now: int, random: Random) -> bytes:
+        """The smallest envelope that holds `content` for that device (`NoSessionError`, `ContentTooLargeError`)."""
+        device = self._roster.device(peer)
+        if device is None:
+            raise NoSessionError("no session with this device")
+        envelope = device.active.seal(content, now, random)
+        self._roster.touch(peer)
+        return envelope
+
+    def open(self, envelope: bytes, now: int, random: Random, tried: int = TRIED_SESSIONS) -> Opened:
+        """What an envelope holds. On a miss of its tag the header keys of the `tried` newest sessions are tried."""
+        if len(envelope) not in ENVELOPE_SIZES:
+            raise MalformedError("not the size of an envelope")
+        place = self._roster.find(envelope, tried)
+        if place is not None:
+            return self._open_in(place, envelope, now, random)
+        return self._open_initial(envelope, now, random)
+
+    def _open_in(self, place: Place, message: bytes, now: int, random: Random) -> Opened:
+        try:
+            content = place.session.open(message, now, random)
+        except DuplicateError:
+            raise
+        except ProtocolError as error:
+            raise SessionBrokenError(place.peer) from error
+        device = self._roster.device(place.peer)
+        assert device is not None
+        self._roster.activate(place.peer, device.record, place.session)
+        return Opened(place.peer, content, (), initial=False)
+
+    def _open_initial(self, envelope: bytes, now: int, random: Random) -> Opened:
+        opened = sealed.open_initial(envelope, self._prekeys.signed)
+        if opened is None:
+            raise UnreadableError("sealed for nobody here")
+        introduction, message = opened
+        certificate = introduction.certificate
+        account = AccountId(certificate.head.identity)
+        contact = self._roster.contact(account)
+        contact.check_certificate(certificate)
+        peer, base = Peer(account, certificate.device.slot), introduction.handshake.ephemeral.raw
+        device = self._roster.device(peer)
+        known = device.begun_by(base) if device else None
+        if known is not None:
+            return self._open_in(Place(peer, known), message, now, random)
+        session, content = self._respond(introduction, message, now, random)
+        renewed = (Change.SESSION_RENEWED,) if device and device.sessions else ()
+        self._prekeys.use(introduction.handshake.one_time_id)
+        self._begun[base] = introduction.handshake.signed_id
+        self._changed |= {b"prekeys", b"begun"}
+        changes = self._roster.pin(contact, certificate.head) + renewed
+        self._roster.activate(peer, certificate.device, session)
+        return Opened(peer, content, changes, initial=True)
+
+    def _respond(
+        self, introduction: sealed.Introduction, message: bytes, now: int, random: Random
+    ) -> tuple[Session, bytes]:
+        """The responder's half of a handshake; changes nothing of this device."""
+        handshake = introduction.handshake
+        initiator = pqxdh.Party.of(introduction.certificate)
+        own = DeviceRecord.of(self.keys)
+        if introduction.manifest_hash not in (self.manifest.hash, *self.manifest.previous):
+            raise HandshakeRefusedError("an initial message under a manifest that we do not know")
+        if initiator.device == own:
+            raise HandshakeRefusedError("a device has no session with itself")
+        if handshake.ephemeral.raw in self._begun:
+            raise ReplayedError("this initial message has been opened before")
+        responder = pqxdh.Party(self.account_id.identity, self.manifest.head.agreement, own, introduction.manifest_hash)
+        agreed = pqxdh.respond(self.keys, responder, self._prekeys, initiator, handshake)
+        pair = self._prekeys.signed_pair(handshake.signed_id)
+        header_keys = (agreed.header_key, agreed.next_header_key)
+        ratchet = DoubleRatchet.respond(
+            agreed.secret, header_keys, RatchetPair(pair.agreement, pair.kem), agreed.associated_data
+        )
+        session = Session(handshake.ephemeral.raw, now, ratchet, used_ms=now)
+        return session, session.open(message, now, random)
+
+    # The store
+
+    def take_changes(self) -> dict[bytes, bytes | None]:
+        """The records to write since the last call; None: delete it."""
+        values = {b"device": self._encode_own, b"prekeys": self._prekeys.encode, b"begun": self._encode_begun}
+        changed, self._changed = self._changed, set()
+        return {key: values[key]() for key in changed} | self._roster.take_changes()
+
+    @classmethod
+    def restore(cls, records: Mapping[bytes, bytes]) -> "Device":
+        """The device whose records these are, all of them (`MalformedError`)."""
+        try:
+            own, prekeys, begun = Reader(records[b"device"]), records[b"prekeys"], Reader(records[b"begun"])
+        except KeyError as error:
+            raise MalformedError("the device's records are not complete") from error
+        own.version(VERSION)
+        account_id = AccountId(VerifyKey(own.take(PUBLIC_SIZE)))
+        keys, manifest = DeviceKeys.decode(own.block()), Manifest.decode(own.block())
+        own.end()
+        device = cls(account_id, keys, manifest, PrekeyStore.decode(prekeys))
+        device._begun = {begun.take(PUBLIC_SIZE): begun.number(4) for _ in range(begun.number(4))}
+        begun.end()
+        device._roster = Roster.restore(records)
+        return device
+
+    def _encode_own(self) -> bytes:
+        front = bytes((VERSION,)) + self.account_id.raw
+        return front + block(self.keys.encode()) + block(self.manifest.encode())
+
+    def _encode_begun(self) -> bytes:
+        entries = (base + prekey.to_bytes(4, "big") for base, prekey in self._begun.items())
+        return len(self._begun).to_bytes(4, "big") + b"".join(entries)

@@ -1,0 +1,102 @@
+"""One session with one device: its ratchet and, until the other side has answered, how the session began.
+
+    session   version 1 | base 32 | created_ms 8 | used_ms 8 | unanswered_ms 8 | renew 1 | opening | ratchet state
+    opening   0, or 1 | signed X25519 prekey 32 | signed ML-KEM prekey 1184 | length 4 | introduction
+
+Until an answer comes every message is an initial one, for the first may be lost. `base` is the handshake's ephemeral
+key: it tells another initial message of this session from the start of another session.
+"""
+
+from dataclasses import dataclass
+
+from essaim.protocol import sealed
+from essaim.protocol.device import Random
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.keys import KEM_PUBLIC_SIZE, PUBLIC_SIZE, AgreementPublic, KemPublic
+from essaim.protocol.layout import Reader, block
+from essaim.protocol.padding import LENGTH_SIZE, envelope_size, pad, unpad
+from essaim.protocol.ratchet import HYBRID, DoubleRatchet
+from essaim.protocol.ratchet.double_ratchet import overhead
+
+VERSION = 1
+UNANSWERED_AFTER_MS = 30 * 24 * 60 * 60 * 1000
+RATCHET_OVERHEAD = overhead(HYBRID) + LENGTH_SIZE
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the initiator repeats until it is answered: the receiver's signed prekeys and the encoded introduction."""
+
+    agreement: AgreementPublic
+    kem: KemPublic
+    introduction: bytes
+
+    def encode(self) -> bytes:
+        return self.agreement.raw + self.kem.raw + block(self.introduction)
+
+    @classmethod
+    def read(cls, reader: Reader) -> "Opening":
+        agreement, kem = AgreementPublic(reader.take(PUBLIC_SIZE)), KemPublic(reader.take(KEM_PUBLIC_SIZE))
+        return cls(agreement, kem, reader.block())
+
+
+@dataclass(eq=False)
+class Session:
+    """`used_ms`: last sent or received; `unanswered_ms`: when the first message since the last answer went, or 0."""
+
+    base: bytes
+    created_ms: int
+    ratchet: DoubleRatchet
+    opening: Opening | None = None
+    used_ms: int = 0
+    unanswered_ms: int = 0
+    renew: bool = False
+
+    def seal(self, content: bytes, now: int, random: Random) -> bytes:
+        """The smallest envelope that holds `content` (`ContentTooLargeError`)."""
+        around = sealed.overhead(self.opening.introduction) if self.opening else 0
+        size = envelope_size(around + RATCHET_OVERHEAD + len(content))
+        padded = pad(content, size - around - RATCHET_OVERHEAD + LENGTH_SIZE)
+        message = self.ratchet.encrypt(padded, random)
+        self.used_ms, self.unanswered_ms = now, self.unanswered_ms or now
+        if self.opening is None:
+            return message
+        return sealed.seal_initial(self.opening.introduction, message, self.opening.agreement, self.opening.kem, random)
+
+    def open(self, message: bytes, now: int, random: Random) -> bytes:
+        """The content of a ratchet message; refused ones leave the session as it was."""
+        before = self.ratchet.state
+        try:
+            content = unpad(self.ratchet.decrypt(message, now, random))
+        except ProtocolError:
+            self.ratchet.state = before
+            raise
+        self.used_ms, self.unanswered_ms, self.opening = now, 0, None
+        return content
+
+    def stale(self, now: int) -> bool:
+        """Whether it should be replaced by a new handshake before the next message."""
+        waited = self.unanswered_ms != 0 and now - self.unanswered_ms >= UNANSWERED_AFTER_MS
+        return self.renew or waited
+
+    def encode(self) -> bytes:
+        times = b"".join(time.to_bytes(8, "big") for time in (self.created_ms, self.used_ms, self.unanswered_ms))
+        opening = b"\1" + self.opening.encode() if self.opening else b"\0"
+        front = bytes((VERSION,)) + self.base + times + bytes((self.renew,))
+        return front + opening + block(self.ratchet.encode())
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Session":
+        reader = Reader(data)
+        reader.version(VERSION)
+        base, created_ms, used_ms, unanswered_ms = (
+            reader.take(PUBLIC_SIZE),
+            reader.number(8),
+            reader.number(8),
+            reader.number(8),
+        )
+        renew = bool(reader.number(1))
+        opening = Opening.read(reader) if reader.number(1) else None
+        ratchet = DoubleRatchet.decode(reader.block())
+        reader.end()
+        return cls(base, created_ms, ratchet, opening, used_ms, unanswered_ms, renew)
