@@ -1,1 +1,1 @@
-"""Doubles of the outside world for tests: a clock, seeded randomness, a network and a store. Never imported by code that runs."""
+"""Doubles of the outside world, for tests alone: a clock, seeded randomness, a servicer served over real TLS."""

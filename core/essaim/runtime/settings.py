@@ -1,0 +1,191 @@
+"""Settings of a service: flags, then environment, then mounted secret files, then defaults.
+
+`--drain-seconds 5`, `ESSAIM_RELAY_DRAIN_SECONDS=5` and a file `drain_seconds` below the folder that
+`ESSAIM_RELAY_SECRETS` names all set the same thing. A service derives its own class:
+
+    class RelaySettings(NodeSettings, service="relay"):
+        \"\"\"Settings of the relay.\"\"\"
+
+        peer_cells: Annotated[int, Field(ge=1, description="cells under way per peer; 4096 fill ...")] = 4096
+
+    settings = load(RelaySettings)
+
+Every description says the unit, and why the default is what it is; `tools/settings_table.py` prints them as
+docs/operations/settings.md. A wrong setting ends the process with one sentence and exit code 2.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
+
+from pydantic import AfterValidator, Field, SecretBytes, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from essaim.runtime.address import Address
+
+WRONG_SETTING = 2
+
+
+def _numeric(text: str) -> str:
+    return str(Address.parse(text))
+
+
+def _dialled(text: str) -> str:
+    address = Address.parse(text)
+    if address.is_unspecified or not address.port:
+        raise ValueError("must be an address that others can dial, not 0.0.0.0 and not port 0")
+    return str(address)
+
+
+def _hex_id(text: str) -> str:
+    if text and (len(text) != 64 or set(text) - set("0123456789abcdef")):
+        raise ValueError("must be 64 lower-case hexadecimal digits (32 bytes), or empty")
+    return text
+
+
+ListenAddress = Annotated[str, AfterValidator(_numeric)]
+DialAddress = Annotated[str, AfterValidator(_dialled)]
+HexId = Annotated[str, AfterValidator(_hex_id)]
+
+
+class NodeSettings(BaseSettings):
+    """What every service can be told."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True, validate_default=True)
+    service: ClassVar[str] = "node"
+
+    data_dir: Annotated[
+        Path,
+        Field(description="Folder on the node's own volume: identity, certificate, database. One process each."),
+    ]
+    listen: Annotated[
+        ListenAddress,
+        Field(description="ip:port of the gRPC server. Loopback until said otherwise; port 0 lets the system choose."),
+    ] = "127.0.0.1:0"
+    advertised: Annotated[
+        DialAddress | None,
+        Field(description="ip:port that the view names for this node. Default: where it listens (then not 0.0.0.0)."),
+    ] = None
+    metrics: Annotated[
+        ListenAddress,
+        Field(description="ip:port of the Prometheus page, a port of its own so that it is never public; port 0: any."),
+    ] = "127.0.0.1:0"
+    genesis: Annotated[
+        Path | None, Field(description="File with the signed genesis: whom this node trusts. Not needed to make one.")
+    ] = None
+    discovery: Annotated[
+        DialAddress | None,
+        Field(description="ip:port of discovery; the genesis pins its certificate, so no name is needed."),
+    ] = None
+    operator_id: Annotated[
+        HexId, Field(description="64 hexadecimal digits naming the operator; paths avoid two of one. Empty: unsaid.")
+    ] = ""
+    region: Annotated[
+        str,
+        Field(max_length=32, pattern=r"^[a-z0-9-]*$", description="Where the node is, like eu-west. Empty: unsaid."),
+    ] = ""
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Field(description="Least severity written: debug, info, warning, error. Never anything personal."),
+    ] = "info"
+    development: Annotated[
+        bool, Field(description="Serve gRPC reflection. Off: a public node need not describe itself.")
+    ] = False
+    drain_seconds: Annotated[
+        float,
+        Field(ge=0, le=300, description="Seconds that calls under way get on SIGTERM. 30: longer than any unary call."),
+    ] = 30.0
+    call_seconds: Annotated[
+        float,
+        Field(gt=0, le=120, description="Seconds that a unary call may take, whatever its caller asks; streams go on."),
+    ] = 20.0
+    concurrent_calls: Annotated[
+        int,
+        Field(ge=1, le=100_000, description="gRPC calls (not cells) served at once; further ones are refused."),
+    ] = 4096
+    pace_ms: Annotated[
+        int,
+        Field(ge=0, le=50, description="Milliseconds between batches on a busy link. 2: batches form, unfelt."),
+    ] = 2
+
+    def __init_subclass__(cls, service: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if service:
+            cls.service = service
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, service: str = "", **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.model_config["env_prefix"] = cls.env_prefix()
+
+    @classmethod
+    def env_prefix(cls) -> str:
+        return f"ESSAIM_{cls.service.upper()}_"
+
+
+S = TypeVar("S", bound=NodeSettings)
+
+
+def load(kind: type[S], arguments: Sequence[str] | None = None) -> S:
+    """The settings of this process; `arguments` without the program's name, by default the command line's.
+
+    Ends the process with exit code 2 and one sentence on standard error when a setting is wrong.
+    """
+    try:
+        return read(kind, sys.argv[1:] if arguments is None else arguments)
+    except ValueError as error:
+        end(f"essaim-{kind.service}: {error}")
+
+
+def read(kind: type[S], arguments: Sequence[str]) -> S:
+    """As `load`, but raises ValueError with the sentence."""
+    try:
+        return kind(
+            _cli_parse_args=list(arguments),
+            _cli_prog_name=f"essaim-{kind.service}",
+            _cli_kebab_case=True,
+            _cli_implicit_flags=True,
+            _cli_exit_on_error=False,
+            _cli_hide_none_type=True,
+            _secrets_dir=_secrets(kind),
+        )
+    except ValidationError as error:
+        raise ValueError(_sentence(kind, error)) from None
+    except SettingsError as error:
+        raise ValueError(f"{_first_line(error)}; --help lists the flags.") from None
+
+
+def end(sentence: str) -> NoReturn:
+    """One sentence for the operator, exit code 2."""
+    sys.stderr.write(sentence + "\n")
+    sys.exit(WRONG_SETTING)
+
+
+def _secrets(kind: type[NodeSettings]) -> Path | None:
+    name = f"{kind.env_prefix()}SECRETS"
+    folder = os.environ.get(name)
+    if folder and not Path(folder).is_dir():
+        raise ValueError(f"{name} must name a folder.")
+    return Path(folder) if folder else None
+
+
+def _sentence(kind: type[NodeSettings], error: ValidationError) -> str:
+    """The first thing wrong, as a flag and as a variable; never its value, which may be a secret or an address."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    reason = "is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:]
+    return f"--{name.replace('_', '-')} ({kind.env_prefix()}{name.upper()}) {reason}."
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return str(cause).splitlines()[0].removeprefix("error parsing CLI: ").rstrip(".")
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting holds a secret, so that its default is not printed."""
+    return field.annotation in (SecretBytes, SecretStr)
