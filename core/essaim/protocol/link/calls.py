@@ -15,7 +15,7 @@ MAX_CALL = (1 << 32) - 1
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Budget:
     """What one peer (a client: one connection) may hold at a node, over all of its links."""
 

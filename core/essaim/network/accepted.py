@@ -1,0 +1,108 @@
+"""One link that was dialled to this process: its calls, one reader (the servicer's own coroutine), one writer."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import grpc.aio
+
+from essaim.network.call import IncomingCall
+from essaim.network.incoming import LinkedCall
+from essaim.network.raw import decode
+from essaim.network.settings import LinkSettings
+from essaim.network.writer import LinkWriter
+from essaim.protocol.link.calls import Budget, CallTable
+from essaim.protocol.link.frame import Cancel, Cell, End, Frame, Goaway, Grant, Message, Refuse, frames_of
+from essaim.protocol.link.hello import Dialler
+from essaim.protocol.link.refusal import LinkBrokenError
+from essaim.protocol.onion.refusal import Refusal
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class AcceptedLink:
+    """The acceptor's end of a link. `on_message` is None where messages may not come."""
+
+    def __init__(
+        self,
+        dialler: Dialler,
+        budget: Budget,
+        settings: LinkSettings,
+        on_call: Callable[[IncomingCall], None],
+        on_message: Callable[[bytes], None] | None,
+    ) -> None:
+        self.budget = budget
+        self.gone = asyncio.Event()
+        self._peer = dialler.node_id
+        self._on_call = on_call
+        self._on_message = on_message
+        self._calls: CallTable[LinkedCall] = CallTable(dialler.link_class)
+        self._writer = LinkWriter(settings, self._batch_left)
+        self._draining = False
+
+    async def run(self, context: Context) -> None:
+        """Until the dialler closes, breaks its word (LinkBrokenError) or is gone; then every call is cancelled."""
+        writing = asyncio.create_task(self._writer.run(context.write))
+        try:
+            await self._read(context)
+        finally:
+            writing.cancel()
+            for call in self._calls.drain():
+                call.cancelled()
+            self.budget.held -= self._writer.outbox.queued
+            self.gone.set()
+            with contextlib.suppress(asyncio.CancelledError, grpc.aio.UsageError, grpc.RpcError):
+                await writing
+
+    async def _read(self, context: Context) -> None:
+        while isinstance(message := await context.read(), bytes):
+            for frame in frames_of(decode(message)):
+                self._take(frame)
+
+    def _take(self, frame: Frame) -> None:
+        if isinstance(frame, Cell):
+            self._open(frame)
+        elif isinstance(frame, Grant):
+            if (call := self._calls.find(frame.call)) is not None:
+                call.granted(frame.cells)
+        elif isinstance(frame, Cancel):
+            if (call := self._calls.find(frame.call)) is not None:
+                call.cancelled()
+        elif isinstance(frame, Message) and self._on_message is not None:
+            self._on_message(frame.data)
+        elif not isinstance(frame, Goaway):  # a dialler that drains needs nothing from here
+            raise LinkBrokenError("a frame that this dialler may not send")
+
+    def _open(self, frame: Cell) -> None:
+        reply_class = self._calls.check_new(frame.call, frame.seq, frame.cell)
+        if self._draining or not self.budget.admits():
+            self.send_frame(Refuse(frame.call, Refusal.BUSY))
+            return
+        call = LinkedCall(self, frame.call, frame.cell, reply_class, self._peer)
+        self._calls.add(frame.call, call)
+        self.budget.calls += 1
+        self._on_call(call)
+
+    def send_cell(self, number: int, seq: int, cell: bytes) -> None:
+        """Queue a reply cell."""
+        self._writer.outbox.cell(number, seq, cell)
+        self._writer.poke()
+
+    def send_frame(self, frame: End | Refuse) -> None:
+        """Queue the frame that ends a call."""
+        self._writer.outbox.frame(frame.encode())
+        self._writer.poke()
+
+    def forget(self, number: int) -> None:
+        """The call has ended here."""
+        self._calls.end(number)
+        self.budget.calls -= 1
+
+    def send_away(self) -> None:
+        """Drain: GOAWAY. New calls are refused BUSY; the dialler closes when those under way have ended."""
+        self._draining = True
+        self._writer.outbox.frame(Goaway().encode())
+        self._writer.poke()
+
+    def _batch_left(self, size: int) -> None:
+        self.budget.held -= size

@@ -1,0 +1,120 @@
+"""LinkService: the links that others dial to this process."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+import grpc
+import grpc.aio
+
+from essaim.network.accepted import AcceptedLink
+from essaim.network.call import IncomingCall
+from essaim.network.raw import decode, encode
+from essaim.network.settings import LinkSettings
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.link.calls import Budget
+from essaim.protocol.link.frame import MESSAGE_CLASS, NONCE_SIZE, Challenge, Hello, frames_of
+from essaim.protocol.link.hello import Dialler, admit
+from essaim.protocol.link.refusal import LinkBrokenError
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+SERVICE = "essaim.link.v1.LinkService"
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Whom a node lets in, and who answers. All are called on the event loop and must not block."""
+
+    own_id: bytes
+    listed: Callable[[bytes], bool]
+    """Whether the current view lists this node."""
+    view_serial: Callable[[], int]
+    now_ms: Callable[[], int]
+    on_call: Callable[[IncomingCall], None]
+    on_message: Callable[[bytes, bytes], None] | None = None
+    """(node id, message)"""
+    on_peer: Callable[[bytes, bool], None] | None = None
+    """(node id, up): a node's link for messages has come or gone."""
+
+
+class LinkAcceptor:
+    """Serves LinkService for one node: `add_to(server)`; `drain()` before the server stops."""
+
+    def __init__(self, acceptance: Acceptance, settings: LinkSettings | None = None) -> None:
+        self._acceptance = acceptance
+        self._settings = settings or LinkSettings()
+        self._budgets: WeakValueDictionary[bytes | str, Budget] = WeakValueDictionary()
+        self._links: set[AcceptedLink] = set()
+        self._draining = False
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Register the service, with whole messages as raw bytes."""
+        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._link)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Link": handler}),))
+
+    async def drain(self) -> None:
+        """GOAWAY on every link, no new one; returns when the diallers have closed them, their calls ended."""
+        self._draining = True
+        for link in self._links:
+            link.send_away()
+        await asyncio.gather(*(link.gone.wait() for link in self._links))
+
+    async def _link(self, _: AsyncIterator[bytes], context: Context) -> None:
+        try:
+            if self._draining:
+                raise LinkBrokenError("this node drains")
+            dialler = await self._greet(context)
+            await self._serve(dialler, context)
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "TIMEOUT")
+        except ProtocolError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.reason)
+
+    async def _greet(self, context: Context) -> Dialler:
+        challenge = Challenge(os.urandom(NONCE_SIZE), self._acceptance.now_ms())
+        async with asyncio.timeout(self._settings.hello_seconds):
+            await context.write(encode([challenge.encode()]))
+            message = await context.read()
+        if not isinstance(message, bytes):  # grpc.aio.EOF
+            raise LinkBrokenError("closed before HELLO")
+        frames = list(frames_of(decode(message)))
+        if len(frames) != 1 or not isinstance(hello := frames[0], Hello):
+            raise LinkBrokenError("HELLO comes first, in a message of its own")
+        accept = self._acceptance
+        return admit(hello, challenge, accept.own_id, accept.view_serial(), accept.listed)
+
+    async def _serve(self, dialler: Dialler, context: Context) -> None:
+        budget, on_call = self._budget(dialler, context), self._acceptance.on_call
+        link = AcceptedLink(dialler, budget, self._settings, on_call, self._on_message(dialler))
+        self._links.add(link)
+        self._tell_peer(dialler, up=True)
+        try:
+            await link.run(context)
+        finally:
+            self._links.discard(link)
+            self._tell_peer(dialler, up=False)
+
+    def _budget(self, dialler: Dialler, context: Context) -> Budget:
+        key, settings = dialler.node_id or context.peer(), self._settings
+        budget = self._budgets.get(key)
+        if budget is None:
+            node = dialler.node_id is not None
+            budget = Budget(settings.node_calls, settings.node_bytes) if node else _client_budget(settings)
+            self._budgets[key] = budget
+        return budget
+
+    def _on_message(self, dialler: Dialler) -> Callable[[bytes], None] | None:
+        node_id, on_message = dialler.node_id, self._acceptance.on_message
+        if dialler.link_class != MESSAGE_CLASS or node_id is None or on_message is None:
+            return None
+        return lambda message: on_message(node_id, message)
+
+    def _tell_peer(self, dialler: Dialler, *, up: bool) -> None:
+        if dialler.link_class == MESSAGE_CLASS and dialler.node_id is not None and self._acceptance.on_peer is not None:
+            self._acceptance.on_peer(dialler.node_id, up)
+
+
+def _client_budget(settings: LinkSettings) -> Budget:
+    return Budget(settings.client_calls, settings.client_bytes)
