@@ -1,0 +1,133 @@
+"""Keeping the signed view: from seeds at first contact, from guards after an absence, through the onion otherwise."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, cast
+
+from essaim.network.peer import Peer
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.view import NetworkView, ViewKeeper, ViewRefusedError
+from essaim.view.v1 import view_pb2
+from essaim_client.network.clock import ANSWERS_NEEDED, CorrectedClock
+from essaim_client.network.direct import DirectAnswer, NoAnswerError, ask
+
+USABLE_RELAYS = 3
+
+
+class NoViewError(ProtocolError):
+    """No node that was asked gave a view that the authorities have signed."""
+
+    reason = "NO_VIEW"
+
+
+class Durable(Protocol):
+    """Where the highest view is kept: `put` returns when it is on disk."""
+
+    def get(self, key: str) -> bytes | None: ...
+    def put(self, key: str, value: bytes) -> None: ...
+
+
+Fetch = Callable[[int, int], Awaitable[view_pb2.ViewAnswer]]
+"""A view answer since (epoch, serial), fetched through the onion."""
+
+
+class ViewSync:
+    """The newest view, kept durably; refuses what `ViewKeeper` refuses, whoever sends it."""
+
+    def __init__(
+        self,
+        keeper: ViewKeeper,
+        seeds: Sequence[Peer],
+        clock: CorrectedClock,
+        own_now_ms: Callable[[], int],
+        state: Durable,
+    ) -> None:
+        self._keeper = keeper
+        self._seeds = seeds
+        self._clock = clock
+        self._own_now_ms = own_now_ms
+        self._state = state
+        self._refreshing: asyncio.Task[None] | None = None
+        self.guards: Callable[[], Sequence[Peer]] = tuple
+        """The client's guards, best first; set once there is a view to draw them from."""
+        self.through_onion: Fetch | None = None
+        self.refused: ViewRefusedError | None = None
+        """The last view that was refused: a rollback or fork is shown to the user."""
+
+    @property
+    def current(self) -> NetworkView:
+        """Raises NoViewError before `start`."""
+        view = self._keeper.current
+        if view is None:
+            raise NoViewError("no view yet")
+        return view
+
+    async def start(self) -> None:
+        """A usable view and a corrected clock, from what was kept, the guards and the seeds. Raises NoViewError."""
+        if not self._usable():
+            await self._direct(self._seeds)
+        await self._direct(self.guards())
+        if not self._usable():
+            raise NoViewError("no seed and no guard gave a view with usable keys")
+
+    def _usable(self) -> bool:
+        view, now_ms = self._keeper.current, self._clock.now_ms()
+        if view is None or view.valid_until_ms <= now_ms:
+            return False
+        return sum(node.hop(now_ms) is not None for node in view.relays()) >= USABLE_RELAYS
+
+    async def refresh(self) -> None:
+        """The newest view; many callers at once share one fetch. Never raises: what is held stays in use."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh())
+        await asyncio.shield(self._refreshing)
+
+    async def _refresh(self) -> None:
+        if self._usable() and self.through_onion is not None and await self._onion(self.through_onion):
+            return
+        await self._direct(self.guards())
+        if not self._usable():
+            await self._direct(self._seeds)
+
+    async def _onion(self, fetch: Fetch) -> bool:
+        try:
+            self._take(await fetch(*self._held()))
+        except ProtocolError:
+            return False
+        return True
+
+    async def correct_clock(self) -> None:
+        """Three guards (or seeds) are asked for their time, directly, at once."""
+        await self._direct([*self.guards(), *self._seeds][:ANSWERS_NEEDED])
+
+    async def _direct(self, peers: Sequence[Peer]) -> None:
+        epoch, serial = self._held()
+        asked = (ask(peer, epoch, serial, self._own_now_ms) for peer in peers)
+        answers = [each for each in await asyncio.gather(*asked, return_exceptions=True) if not _failed(each)]
+        told = [cast("DirectAnswer", each) for each in answers]
+        self._clock.learn([each.offset_ms for each in told])
+        for each in told:
+            self._take(each.answer)
+
+    def _held(self) -> tuple[int, int]:
+        view = self._keeper.current
+        return (view.epoch, view.serial) if view is not None else (0, 0)
+
+    def _take(self, answer: view_pb2.ViewAnswer) -> None:
+        before = self._held()
+        try:
+            view = self._keeper.accept(answer, self._clock.now_ms())
+        except ViewRefusedError as error:
+            self.refused = error
+            return
+        self._clock.never_below(view.valid_from_ms)
+        if self._held() != before:
+            self._state.put("view", self._keeper.export())
+
+
+def _failed(answer: object) -> bool:
+    if isinstance(answer, BaseException) and not isinstance(answer, NoAnswerError):
+        raise answer
+    return isinstance(answer, NoAnswerError)
+
+
