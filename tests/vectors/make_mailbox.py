@@ -1,0 +1,155 @@
+"""Writes mailbox.json from docs/protocol/mailbox.md alone: hashlib and PyNaCl, no import of essaim.
+
+python tests/vectors/make_mailbox.py > tests/vectors/mailbox.json
+"""
+
+import hashlib
+import json
+
+from nacl.signing import SigningKey
+
+NOW = 1_800_000_000_000
+
+
+def h(label, *parts):
+    return hashlib.blake2b(label.encode() + b"".join(parts), digest_size=32).digest()
+
+
+def u64(number):
+    return number.to_bytes(8, "big")
+
+
+def u32(number):
+    return number.to_bytes(4, "big")
+
+
+def named(slot):
+    return bytes([len(slot)]) + slot
+
+
+OWNER, WRITER, DEVICE = (SigningKey(bytes([n]) * 32) for n in (1, 2, 3))
+ZEROS = bytes(32)
+POLICIES = {
+    "public_inbox": b"\x01" + bytes(OWNER.verify_key) + ZEROS + ZEROS,
+    "outbox": b"\x02" + ZEROS + bytes(WRITER.verify_key) + ZEROS,
+    "private_inbox": b"\x03" + bytes(OWNER.verify_key) + bytes(WRITER.verify_key) + ZEROS,
+}
+IDS = {name: h("essaim/mailbox/v1", policy) for name, policy in POLICIES.items()}
+
+
+def envelope(name, slot, version, fill, size):
+    data = bytes([fill]) * size
+    expires = NOW + 3_600_000
+    envelope_id = h("essaim/envelope/v1", u64(version), IDS[name], named(slot), u64(expires), data)
+    return {
+        "mailbox": name,
+        "slot": slot.hex(),
+        "version": version,
+        "expires_ms": expires,
+        "fill": fill,
+        "size": size,
+        "envelope_id": envelope_id.hex(),
+    }
+
+
+def slot_record(name, owner, slot, version):
+    signed = IDS[name] + bytes([slot]) + bytes(DEVICE.verify_key) + u64(version)
+    return signed + owner.sign(b"essaim/slot/v1" + signed).signature
+
+
+def payload(*parts):
+    return h("essaim/payload/v1", *parts)
+
+
+def authorization(name, method, slot, payload_hash, expires, signer, record=b""):
+    nonce = h("nonce", method.encode(), slot)[:16]
+    text = (
+        b"essaim/authorization/v1" + IDS[name] + named(method.encode()) + payload_hash + u64(expires) + u64(NOW) + nonce
+    )
+    return {
+        "mailbox": name,
+        "method": method,
+        "slot": slot.hex(),
+        "payload_hash": payload_hash.hex(),
+        "expires_ms": expires,
+        "time_ms": NOW,
+        "nonce": nonce.hex(),
+        "slot_record": record.hex(),
+        "signature": signer.sign(text).signature.hex(),
+    }
+
+
+def puzzle(name, subject, bits):
+    minute, counter = u32(NOW // 60_000), 0
+    while int.from_bytes(h("essaim/puzzle/v1", IDS[name], subject, minute, u64(counter)), "big") >> (256 - bits):
+        counter += 1
+    return {"mailbox": name, "subject": subject.hex(), "bits": bits, "solution": (minute + u64(counter)).hex()}
+
+
+def main():
+    sizes = ((b"\0", 0, 0xA1, 4096), (b"\4", 0, 0xA2, 10240), (b"\0", 0, 0xA3, 57344), (b"\1", 0, 0xA4, 253952))
+    envelopes = [envelope("public_inbox", *each) for each in sizes]
+    envelopes += [envelope("outbox", b"manifest", 7, 0xB1, 4096), envelope("private_inbox", b"\2", 0, 0xC1, 4096)]
+    ids = sorted(bytes.fromhex(each["envelope_id"]) for each in envelopes[:2])
+    entry, private = envelopes[4], envelopes[5]
+    removed = u32(2) + b"".join(ids)
+    node, prekeys = bytes([9]) * 32, [b"one", b"another"]
+    batch = u64(5) + u32(2) + b"".join(u32(len(each)) + each for each in prekeys)
+    outbox_record = slot_record("outbox", WRITER, 0, 1)
+    prekeys_hash = payload(named(b"\0"), node, batch)
+    inbox_record = slot_record("public_inbox", OWNER, 0, 1)
+    positions = [(bytes([n]) * 8, bytes([n + 16]) * 16, n) for n in (1, 2, 3)]
+    vectors = {
+        "keys": {"owner_seed": "01" * 32, "writer_seed": "02" * 32, "device_seed": "03" * 32},
+        "policies": {name: {"policy": POLICIES[name].hex(), "mailbox_id": IDS[name].hex()} for name in POLICIES},
+        "envelopes": envelopes,
+        "slot_records": [
+            {"mailbox": "public_inbox", "slot": 0, "version": 1, "encoded": inbox_record.hex()},
+            {"mailbox": "outbox", "slot": 0, "version": 1, "encoded": outbox_record.hex()},
+        ],
+        "payloads": {
+            "read_slot_0": payload(named(b"\0")).hex(),
+            "read_all": payload(b"\0").hex(),
+            "confirm_slot_0": payload(named(b"\0"), removed).hex(),
+            "delete": payload(b"\0", removed).hex(),
+            "ids": [each.hex() for each in reversed(ids)],
+            "prekeys": prekeys_hash.hex(),
+            "prekeys_of": {
+                "slot": "00",
+                "node_id": node.hex(),
+                "version": 5,
+                "prekeys": [each.hex() for each in prekeys],
+            },
+        },
+        "authorizations": [
+            authorization("public_inbox", "Retrieve", b"\0", payload(named(b"\0")), 0, DEVICE, inbox_record),
+            authorization("public_inbox", "Subscribe", b"", payload(b"\0"), 0, OWNER),
+            authorization("public_inbox", "Confirm", b"\0", payload(named(b"\0"), removed), 0, DEVICE, inbox_record),
+            authorization("public_inbox", "Delete", b"", payload(b"\0", removed), 0, OWNER),
+            authorization(
+                "private_inbox", "Store", b"\2", bytes.fromhex(private["envelope_id"]), private["expires_ms"], WRITER
+            ),
+            authorization(
+                "outbox", "Store", b"manifest", bytes.fromhex(entry["envelope_id"]), entry["expires_ms"], WRITER
+            ),
+            authorization("outbox", "PublishPrekeys", b"\0", prekeys_hash, 0, DEVICE, outbox_record),
+        ],
+        "cursor": {
+            "positions": [{"replica": r.hex(), "incarnation": i.hex(), "number": n} for r, i, n in positions],
+            "encoded": (b"\x01\x03" + b"".join(r + i + u64(n) for r, i, n in positions)).hex(),
+        },
+        "have": {
+            "salt": "11" * 16,
+            "envelope_id": ids[0].hex(),
+            "prefix": h("essaim/have/v1", b"\x11" * 16, ids[0])[:8].hex(),
+        },
+        "puzzles": [
+            puzzle("public_inbox", h("essaim/puzzle/store/v1", *ids), 12),
+            puzzle("outbox", h("essaim/puzzle/claim/v1", node, b"\x22" * 16), 10),
+        ],
+    }
+    print(json.dumps(vectors, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Mailboxes against frozen examples (v0), which make_mailbox.py wrote from the document alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from essaim.protocol.keys import SigningKey
+from essaim.protocol.mailbox import puzzle
+from essaim.protocol.mailbox.authorization import Act, Authorization, Method
+from essaim.protocol.mailbox.cursor import Cursor
+from essaim.protocol.mailbox.envelope import envelope_id, have_prefix
+from essaim.protocol.mailbox.payload import prekeys_hash, read_hash, removal_hash
+from essaim.protocol.mailbox.policy import Policy
+from essaim.protocol.mailbox.slot_record import SlotRecord
+
+VECTORS = json.loads((Path(__file__).parent / "mailbox.json").read_text())
+OWNER, WRITER, DEVICE = (
+    SigningKey(bytes.fromhex(VECTORS["keys"][f"{each}_seed"])) for each in ("owner", "writer", "device")
+)
+POLICIES = {
+    "public_inbox": Policy.public_inbox(OWNER.public),
+    "outbox": Policy.outbox(WRITER.public),
+    "private_inbox": Policy.private_inbox(OWNER.public, WRITER.public),
+}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_policy_matches(name: str) -> None:
+    vector = VECTORS["policies"][name]
+    assert POLICIES[name].encoded.hex() == vector["policy"]
+    assert POLICIES[name].mailbox_id.hex() == vector["mailbox_id"]
+    assert Policy.parse(bytes.fromhex(vector["policy"])) == POLICIES[name]
+
+
+@pytest.mark.parametrize("vector", VECTORS["envelopes"], ids=lambda each: f"{each['mailbox']}-{each['size']}")
+def test_envelope_id_matches(vector: dict) -> None:
+    data = bytes([vector["fill"]]) * vector["size"]
+    slot = bytes.fromhex(vector["slot"])
+    mailbox_id = POLICIES[vector["mailbox"]].mailbox_id
+    assert envelope_id(mailbox_id, slot, vector["expires_ms"], data, vector["version"]).hex() == vector["envelope_id"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["slot_records"], ids=lambda each: each["mailbox"])
+def test_slot_record_matches(vector: dict) -> None:
+    policy = POLICIES[vector["mailbox"]]
+    owner = OWNER if policy.owner == OWNER.public else WRITER
+    record = SlotRecord.sign(owner, policy.mailbox_id, vector["slot"], DEVICE.public, vector["version"])
+    assert record.encoded.hex() == vector["encoded"]
+    SlotRecord.parse(record.encoded).check(policy)
+
+
+@pytest.mark.parametrize("vector", VECTORS["authorizations"], ids=lambda each: f"{each['mailbox']}-{each['method']}")
+def test_authorization_matches(vector: dict) -> None:
+    raw = {key: bytes.fromhex(vector[key]) for key in ("slot", "payload_hash", "nonce", "slot_record", "signature")}
+    policy = POLICIES[vector["mailbox"]]
+    act = Act(policy, Method(vector["method"]), raw["slot"], raw["payload_hash"], vector["expires_ms"])
+    signer = next(key for key in (OWNER, WRITER, DEVICE) if key.public == _signer_of(act, raw["slot_record"]))
+    made = act.authorize(signer, vector["time_ms"], raw["nonce"], raw["slot_record"])
+    assert made == Authorization(vector["time_ms"], raw["nonce"], raw["signature"], raw["slot_record"])
+    act.check(made)
+
+
+def _signer_of(act: Act, slot_record: bytes):
+    if slot_record:
+        return DEVICE.public
+    return act.policy.write_key if act.method == Method.STORE else act.policy.owner
+
+
+def test_payload_hashes_match() -> None:
+    vector = VECTORS["payloads"]
+    ids = [bytes.fromhex(each) for each in vector["ids"]]
+    of = vector["prekeys_of"]
+    prekeys = [bytes.fromhex(each) for each in of["prekeys"]]
+    assert read_hash(b"\0").hex() == vector["read_slot_0"]
+    assert read_hash(b"").hex() == vector["read_all"]
+    assert removal_hash(b"\0", ids).hex() == vector["confirm_slot_0"]
+    assert removal_hash(b"", ids).hex() == vector["delete"]
+    hashed = prekeys_hash(bytes.fromhex(of["slot"]), bytes.fromhex(of["node_id"]), of["version"], prekeys)
+    assert hashed.hex() == vector["prekeys"]
+
+
+def test_cursor_matches() -> None:
+    cursor = Cursor.parse(bytes.fromhex(VECTORS["cursor"]["encoded"]))
+    found = [
+        {"replica": p.replica.hex(), "incarnation": p.incarnation.hex(), "number": p.number} for p in cursor.positions
+    ]
+    assert found == VECTORS["cursor"]["positions"]
+    assert cursor.encoded.hex() == VECTORS["cursor"]["encoded"]
+
+
+def test_have_prefix_matches() -> None:
+    vector = VECTORS["have"]
+    assert have_prefix(bytes.fromhex(vector["salt"]), bytes.fromhex(vector["envelope_id"])).hex() == vector["prefix"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["puzzles"], ids=lambda each: each["mailbox"])
+def test_puzzle_matches(vector: dict) -> None:
+    now = VECTORS["authorizations"][0]["time_ms"]
+    mailbox_id, subject = POLICIES[vector["mailbox"]].mailbox_id, bytes.fromhex(vector["subject"])
+    assert puzzle.solve(mailbox_id, subject, vector["bits"], now).hex() == vector["solution"]
+    puzzle.check(mailbox_id, subject, bytes.fromhex(vector["solution"]), vector["bits"], now)
+
+
+def test_puzzle_subjects_match() -> None:
+    ids = [bytes.fromhex(each) for each in VECTORS["payloads"]["ids"]]
+    assert puzzle.store_subject(ids).hex() == VECTORS["puzzles"][0]["subject"]
+    assert puzzle.claim_subject(bytes([9]) * 32, b"\x22" * 16).hex() == VECTORS["puzzles"][1]["subject"]
