@@ -24,7 +24,7 @@ class Address:
             ip = ipaddress.ip_address(host[1:-1] if bracketed else host)
         except ValueError:
             raise ValueError("must be a numeric ip:port, like 127.0.0.1:4000 or [::1]:4000, not a name") from None
-        if bracketed != (ip.version == 6):
+        if bracketed != (ip.version == 6) or "%" in host:
             raise ValueError("must have an IPv6 address, and only that, in brackets, like [::1]:4000")
         return cls(str(ip), int(port))
 

@@ -13,6 +13,7 @@ whoever calls: what does not fit is dropped and counted (`essaim_log_dropped_tot
 import asyncio
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
@@ -100,12 +101,17 @@ def configure(
         cache_logger_on_first_use=False,
     )
     _route_libraries()
-    sys.excepthook = _crashed
+    sys.excepthook = lambda _kind, error, _trace: fault(NodeEvent.DIED, error)
+    sys.unraisablehook = lambda told: _unwatched(told.exc_value)
+    watch_threads()
 
 
 def write(event: Event, level: LogLevel = LogLevel.INFO, /, **fields: Safe) -> None:
-    """One line, if `level` is severe enough."""
-    getattr(structlog.get_logger(), level.value)(event, **fields)
+    """One line, if `level` is severe enough. Whoever reads the log may be gone: that ends no node."""
+    try:
+        getattr(structlog.get_logger(), level.value)(event, **fields)
+    except OSError:
+        DROPPED.labels("line").inc()
 
 
 def fault(event: Event, error: BaseException) -> None:
@@ -177,6 +183,11 @@ def _route_libraries() -> None:
         logging.getLogger(name).propagate = True
 
 
+def watch_threads() -> None:
+    """What ends a thread is told by its type alone."""
+    threading.excepthook = lambda told: _unwatched(told.exc_value)
+
+
 def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Faults that asyncio would print with their text become one event with the exception's type."""
     loop.set_exception_handler(_loop_fault)
@@ -187,5 +198,6 @@ def _loop_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> No
     fault(NodeEvent.LIBRARY, error if isinstance(error, BaseException) else RuntimeError(context.get("message")))
 
 
-def _crashed(_kind: type[BaseException], error: BaseException, _trace: object) -> None:
-    fault(NodeEvent.DIED, error)
+def _unwatched(error: BaseException | None) -> None:
+    """Raised where nobody could catch it: in a thread or a finaliser."""
+    fault(NodeEvent.LIBRARY, error or RuntimeError("unknown"))

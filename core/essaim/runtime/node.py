@@ -156,6 +156,7 @@ class _Life(Generic[S]):
         finally:
             joining.cancel()
             stopping.cancel()
+            await asyncio.wait((joining, stopping))
 
     async def _drain(self, service: Service, server: grpc.aio.Server, health: Health) -> None:
         logs.write(NodeEvent.DRAINING)

@@ -22,7 +22,13 @@ from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
 
 from pydantic import AfterValidator, Field, SecretBytes, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from essaim.runtime.address import Address
 
@@ -122,6 +128,19 @@ class NodeSettings(BaseSettings):
         cls.model_config["env_prefix"] = cls.env_prefix()
 
     @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags come before these by themselves. A secret file is named as the setting, without the prefix."""
+        files = SecretsSettingsSource(settings_cls, _secrets(cls), env_prefix="")
+        return init_settings, env_settings, files
+
+    @classmethod
     def env_prefix(cls) -> str:
         return f"ESSAIM_{cls.service.upper()}_"
 
@@ -150,7 +169,6 @@ def read(kind: type[S], arguments: Sequence[str]) -> S:
             _cli_implicit_flags=True,
             _cli_exit_on_error=False,
             _cli_hide_none_type=True,
-            _secrets_dir=_secrets(kind),
         )
     except ValidationError as error:
         raise ValueError(_sentence(kind, error)) from None
