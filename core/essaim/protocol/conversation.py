@@ -18,6 +18,7 @@ from essaim.protocol.account import Account, AccountId
 from essaim.protocol.correspondent import Change, NoSessionError
 from essaim.protocol.device import MANAGER, DeviceKeys, Random
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.geometry import ENVELOPE_SIZES
 from essaim.protocol.keys import PUBLIC_SIZE, SigningKey, VerifyKey
 from essaim.protocol.layout import MalformedError, Reader, block
 from essaim.protocol.manifest import (
@@ -28,12 +29,22 @@ from essaim.protocol.manifest import (
     first_manifest,
     next_manifest,
 )
-from essaim.protocol.padding import ENVELOPE_SIZES
 from essaim.protocol.prekey_store import PrekeyStore
 from essaim.protocol.prekeys import Bundle
 from essaim.protocol.ratchet import DoubleRatchet, DuplicateError, RatchetPair, RatchetPublic, UnreadableError
 from essaim.protocol.roster import Peer, Place, Roster
 from essaim.protocol.session import Opening, Session
+
+__all__ = [
+    "Change",
+    "Device",
+    "HandshakeRefusedError",
+    "NoSessionError",
+    "Opened",
+    "Peer",
+    "ReplayedError",
+    "SessionBrokenError",
+]
 
 VERSION = 1
 TRIED_SESSIONS = 500
@@ -278,9 +289,18 @@ class Device:
 
     def take_changes(self) -> dict[bytes, bytes | None]:
         """The records to write since the last call; None: delete it."""
-        values = {b"device": self._encode_own, b"prekeys": self._prekeys.encode, b"begun": self._encode_begun}
-        changed, self._changed = self._changed, set()
-        return {key: values[key]() for key in changed} | self._roster.take_changes()
+        changed, self._changed = self._changed | self._roster.take_changed(), set()
+        return {key: self.record(key) for key in changed}
+
+    def record(self, key: bytes) -> bytes | None:
+        """One record as it stands; None when there is none."""
+        if key == b"device":
+            return self._encode_own()
+        if key == b"prekeys":
+            return self._prekeys.encode()
+        if key == b"begun":
+            return self._encode_begun()
+        return self._roster.record(key)
 
     @classmethod
     def restore(cls, records: Mapping[bytes, bytes]) -> "Device":

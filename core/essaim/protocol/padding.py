@@ -1,4 +1,4 @@
-"""Envelope sizes, and padding to exactly one of them.
+"""Padding to exactly one of the envelope sizes.
 
     length u32 | content | zeros
 
@@ -6,9 +6,9 @@ The padding is inside the authenticated encryption, so what it hides it also pro
 """
 
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.geometry import ENVELOPE_SIZES
 from essaim.protocol.layout import MalformedError, Reader
 
-ENVELOPE_SIZES = (4096, 10240, 57344, 253952)
 LENGTH_SIZE = 4
 
 

@@ -71,12 +71,13 @@ class Roster:
         for session in device.sessions:
             self._follow(Place(peer, session))
 
-    def take_changes(self) -> dict[bytes, bytes | None]:
-        """The records that changed since the last call; None: delete it."""
+    def take_changed(self) -> set[bytes]:
+        """The keys of the records that changed since the last call."""
         changed, self._changed = self._changed, set()
-        return {key: self._record(key) for key in changed}
+        return changed
 
-    def _record(self, key: bytes) -> bytes | None:
+    def record(self, key: bytes) -> bytes | None:
+        """One record as it stands; None when there is none."""
         reader = Reader(key[len(PIN) :] if key.startswith(PIN) else key[len(SESSIONS) :])
         contact = self._contacts.get(AccountId(VerifyKey(reader.take(PUBLIC_SIZE))))
         if key.startswith(PIN):
