@@ -1,0 +1,218 @@
+"""The member that takes a client's Store, Confirm or Delete: acknowledged when W of r have it on disk.
+
+The record goes to the own disk and to every member at once. Whoever has it durably counts, the own node like any other
+and late like early; whoever is no member never does. A request ends when each of its records is acknowledged or
+refused, or when time is up: then the missing are QUORUM_MISSING, and whatever is kept of them stays (a repeat is
+idempotent).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.mailbox.policy import Policy
+from essaim.protocol.mailbox.record import EnvelopeRecord, Record
+from essaim.protocol.mailbox.refusal import ExpiryRefusedError, QuotaError, VersionRefusedError
+from essaim.protocol.mailbox.rule import rule_of
+from essaim_storage.effects import CancelTimer, Effect, Refused, Removed, Reply, SetTimer, Stored, StoreOutcome
+from essaim_storage.events import RemoveAsked, StoreAsked
+from essaim_storage.hints import Hints
+from essaim_storage.journal import Journal, Settled, Verdict
+from essaim_storage.record import record_id
+from essaim_storage.refusal import DiskFullError, QuorumMissingError, WrongSwarmError
+from essaim_storage.store import Store
+from essaim_storage.swarm import Swarm
+from essaim_storage.tuning import Tuning
+
+HELD = frozenset((Verdict.KEPT, Verdict.HAD, Verdict.REMOVED))
+"""The own disk has it, or the tombstone that covers it."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumTimer:
+    """The time of a request is up."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientWaits:
+    """A client waits for this record."""
+
+    request: int
+
+
+@dataclass
+class _Item:
+    record: Record
+    holders: set[bytes] = field(default_factory=set)
+    refusers: set[bytes] = field(default_factory=set)
+    done: bool = False
+    refusal: ProtocolError | None = None
+
+    def finish(self, refusal: ProtocolError | None = None) -> None:
+        if not self.done:
+            self.done, self.refusal = True, refusal
+
+
+@dataclass
+class _Job:
+    request: int
+    order: tuple[bytes, ...]
+    items: dict[bytes, _Item]
+    members: frozenset[bytes]
+    quorum: int
+    removes: bool
+
+
+class Coordinator:
+    """Requests under way, by request and by record."""
+
+    def __init__(self, swarm: Swarm, store: Store, journal: Journal, hints: Hints, tuning: Tuning) -> None:
+        self._swarm = swarm
+        self._store = store
+        self._journal = journal
+        self._hints = hints
+        self._tuning = tuning
+        self._jobs: dict[int, _Job] = {}
+        self._by_record: dict[bytes, list[_Job]] = {}
+
+    def store(self, event: StoreAsked) -> list[Effect]:
+        return self._begin(event.request, event.records, removes=False)
+
+    def remove(self, event: RemoveAsked) -> list[Effect]:
+        return self._begin(event.request, (event.tombstone,), removes=True)
+
+    def settled(self, settled: Settled) -> list[Effect]:
+        """One of a request's records came to the own disk, or did not."""
+        effects = self._hints.settled(settled)
+        waiter = settled.waiter
+        job = self._jobs.get(waiter.request) if isinstance(waiter, ClientWaits) else None
+        if job is None:
+            return effects
+        item = job.items[settled.record_id]
+        if settled.verdict in HELD:
+            self._hold(job, item, self._swarm.own_id)
+        else:
+            item.finish(_refusal(settled.verdict))
+        return [*effects, *self._end(job)]
+
+    def heard(self, member: bytes, of_id: bytes, reason: str) -> list[Effect]:
+        """A member has a record on disk (`reason` empty), or refused it."""
+        effects: list[Effect] = []
+        for job in tuple(self._by_record.get(of_id, ())):
+            item = job.items[of_id]
+            if not reason:
+                self._hold(job, item, member)
+            else:
+                self._refuse(job, item, member, reason)
+            effects += self._end(job)
+        return effects
+
+    def time_is_up(self, request: int) -> list[Effect]:
+        """The quorum timer fired."""
+        job = self._jobs.get(request)
+        if job is None:
+            return []
+        for item in job.items.values():
+            item.finish(QuorumMissingError("fewer than W members have it on disk yet"))
+        return self._end(job)
+
+    def cancelled(self, request: int) -> list[Effect]:
+        """Nobody waits any more; the members get it all the same."""
+        job = self._jobs.get(request)
+        if job is None:
+            return []
+        self._forget(job)
+        return [CancelTimer(QuorumTimer(request))]
+
+    def _begin(self, request: int, records: Sequence[Record], *, removes: bool) -> list[Effect]:
+        wrong = not all(self._swarm.owns(each.mailbox_id) for each in records)
+        if wrong or self._swarm.own_id not in self._swarm.members:
+            return [Reply(request, Refused(WrongSwarmError("the mailbox lives in another swarm")))]
+        order = tuple(record_id(each) for each in records)
+        items = {of_id: _Item(each) for of_id, each in zip(order, records, strict=True)}
+        job = _Job(request, order, items, self._swarm.members, self._swarm.write_quorum, removes)
+        self._refuse_taken_versions(job)
+        self._refuse_over_quota(job)
+        self._jobs[request] = job
+        for of_id in items:
+            self._by_record.setdefault(of_id, []).append(job)
+        under_way = [item.record for item in items.values() if not item.done]
+        sends = self._submit(job, under_way)
+        return [*sends, SetTimer(QuorumTimer(request), self._tuning.quorum_ms), *self._end(job)]
+
+    def _submit(self, job: _Job, records: Sequence[Record]) -> list[Effect]:
+        """To the own disk and to every member, at once."""
+        for record in records:
+            self._journal.submit(record, ClientWaits(job.request), coordinated=True)
+        return self._hints.offer(records) if records else []
+
+    def _refuse_taken_versions(self, job: _Job) -> None:
+        """A version is one envelope's. (Two that two members took, every journal settles in the same way.)"""
+        for of_id, item in job.items.items():
+            if isinstance(item.record, EnvelopeRecord) and item.record.version:
+                newest = self._store.newest(item.record.mailbox_id, item.record.slot)
+                if newest and newest.version == item.record.version and newest.envelope_id != of_id:
+                    item.finish(VersionRefusedError("this version is another envelope's"))
+
+    def _refuse_over_quota(self, job: _Job) -> None:
+        """Judged where the client asks, so that members never differ; what is there already passes."""
+        room: int | None = None
+        for of_id, item in job.items.items():
+            if isinstance(item.record, EnvelopeRecord) and not self._store.has(of_id):
+                room = self._room(item.record.policy) if room is None else room
+                room += self._replaced(item.record) - len(item.record.data)
+                if room < 0:
+                    item.finish(QuotaError("the mailbox is full"))
+
+    def _room(self, policy: Policy) -> int:
+        return rule_of(policy.kind).quota_bytes - self._store.mailbox_bytes(policy.mailbox_id)
+
+    def _replaced(self, record: EnvelopeRecord) -> int:
+        """Bytes of the version that goes when this one comes."""
+        newest = self._store.newest(record.mailbox_id, record.slot) if record.version else None
+        entry = self._store.entry(record.mailbox_id, newest.envelope_id) if newest else None
+        return entry.size if entry else 0
+
+    def _hold(self, job: _Job, item: _Item, member: bytes) -> None:
+        item.holders.add(member)
+        if len(item.holders & job.members) >= job.quorum:
+            item.finish()
+
+    def _refuse(self, job: _Job, item: _Item, member: bytes, reason: str) -> None:
+        if reason == VersionRefusedError.reason:
+            item.finish(VersionRefusedError("a member has a higher version"))
+        item.refusers.add(member)
+        if len(job.members - item.refusers) < job.quorum:
+            item.finish(QuorumMissingError("too many members refused it"))
+
+    def _end(self, job: _Job) -> list[Effect]:
+        """The answer, once every record has its own."""
+        if not all(item.done for item in job.items.values()):
+            return []
+        self._forget(job)
+        return [CancelTimer(QuorumTimer(job.request)), Reply(job.request, _answer(job))]
+
+    def _forget(self, job: _Job) -> None:
+        del self._jobs[job.request]
+        for of_id in job.items:
+            jobs = self._by_record[of_id]
+            jobs.remove(job)
+            if not jobs:
+                del self._by_record[of_id]
+
+
+def _refusal(verdict: Verdict) -> ProtocolError:
+    if verdict is Verdict.FULL:
+        return DiskFullError("no room on this node's disk")
+    if verdict is Verdict.EXPIRED:
+        return ExpiryRefusedError("it expired")
+    return VersionRefusedError("this node has a higher version")
+
+
+def _answer(job: _Job) -> Stored | Removed | Refused:
+    if not job.removes:
+        return Stored(tuple(StoreOutcome(of_id, job.items[of_id].refusal) for of_id in job.order))
+    refusal = next(iter(job.items.values())).refusal
+    return Refused(refusal) if refusal else Removed()

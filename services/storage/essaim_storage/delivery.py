@@ -1,0 +1,156 @@
+"""Reading: pages for Retrieve, and subscriptions that go on.
+
+A cursor names an arrival number of this node; a page is what has a higher one, in order. A subscriber is always served
+from the store after its own number, one Notify at a time, so nothing can be skipped, however slow it is. Numbers
+become visible with their commit only, and commits come one at a time: there is never a lower one still to come.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from essaim.protocol.mailbox.cursor import Cursor
+from essaim.protocol.mailbox.envelope import have_prefix
+from essaim_storage.effects import Delivery, Effect, Notify, Refused, Reply, Retrieved
+from essaim_storage.events import Query, RetrieveAsked, SubscribeAsked
+from essaim_storage.page import Page, Room
+from essaim_storage.refusal import WrongSwarmError
+from essaim_storage.store import Entry, Store
+from essaim_storage.swarm import Swarm
+from essaim_storage.tuning import Tuning
+
+
+@dataclass
+class _Subscriber:
+    request: int
+    query: Query
+    cursor: Cursor
+    number: int
+    busy: bool = False
+    told_incomplete: bool | None = None
+
+
+class Readers:
+    """Answers readers from the store; `incomplete()` says whether this node is."""
+
+    def __init__(self, swarm: Swarm, store: Store, incomplete: Callable[[], bool], tuning: Tuning) -> None:
+        self._swarm = swarm
+        self._store = store
+        self._incomplete = incomplete
+        self._tuning = tuning
+        self._incarnation = store.incarnation()
+        self._subscribers: dict[int, _Subscriber] = {}
+        self._by_mailbox: dict[bytes, dict[int, _Subscriber]] = {}
+
+    def retrieve(self, event: RetrieveAsked, now_ms: int) -> list[Effect]:
+        query = event.query
+        if not self._swarm.owns(query.mailbox_id):
+            return [Reply(event.request, Refused(WrongSwarmError("the mailbox lives in another swarm")))]
+        if event.envelope_ids:
+            page, cursor = self._named(query, event.envelope_ids, now_ms), query.cursor
+        else:
+            page = self._page(query, self._start(query.cursor), now_ms)
+            cursor = self._advanced(query.cursor, page.number)
+        incomplete = self._incomplete()
+        return [Reply(event.request, Retrieved(tuple(page.envelopes), cursor.encoded, page.more, incomplete))]
+
+    def subscribe(self, event: SubscribeAsked, now_ms: int) -> list[Effect]:
+        """The first Notify comes at once, empty if there is nothing: it brings the cursor."""
+        query = event.query
+        if not self._swarm.owns(query.mailbox_id):
+            return [Reply(event.request, Refused(WrongSwarmError("the mailbox lives in another swarm")))]
+        subscriber = _Subscriber(event.request, query, query.cursor, self._start(query.cursor))
+        self._subscribers[event.request] = subscriber
+        self._by_mailbox.setdefault(query.mailbox_id, {})[event.request] = subscriber
+        return self._serve(subscriber, now_ms)
+
+    def taken(self, request: int, now_ms: int) -> list[Effect]:
+        """The subscriber has room again."""
+        subscriber = self._subscribers.get(request)
+        if subscriber is None:
+            return []
+        subscriber.busy = False
+        return self._serve(subscriber, now_ms)
+
+    def arrived(self, mailbox_ids: Iterable[bytes], now_ms: int) -> list[Effect]:
+        """Envelopes were committed in these mailboxes."""
+        waiting = (each for mailbox_id in mailbox_ids for each in self._by_mailbox.get(mailbox_id, {}).values())
+        return [effect for subscriber in tuple(waiting) for effect in self._serve(subscriber, now_ms)]
+
+    def completeness_changed(self, now_ms: int) -> list[Effect]:
+        """Tell every subscriber."""
+        return [effect for each in tuple(self._subscribers.values()) for effect in self._serve(each, now_ms)]
+
+    def members_changed(self) -> list[Effect]:
+        """End the subscriptions of mailboxes that live elsewhere now."""
+        gone = [each for each in self._subscribers.values() if not self._swarm.owns(each.query.mailbox_id)]
+        for each in gone:
+            self.cancelled(each.request)
+        return [Reply(each.request, Refused(WrongSwarmError("the mailbox moved to another swarm"))) for each in gone]
+
+    def cancelled(self, request: int) -> None:
+        subscriber = self._subscribers.pop(request, None)
+        if subscriber is None:
+            return
+        peers = self._by_mailbox[subscriber.query.mailbox_id]
+        del peers[request]
+        if not peers:
+            del self._by_mailbox[subscriber.query.mailbox_id]
+
+    def _serve(self, subscriber: _Subscriber, now_ms: int) -> list[Effect]:
+        if subscriber.busy:
+            return []
+        page = self._page(subscriber.query, subscriber.number, now_ms)
+        subscriber.number = page.number
+        incomplete = self._incomplete()
+        if not page.envelopes and subscriber.told_incomplete is incomplete:
+            return []
+        subscriber.busy, subscriber.told_incomplete = True, incomplete
+        subscriber.cursor = self._advanced(subscriber.cursor, page.number)
+        return [Notify(subscriber.request, tuple(page.envelopes), subscriber.cursor.encoded, incomplete)]
+
+    def _start(self, cursor: Cursor) -> int:
+        """Where to resume; from the start if the cursor has nothing of this disk, or more than this disk has."""
+        number = cursor.number_at(self._swarm.own_id, self._incarnation)
+        return number if number <= self._store.last_number() else 0
+
+    def _advanced(self, cursor: Cursor, number: int) -> Cursor:
+        return cursor.advanced(self._swarm.own_id, self._incarnation, number) if number else cursor
+
+    def _page(self, query: Query, number: int, now_ms: int) -> Page:
+        """What comes after `number`, as much as fits."""
+        page = Page(number, query.max_bytes, self._tuning.page_entries)
+        while not page.more:
+            limit = self._tuning.page_entries
+            entries = self._store.entries_after(query.mailbox_id, query.slot, page.number, limit)
+            for entry in entries:
+                wanted = entry.expires_ms > now_ms and not self._has(query, entry)
+                if wanted and not self._add(page, entry):
+                    return page
+                page.number = entry.number
+            if len(entries) < limit:
+                return page
+        return page
+
+    def _named(self, query: Query, envelope_ids: Iterable[bytes], now_ms: int) -> Page:
+        """Just these, if they are in the mailbox and slot and live."""
+        page = Page(0, query.max_bytes, self._tuning.page_entries)
+        for each in envelope_ids:
+            entry = self._store.entry(query.mailbox_id, each)
+            if entry is None or entry.expires_ms <= now_ms or query.slot not in (b"", entry.slot):
+                continue
+            if not self._add(page, entry):
+                break
+        return page
+
+    def _add(self, page: Page, entry: Entry) -> bool:
+        """False when the page is full. An envelope whose bytes turn out bad is left out: it comes again when mended."""
+        room = page.room_for(entry.size)
+        if room is Room.NONE:
+            return False
+        data = self._store.data(entry.envelope_id) if room is Room.WHOLE else b""
+        if data is not None:
+            page.add(Delivery(entry.envelope_id, entry.slot, entry.expires_ms, entry.version, entry.size, data))
+        return True
+
+    def _has(self, query: Query, entry: Entry) -> bool:
+        return bool(query.have) and have_prefix(query.have_salt, entry.envelope_id) in query.have

@@ -1,0 +1,187 @@
+"""A storage node without its I/O: takes each event to the machines that it concerns, gives back what is to be done."""
+
+from collections.abc import Callable, Hashable
+from typing import ClassVar
+
+from essaim.protocol.mailbox.record import EnvelopeRecord, verify_record
+from essaim_storage import events
+from essaim_storage.coordinator import ClientWaits, Coordinator, QuorumTimer
+from essaim_storage.delivery import Readers
+from essaim_storage.effects import Effect, Purge, SetTimer
+from essaim_storage.feed import AckTimer, RetryTimer
+from essaim_storage.hints import Hints
+from essaim_storage.journal import Journal, Settled, Verdict
+from essaim_storage.message import Ack, Digest, Fetch, Hello, Message, Records, Write
+from essaim_storage.prekeys import ClaimWaits, Prekeys, PublishWaits
+from essaim_storage.reconcile import BackgroundTimer, Reconciler, RepairWaits, RoundTimer, SettleWaits
+from essaim_storage.replica import PeerWaits, Replica, Verify
+from essaim_storage.store import Store
+from essaim_storage.swarm import Swarm
+from essaim_storage.tuning import Tuning
+
+PURGE_TIMER = "purge"
+
+
+class StorageNode:
+    """`handle` every event in the order in which it happened. Nothing else may be called.
+
+    `random(n)` gives n random bytes; `verify` raises a ProtocolError for a record that no member may keep.
+    """
+
+    coordinator_type: ClassVar[type[Coordinator]] = Coordinator
+    hints_type: ClassVar[type[Hints]] = Hints
+    reconciler_type: ClassVar[type[Reconciler]] = Reconciler
+    swarm_type: ClassVar[type[Swarm]] = Swarm
+
+    def __init__(
+        self,
+        own_id: bytes,
+        store: Store,
+        random: Callable[[int], bytes],
+        tuning: Tuning | None = None,
+        verify: Verify = verify_record,
+    ) -> None:
+        self._tuning = tuning or Tuning()
+        self._store = store
+        self._swarm = self.swarm_type(own_id)
+        self._journal = Journal(store, self._tuning)
+        self._hints = self.hints_type(self._swarm, store, self._journal, self._tuning, random)
+        self._coordinator = self.coordinator_type(self._swarm, store, self._journal, self._hints, self._tuning)
+        self._replica = Replica(self._swarm, self._journal, verify)
+        self._reconciler = self.reconciler_type(self._swarm, store, self._journal, self._replica, self._tuning, random)
+        self._readers = Readers(self._swarm, store, lambda: self._reconciler.incomplete, self._tuning)
+        self._prekeys = Prekeys(self._swarm, store, self._journal, self._tuning)
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether this node is back from an absence and has not fetched yet what it missed."""
+        return self._reconciler.incomplete
+
+    @property
+    def view_serial(self) -> int:
+        """Of the newest view that it was told."""
+        return self._swarm.serial
+
+    def handle(self, event: events.Event, now_ms: int) -> list[Effect]:
+        """What is to be done because of this, in order. `now_ms`: unix milliseconds; may jump."""
+        before = self._reconciler.incomplete
+        effects = self._take(event, now_ms)
+        if self._reconciler.incomplete is not before:
+            effects = [*effects, *self._readers.completeness_changed(now_ms)]
+        return [*effects, *self._journal.flush(now_ms)]
+
+    def _take(self, event: events.Event, now_ms: int) -> list[Effect]:
+        match event:
+            case events.PeerMessage(node_id, message):
+                return self._hear(node_id, message, now_ms)
+            case events.Committed(batch):
+                return self._settle(self._journal.committed(batch), now_ms)
+            case events.CommitRefused(batch):
+                return self._settle(self._journal.refused(batch), now_ms)
+            case events.Fired(timer):
+                return self._fire(timer, now_ms)
+            case events.LinkUp() | events.LinkDown() | events.ViewChanged() | events.Started() | events.RecordBad():
+                return self._turn(event)
+            case _:
+                return self._serve(event, now_ms)
+
+    def _serve(self, event: events.Event, now_ms: int) -> list[Effect]:
+        """A client's request."""
+        match event:
+            case events.StoreAsked():
+                return self._coordinator.store(event)
+            case events.RemoveAsked():
+                return self._coordinator.remove(event)
+            case events.RetrieveAsked():
+                return self._readers.retrieve(event, now_ms)
+            case events.SubscribeAsked():
+                return self._readers.subscribe(event, now_ms)
+            case events.Taken(request):
+                return self._readers.taken(request, now_ms)
+            case events.PublishAsked():
+                return self._prekeys.publish(event, now_ms)
+            case events.ClaimAsked():
+                return self._prekeys.claim(event, now_ms)
+            case events.Cancelled(request):
+                self._readers.cancelled(request)
+                return self._coordinator.cancelled(request)
+        raise AssertionError(f"not an event: {type(event).__name__}")
+
+    def _turn(self, event: events.Event) -> list[Effect]:
+        """Something about this node, its links or its view."""
+        match event:
+            case events.Started():
+                return [SetTimer(PURGE_TIMER, self._tuning.purge_every_ms), *self._reconciler.started()]
+            case events.LinkUp(node_id):
+                self._swarm.linked.add(node_id)
+                return [*self._reconciler.link_up(node_id), *self._hints.link_up(node_id)]
+            case events.LinkDown(node_id):
+                self._swarm.linked.discard(node_id)
+                return [*self._reconciler.link_down(node_id), *self._hints.link_down(node_id)]
+            case events.RecordBad(record_id):
+                return self._reconciler.bad(record_id)
+            case events.ViewChanged(serial, members, owns):
+                self._swarm.serial, self._swarm.members, self._swarm.owns = serial, members, owns
+                effects = [*self._hints.members_changed(), *self._reconciler.members_changed()]
+                return [*effects, *self._readers.members_changed()]
+        raise AssertionError(f"not an event: {type(event).__name__}")
+
+    def _hear(self, node_id: bytes, message: Message, now_ms: int) -> list[Effect]:
+        """A message counts from members of the swarm alone."""
+        if node_id not in self._swarm.members or node_id == self._swarm.own_id:
+            return []
+        match message:
+            case Write():
+                return self._replica.write(node_id, message, now_ms)
+            case Ack():
+                heard, effects = self._hints.acked(node_id, message)
+                told = [effect for each in heard for effect in self._coordinator.heard(node_id, *each)]
+                return [*told, *effects]
+            case Hello():
+                return self._reconciler.hello(node_id, message)
+            case Digest():
+                return self._reconciler.digest(node_id, message)
+            case Fetch():
+                return self._reconciler.fetch(node_id, message)
+            case Records():
+                return self._reconciler.records(node_id, message, now_ms)
+
+    def _settle(self, settled: tuple[Settled, ...], now_ms: int) -> list[Effect]:
+        """A batch came to its end: everyone who waited for it goes on, then the readers of what is new."""
+        effects = [effect for each in settled for effect in self._settle_one(each)]
+        kept = (each.record for each in settled if each.verdict is Verdict.KEPT)
+        mailboxes = dict.fromkeys(each.mailbox_id for each in kept if isinstance(each, EnvelopeRecord))
+        return [*effects, *self._readers.arrived(mailboxes, now_ms)]
+
+    def _settle_one(self, settled: Settled) -> list[Effect]:
+        match settled.waiter:
+            case PeerWaits():
+                return self._replica.settled(settled)
+            case ClientWaits():
+                return self._coordinator.settled(settled)
+            case RepairWaits() | SettleWaits():
+                return self._reconciler.settled(settled)
+            case PublishWaits() | ClaimWaits():
+                return self._prekeys.settled(settled)
+        return []
+
+    def _fire(self, timer: Hashable, now_ms: int) -> list[Effect]:
+        match timer:
+            case QuorumTimer(request):
+                return self._coordinator.time_is_up(request)
+            case AckTimer(member):
+                return self._hints.ack_missing(member)
+            case RetryTimer(member):
+                return self._hints.retry(member)
+            case RoundTimer(member):
+                return self._reconciler.round_missing(member)
+            case BackgroundTimer():
+                return self._reconciler.time_is_come()
+        return self._purge(now_ms)
+
+    def _purge(self, now_ms: int) -> list[Effect]:
+        """What expired long enough ago leaves the disk."""
+        oldest, limit = self._store.next_expiry(), now_ms - self._tuning.purge_margin_ms
+        if oldest is not None and oldest <= limit:
+            self._journal.change(Purge(limit))
+        return [SetTimer(PURGE_TIMER, self._tuning.purge_every_ms)]

@@ -1,0 +1,88 @@
+"""The member that another writes to: each record is checked by itself, committed, and the Write answered by one Ack.
+
+Nothing is taken on trust: whoever sends, the mailbox's rules certify the record (policy, id, signatures, expiry).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.mailbox.record import Record
+from essaim.protocol.mailbox.refusal import VersionRefusedError
+from essaim_storage.effects import Effect, Send
+from essaim_storage.journal import Journal, Settled, Verdict
+from essaim_storage.message import Ack, Refusal, Write
+from essaim_storage.refusal import DiskFullError, WrongSwarmError
+from essaim_storage.swarm import Swarm
+
+Verify = Callable[[Record, int], None]
+"""`verify(record, now_ms)` raises a ProtocolError for a record that no member may keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerWaits:
+    """A member waits for the record at `index` of a Write."""
+
+    member: bytes
+    batch: int
+    index: int
+
+
+@dataclass
+class _Duty:
+    left: int
+    refused: list[Refusal] = field(default_factory=list)
+
+
+class Replica:
+    """Writes that are not answered yet."""
+
+    def __init__(self, swarm: Swarm, journal: Journal, verify: Verify) -> None:
+        self._swarm = swarm
+        self._journal = journal
+        self._verify = verify
+        self._duties: dict[tuple[bytes, int], _Duty] = {}
+
+    def write(self, member: bytes, write: Write, now_ms: int) -> list[Effect]:
+        """Records from a member; from anybody else they are dropped."""
+        if member not in self._swarm.members or (member, write.batch) in self._duties:
+            return []
+        duty = _Duty(len(write.records))
+        self._duties[member, write.batch] = duty
+        for index, record in enumerate(write.records):
+            reason = self.refusal(record, now_ms)
+            if reason:
+                duty.left -= 1
+                duty.refused.append(Refusal(index, reason))
+            else:
+                self._journal.submit(record, PeerWaits(member, write.batch, index))
+        return self._answer(member, write.batch)
+
+    def settled(self, settled: Settled) -> list[Effect]:
+        """One record of a Write is durable, or is not kept."""
+        waiter = settled.waiter
+        assert isinstance(waiter, PeerWaits)
+        duty = self._duties[waiter.member, waiter.batch]
+        duty.left -= 1
+        if settled.verdict is Verdict.FULL:
+            duty.refused.append(Refusal(waiter.index, DiskFullError.reason))
+        elif settled.verdict is Verdict.SUPERSEDED:
+            duty.refused.append(Refusal(waiter.index, VersionRefusedError.reason))
+        return self._answer(waiter.member, waiter.batch)
+
+    def refusal(self, record: Record, now_ms: int) -> str:
+        """Why this node does not keep the record; "" if it does."""
+        if not self._swarm.owns(record.mailbox_id):
+            return WrongSwarmError.reason
+        try:
+            self._verify(record, now_ms)
+        except ProtocolError as error:
+            return error.reason
+        return ""
+
+    def _answer(self, member: bytes, batch: int) -> list[Effect]:
+        duty = self._duties[member, batch]
+        if duty.left:
+            return []
+        del self._duties[member, batch]
+        return [Send(member, Ack(batch, tuple(duty.refused)))]

@@ -1,0 +1,50 @@
+"""The times and sizes of a storage node's machines. Defaults for production; tests shorten them."""
+
+from dataclasses import dataclass
+
+from essaim.protocol.mailbox.rule import DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Milliseconds, bytes and counts."""
+
+    quorum_ms: int = 10_000
+    """How long a client waits for W members before QUORUM_MISSING."""
+    batch_records: int = 256
+    """Most changes in one commit."""
+    message_bytes: int = 252_000
+    """Of records in one message to a member; a single larger record goes alone."""
+    message_records: int = 64
+    late_records: int = 16
+    """Most records read from the log for one late Write."""
+    window: int = 4
+    """Writes to one member that may wait for their Ack."""
+    queue_records: int = 1_024
+    """New records that may wait for one member's window; beyond, it gets them from the log."""
+    ack_ms: int = 15_000
+    """A Write without Ack for so long: the member is behind."""
+    retry_ms: int = 500
+    """First pause before what a member misses is sent again; doubles up to `retry_most_ms`."""
+    retry_most_ms: int = 60_000
+    positions_every: int = 256
+    """Records acknowledged by a member before its position is written without another reason to."""
+    round_ms: int = 20_000
+    """A reconciliation without an answer for so long is given up."""
+    again_ms: int = 3_000
+    """Between two reconciliations while this node is incomplete."""
+    background_ms: int = 60_000
+    """Between two reconciliations with a member (one after the other)."""
+    digest_ids: int = 256
+    """A range with so many ids or fewer is answered with the ids."""
+    digests: int = 16
+    """Questions to one member that may wait for their answer."""
+    fetch_ids: int = 64
+    """Ids in one Fetch."""
+    page_entries: int = 64
+    """Most envelopes, with data or named only, in one answer."""
+    purge_margin_ms: int = 900_000
+    """How long expired records stay on disk (never returned), so that a clock that jumps cannot purge what lives."""
+    purge_every_ms: int = 60_000
+    prekey_life_ms: int = 30 * DAY_MS
+    """A batch of one-time prekeys goes after so long; its owner keeps the private parts 22 days."""
