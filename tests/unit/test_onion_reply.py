@@ -1,6 +1,7 @@
 """Replies, error cells and the end of a call."""
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from essaim.protocol.geometry import MAX_REPLIES, CellClass, Suite
 from essaim.protocol.onion import (
@@ -179,3 +180,43 @@ def test_relay_that_makes_an_error_does_not_know_the_others_keys() -> None:
     seq, error = ReplyRelay(carried.relays[1]._keys).fail(Refusal.BUSY)
     with pytest.raises(BadReplyError):
         opener.open(seq, error)
+
+
+def sealed(key: bytes, plain: bytes, size: int = 16384) -> bytes:
+    return ChaCha20Poly1305(key).encrypt(bytes(12), plain.ljust(size - 16, b"\0"), None)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        b"\x03" + bytes(4),
+        b"\xff" + bytes(4),
+        b"\x00" + (16364).to_bytes(4, "big"),
+        b"\x00\xff\xff\xff\xff",
+        b"\x01" + (3).to_bytes(4, "big") + b"abcd",
+        b"\x02" + (1).to_bytes(4, "big") + b"a",
+        bytes(16367) + b"\x01",
+    ],
+    ids=["kind", "kind-255", "too-long", "far-too-long", "padding", "heartbeat-with-payload", "last-byte"],
+)
+def test_client_refuses_a_reply_in_another_form(plain: bytes) -> None:
+    """Even under the destination's key: a destination that speaks so is at fault, and the call ends."""
+    carried, opener = call()
+    with pytest.raises(BadReplyError):
+        opener.open(0, carried.back(0, sealed(carried.end.keys.reply, plain))[-1])
+    assert opener.ended
+
+
+@pytest.mark.parametrize("plain", [bytes(9), b"\x0a", b"\x04" + bytes(9) + b"x"], ids=["zero", "unknown", "padding"])
+def test_client_refuses_an_error_in_another_form(plain: bytes) -> None:
+    carried, opener = call()
+    with pytest.raises(BadReplyError):
+        opener.open(0, sealed(carried.relays[0]._keys.error, plain))
+
+
+def test_destination_makes_no_error_cell() -> None:
+    """Only a hop that has another behind it does: the destination's error is a reply."""
+    carried, opener = call()
+    seq, error = ReplyRelay(carried.end.keys).fail(Refusal.BUSY)
+    with pytest.raises(BadReplyError):
+        opener.open(seq, carried.back(seq, error)[-1])

@@ -26,6 +26,7 @@ from essaim.protocol.onion import (
 )
 from essaim.protocol.onion.keyring import GRACE_MS
 from essaim.protocol.onion.routing import Command, Routing
+from essaim.protocol.onion.unwrap import opened_payload
 from essaim.testing.onion import NOW_MS, OnionRoute
 
 CLASSIC = CellSpec(Suite.X25519)
@@ -167,6 +168,21 @@ def test_wrap_refuses_a_payload_that_does_not_fit(suite: Suite, route: OnionRout
     assert end.payload == payload[:most]
     with pytest.raises(ValueError, match="fit"):
         route.wrap(payload[: most + 1], CellSpec(suite))
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [b"\0\0\x3e\x65", b"\xff\xff\xff\xff", b"\0\0\0\1ab", bytes(15911) + b"\1"],
+    ids=["long", "far", "pad", "last"],
+)
+def test_destination_refuses_a_payload_in_another_form(plain: bytes) -> None:
+    """A payload is at most 15908 = 0x3e24 bytes in a classic cell, and its padding is zero."""
+    key = b"k" * 32
+    body = ChaCha20Poly1305(key).encrypt(bytes(12), plain.ljust(15912, b"\0"), None)
+    with pytest.raises(BadCellError):
+        opened_payload(key, body)
+    with pytest.raises(BadCellError):
+        opened_payload(b"K" * 32, body)
 
 
 def test_node_id_is_32_bytes_not_all_zero(route: OnionRoute) -> None:

@@ -88,7 +88,7 @@ def unwrap(
         return Forward(routing.next_node, _next_header(cell, layout, plain, routing) + body, keys)
     if routing.command == Command.DROP:
         return Drop(keys)
-    return Deliver(_payload(secrets.payload, cell[layout.header :]), keys)
+    return Deliver(opened_payload(secrets.payload, cell[layout.header :]), keys)
 
 
 def _form_of(cell: bytes, suites: Collection[Suite]) -> tuple[Layout, CellClass]:
@@ -123,7 +123,8 @@ def _next_header(cell: bytes, layout: Layout, plain: bytes, routing: Routing) ->
     )
 
 
-def _payload(key: bytes, body: bytes) -> bytes:
+def opened_payload(key: bytes, body: bytes) -> bytes:
+    """The payload of the last layer; BadCellError unless it opens and is padded in its one form."""
     try:
         plain = ChaCha20Poly1305(key).decrypt(PAYLOAD_NONCE, body, None)
     except InvalidTag as error:
