@@ -32,7 +32,6 @@ class AcceptedLink:
         on_message: Callable[[bytes], None] | None,
     ) -> None:
         self.budget = budget
-        self.gone = asyncio.Event()
         self._peer = dialler.node_id
         self._on_call = on_call
         self._on_message = on_message
@@ -50,7 +49,6 @@ class AcceptedLink:
             for call in self._calls.drain():
                 call.cancelled()
             self.budget.held -= self._writer.outbox.queued
-            self.gone.set()
             with contextlib.suppress(asyncio.CancelledError, grpc.aio.UsageError, grpc.RpcError):
                 await writing
 

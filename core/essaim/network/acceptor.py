@@ -13,11 +13,10 @@ from essaim.network.accepted import AcceptedLink
 from essaim.network.call import IncomingCall
 from essaim.network.raw import decode, encode
 from essaim.network.settings import LinkSettings
-from essaim.protocol.errors import ProtocolError
 from essaim.protocol.link.calls import Budget
 from essaim.protocol.link.frame import MESSAGE_CLASS, NONCE_SIZE, Challenge, Hello, frames_of
 from essaim.protocol.link.hello import Dialler, admit
-from essaim.protocol.link.refusal import LinkBrokenError
+from essaim.protocol.link.refusal import DrainingError, LinkBrokenError
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 SERVICE = "essaim.link.v1.LinkService"
@@ -40,7 +39,7 @@ class Acceptance:
 
 
 class LinkAcceptor:
-    """Serves LinkService for one node: `add_to(server)`; `drain()` before the server stops."""
+    """Serves LinkService for one node: `add_to(server)`; `go_away()` before the server stops."""
 
     def __init__(self, acceptance: Acceptance, settings: LinkSettings | None = None) -> None:
         self._acceptance = acceptance
@@ -54,23 +53,18 @@ class LinkAcceptor:
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._link)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Link": handler}),))
 
-    async def drain(self) -> None:
-        """GOAWAY on every link, no new one; returns when the diallers have closed them, their calls ended."""
+    def go_away(self) -> None:
+        """Drain: no new link, GOAWAY on each. A dialler closes its link when the calls under way have ended."""
         self._draining = True
         for link in self._links:
             link.send_away()
-        await asyncio.gather(*(link.gone.wait() for link in self._links))
 
     async def _link(self, _: AsyncIterator[bytes], context: Context) -> None:
-        try:
-            if self._draining:
-                raise LinkBrokenError("this node drains")
-            dialler = await self._greet(context)
-            await self._serve(dialler, context)
-        except TimeoutError:
-            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "TIMEOUT")
-        except ProtocolError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.reason)
+        """Ends with the ProtocolError that breaks the link; the server's interceptor makes a status of it."""
+        if self._draining:
+            raise DrainingError("this node drains")
+        dialler = await self._greet(context)
+        await self._serve(dialler, context)
 
     async def _greet(self, context: Context) -> Dialler:
         challenge = Challenge(os.urandom(NONCE_SIZE), self._acceptance.now_ms())

@@ -126,9 +126,3 @@ def dial(address: str, certificates: Sequence[bytes], options: Sequence[tuple[st
 def dial_peer(peer: Peer) -> grpc.aio.Channel:
     """A channel to a node of the view."""
     return dial(peer.address, peer.certificates)
-
-
-def server(certificate: Certificate, address: str) -> tuple[grpc.aio.Server, int]:
-    """An unstarted server that listens on `ip:port` (port 0: any); with the port it got."""
-    made = grpc.aio.server(options=SERVER_OPTIONS)
-    return made, made.add_secure_port(address, server_credentials(certificate))

@@ -2,6 +2,7 @@
 
     ProtocolError
     ├── LinkBrokenError           PROTOCOL: a frame that is malformed, or none that may come now
+    ├── DrainingError             DRAINING: this node takes no new link
     └── HelloRefusedError         HELLO_REFUSED: version, class or peer is not ours, or the signature is wrong
         └── OldViewError          OLD_VIEW: the dialler's view is too old; it catches up and dials again
 """
@@ -13,6 +14,12 @@ class LinkBrokenError(ProtocolError):
     """The peer does not keep to the protocol: the whole link ends."""
 
     reason = "PROTOCOL"
+
+
+class DrainingError(ProtocolError):
+    """This node is about to stop."""
+
+    reason = "DRAINING"
 
 
 class HelloRefusedError(ProtocolError):
