@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from essaim.protocol.geometry import LAYOUTS, CellClass, Suite
 from essaim.protocol.keys import AgreementPublic, KeyRefusedError
