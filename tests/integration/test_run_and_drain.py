@@ -11,12 +11,13 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
 from essaim.network.tls import dial
 from essaim.relay.v1.relay_pb2 import OpenRequest, SendRequest
 from essaim.relay.v1.relay_pb2_grpc import RelayServiceStub
 from essaim.runtime.errors import reason_of
-from grpc_health.v1.health_pb2 import HealthCheckRequest
-from grpc_health.v1.health_pb2_grpc import HealthStub
 
 SERVICE = Path(__file__).with_name("tiny_service.py")
 NOT_SERVING, SERVING = 2, 1

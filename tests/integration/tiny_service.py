@@ -7,12 +7,13 @@ from functools import partial
 from typing import Annotated, Literal
 
 import structlog
+from pydantic import Field
+
 from essaim.relay.v1.relay_pb2 import OpenResponse, SendResponse
 from essaim.relay.v1.relay_pb2_grpc import RelayServiceServicer, add_RelayServiceServicer_to_server
 from essaim.runtime.node import run
 from essaim.runtime.settings import NodeSettings, load
 from essaim.runtime.start import Mount, Service, Start
-from pydantic import Field
 
 SECRET_TEXT = "198.51.100.7:4000 esm1qqqqqqqq"
 
@@ -26,7 +27,7 @@ class TinySettings(NodeSettings, service="tiny"):
 
 
 class Tiny(RelayServiceServicer):
-    """Send(b"die") ends the background task, Send(b"raise") is a fault; Open answers once, then when the drain began."""
+    """Send(b"die") ends the background task, Send(b"raise") is a fault; Open answers at once and when drained."""
 
     def __init__(self) -> None:
         self.leaving = asyncio.Event()

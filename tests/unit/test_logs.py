@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import structlog
+
 from essaim.runtime import logs
 from essaim.runtime.logs import DROPPED, FIELDS, Event, LogLevel, NodeEvent, fault, write
 from essaim.testing.randomness import SeededRandom

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+from pydantic import Field, SecretStr
+
 from essaim.runtime.address import Address
 from essaim.runtime.settings import NodeSettings, load, read
-from pydantic import Field, SecretStr
 
 
 class PondSettings(NodeSettings, service="pond"):
@@ -89,7 +90,7 @@ def test_empty_variable_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_wrong_setting_is_one_sentence(arguments: list[str], words: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the sentence is looked at below
+    with pytest.raises(ValueError) as caught:
         read(PondSettings, arguments)
     sentence = str(caught.value)
     assert words in sentence
