@@ -1,0 +1,202 @@
+"""The disk of a node: SQLite in WAL mode with synchronous FULL, the only place with SQL (beside its writing half).
+
+Reads are answered at once on a connection of the event loop, from what is committed; writing happens on a connection
+and a thread of its own (`writer`). SQLite shows a commit to readers after its fsync, never before.
+"""
+# ruff: noqa: S608  (every statement is put together from constants of this file)
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from essaim.protocol.mailbox.policy import Policy
+from essaim.protocol.mailbox.record import Record, Tombstone
+from essaim.runtime.database import migrations, open_database
+from essaim_storage import incarnation
+from essaim_storage.row import COLUMNS, BadRowError, Head, checksum, record_of
+from essaim_storage.sqlite_writer import SqliteWriter
+from essaim_storage.store import Entry, Fingerprint, Newest, PrekeyBatch
+
+_JOINED = "record JOIN mailbox ON mailbox.id = record.mailbox"
+_HEAD = f"SELECT {COLUMNS} FROM {_JOINED}"
+_WHOLE = f"SELECT {COLUMNS}, data FROM {_JOINED}"
+
+
+class SqliteStore:
+    """Implements `essaim_storage.store.Store`.
+
+    `vfs`: one exclusive connection for reading and writing, for tests on a file system that fails.
+    `on_bad(record id)` is called for each record that fails its checksum, once until it is forgotten.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int = 0, restored: bool = False, vfs: str | None = None) -> None:
+        steps = migrations("essaim_storage.migrations")
+        writing = open_database(path, steps, vfs=vfs, exclusive=vfs is not None)
+        self._connection = writing if vfs is not None else open_database(path, steps)
+        self._writing = writing
+        self._incarnation = incarnation.enter(writing, path, restored=restored)
+        self._bad: set[bytes] = set()
+        self.writer = SqliteWriter(writing, max_bytes // writing.pragma("page_size"))
+        self.on_bad: Callable[[bytes], None] = _ignore
+
+    def close(self) -> None:
+        """Checkpoint and close. Nothing may be under way."""
+        self.writer.checkpoint()
+        self._connection.close()
+        self._writing.close()
+
+    def incarnation(self) -> bytes:
+        return self._incarnation
+
+    def settled(self) -> bool:
+        return bool(self._one("SELECT settled FROM node"))
+
+    def last_number(self) -> int:
+        return int(self._one("SELECT last_number FROM node"))
+
+    # ---- records
+
+    def has(self, record_id: bytes) -> bool:
+        if record_id in self._bad:
+            return self.record(record_id) is not None
+        return self._one("SELECT 1 FROM record WHERE record_id = ?", record_id) is not None
+
+    def record(self, record_id: bytes) -> Record | None:
+        return next(self._records(f"{_WHOLE} WHERE record_id = ?", record_id), None)
+
+    def tombstones(self, envelope_id: bytes) -> Sequence[Tombstone]:
+        found = self._records(
+            f"{_WHOLE} WHERE number IN (SELECT number FROM removal WHERE envelope_id = ?) ORDER BY number", envelope_id
+        )
+        return [each for each in found if isinstance(each, Tombstone)]
+
+    def newest(self, mailbox_id: bytes, slot: bytes) -> Newest | None:
+        heads = self._heads(f"{_HEAD} WHERE mailbox_id = ? AND kind = 0 AND version > 0 AND slot = ?", mailbox_id, slot)
+        return next((Newest(head.version, head.record_id) for head in heads), None)
+
+    def mailbox_bytes(self, mailbox_id: bytes) -> int:
+        return int(self._one("SELECT bytes FROM mailbox WHERE mailbox_id = ?", mailbox_id) or 0)
+
+    def policy(self, mailbox_id: bytes) -> Policy | None:
+        """The policy of a mailbox that something is here for."""
+        encoded = self._one("SELECT policy FROM mailbox WHERE mailbox_id = ?", mailbox_id)
+        return None if encoded is None else Policy.check(encoded, mailbox_id)
+
+    # ---- delivery
+
+    def entries_after(self, mailbox_id: bytes, slot: bytes, number: int, limit: int) -> Sequence[Entry]:
+        where = "mailbox_id = ? AND kind = 0 AND number > ? AND (?3 = x'' OR slot = ?3)"
+        heads = self._heads(f"{_HEAD} WHERE {where} ORDER BY number LIMIT ?", mailbox_id, number, slot, limit)
+        return [_entry(head) for head in heads]
+
+    def data(self, envelope_id: bytes) -> bytes | None:
+        record = self.record(envelope_id)
+        return None if record is None or isinstance(record, Tombstone) else record.data
+
+    def entry(self, mailbox_id: bytes, envelope_id: bytes) -> Entry | None:
+        heads = self._heads(f"{_HEAD} WHERE record_id = ? AND kind = 0 AND mailbox_id = ?", envelope_id, mailbox_id)
+        return next((_entry(head) for head in heads), None)
+
+    # ---- replication
+
+    def coordinated_after(self, number: int, limit: int) -> Sequence[tuple[int, Record]]:
+        rows = self._rows(f"{_WHOLE} WHERE coordinated = 1 AND number > ? ORDER BY number LIMIT ?", number, limit)
+        return [(head.number, record) for head, data in rows if (record := self._checked(head, data)) is not None]
+
+    def position(self, member: bytes) -> int:
+        return int(self._one("SELECT number FROM position WHERE member = ?", member) or 0)
+
+    def fingerprint(self, from_id: bytes, to_id: bytes) -> Fingerprint:
+        digest, count = hashlib.blake2b(digest_size=32), 0
+        ids = "SELECT record_id FROM record WHERE record_id BETWEEN ? AND ? ORDER BY record_id"
+        for (record_id,) in self._all(ids, from_id, to_id):
+            digest.update(record_id)
+            count += 1
+        return Fingerprint(count, digest.digest())
+
+    def record_ids(self, from_id: bytes, to_id: bytes, limit: int) -> Sequence[bytes]:
+        ids = "SELECT record_id FROM record WHERE record_id BETWEEN ? AND ? ORDER BY record_id LIMIT ?"
+        return [row[0] for row in self._all(ids, from_id, to_id, limit)]
+
+    def next_expiry(self) -> int | None:
+        earliest = "SELECT min(expires_ms) FROM (SELECT min(expires_ms) AS expires_ms FROM record"
+        found = self._one(f"{earliest} UNION ALL SELECT min(expires_ms) FROM prekey_batch)")
+        return None if found is None else int(found)
+
+    # ---- prekeys
+
+    def prekeys(self, mailbox_id: bytes, slot: bytes) -> PrekeyBatch | None:
+        columns = "SELECT id, version, expires_ms FROM prekey_batch WHERE mailbox_id = ? AND slot = ?"
+        unused = "SELECT place, prekey, sum FROM prekey WHERE batch = ? AND claim_id IS NULL ORDER BY place"
+        for batch, version, expires_ms in self._all(columns, mailbox_id, slot):
+            good = [(place, prekey) for place, prekey, wanted in self._all(unused, batch) if checksum(prekey) == wanted]
+            return PrekeyBatch(version, expires_ms, tuple(good))
+        return None
+
+    def claimed(self, mailbox_id: bytes, slot: bytes, claim_id: bytes) -> bytes | None:
+        where = "batch = (SELECT id FROM prekey_batch WHERE mailbox_id = ? AND slot = ?) AND claim_id = ?"
+        found = self._all(f"SELECT prekey, sum FROM prekey WHERE {where}", mailbox_id, slot, claim_id)
+        return next((bytes(prekey) for prekey, wanted in found if checksum(prekey) == wanted), None)
+
+    # ---- care
+
+    def totals(self) -> tuple[int, int]:
+        """(envelopes, bytes of their data) of the whole node, for its metrics."""
+        ((envelopes, size),) = self._all("SELECT coalesce(sum(envelopes), 0), coalesce(sum(bytes), 0) FROM mailbox")
+        return envelopes, size
+
+    def scrub(self, number: int, limit: int) -> int:
+        """Verify the `limit` records after `number`; the number to go on from, 0 at the end."""
+        rows = self._rows(f"{_WHOLE} WHERE number > ? ORDER BY number LIMIT ?", number, limit)
+        for head, data in rows:
+            self._checked(head, data)
+        return rows[-1][0].number if len(rows) == limit else 0
+
+    # ---- rows
+
+    def _all(self, statement: str, *values: int | bytes) -> list[tuple[Any, ...]]:
+        """To the last row: a statement left half read would keep the log from being emptied."""
+        return self._connection.execute(statement, values).fetchall()
+
+    def _one(self, statement: str, *values: int | bytes) -> Any:
+        return next((row[0] for row in self._all(statement, *values)), None)
+
+    def _rows(self, statement: str, *values: int | bytes) -> list[tuple[Head, bytes]]:
+        return [(Head(*row[:-1]), row[-1]) for row in self._all(statement, *values)]
+
+    def _records(self, statement: str, *values: int | bytes) -> Iterator[Record]:
+        found = (self._checked(head, data) for head, data in self._rows(statement, *values))
+        return (each for each in found if each is not None)
+
+    def _heads(self, statement: str, *values: int | bytes) -> Iterator[Head]:
+        for row in self._all(statement, *values):
+            head = Head(*row)
+            try:
+                head.check()
+            except BadRowError:
+                self._report(head)
+            else:
+                yield head
+
+    def _checked(self, head: Head, data: bytes) -> Record | None:
+        try:
+            record = record_of(head, data)
+        except BadRowError:
+            self._report(head)
+            return None
+        self._bad.discard(head.record_id)
+        return record
+
+    def _report(self, head: Head) -> None:
+        if head.record_id not in self._bad:
+            self._bad.add(head.record_id)
+            self.on_bad(head.record_id)
+
+
+def _ignore(_record_id: bytes) -> None:
+    """Until the executor listens."""
+
+
+def _entry(head: Head) -> Entry:
+    return Entry(head.number, head.record_id, head.slot, head.expires_ms, head.version, head.size)
