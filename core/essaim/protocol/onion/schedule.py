@@ -52,6 +52,9 @@ class HopSecrets(NamedTuple):
     error: bytes
     tag: bytes
 
+    def __repr__(self) -> str:
+        return "HopSecrets(...)"
+
 
 def derive(shared: bytes, transcript: bytes, prefix: bytes) -> HopSecrets:
     """The secrets of a hop. `prefix` is the first 8 bytes of its header, `transcript` the SHA3-256 of above."""
