@@ -44,8 +44,9 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Send me these records. Answered by one Records."""
+    """Send me these records. Answered by one Records of the same number."""
 
+    number: int
     record_ids: tuple[bytes, ...]
 
 
@@ -53,6 +54,7 @@ class Fetch:
 class Records:
     """As many of the fetched as fit a message, at least one if any is there: empty means that none is."""
 
+    number: int
     records: tuple[Record, ...]
 
 

@@ -60,7 +60,7 @@ class Reconciler:
         self._journal = journal
         self._replica = replica
         self._tuning = tuning
-        self._number = int.from_bytes(random(7))
+        self._number = int.from_bytes(random(4)) << 20
         self._intact = store.settled()
         self._rounds: dict[bytes, Round] = {}
         self._fresh: dict[bytes, bool] = {}
@@ -110,9 +110,9 @@ class Reconciler:
     def records(self, member: bytes, records: Records, now_ms: int) -> list[Effect]:
         """What was fetched is checked like any record, and committed."""
         current = self._rounds.get(member)
-        if current is None or not current.fetching:
+        if current is None:
             return []
-        for record in current.records(records.records):
+        for record in current.records(records):
             if not self._replica.refusal(record, now_ms):
                 current.uncommitted += 1
                 self._journal.submit(record, RepairWaits(member, current.number))
@@ -159,7 +159,7 @@ class Reconciler:
     def _begin(self, member: bytes) -> list[Effect]:
         if member in self._rounds or not self._swarm.reaches(member):
             return []
-        self._number += 1
+        self._number += 1 << 20
         self._rounds[member] = Round(member, self._number, self._store, self._tuning)
         return self._go_on(self._rounds[member])
 

@@ -46,7 +46,7 @@ def answer_digest(question: Digest, store: Store, most_ids: int) -> Digest:
 def answer_fetch(fetch: Fetch, store: Store, tuning: Tuning) -> Records:
     """The first of the wanted that are here and fit a message."""
     found = (store.record(each) for each in fetch.record_ids[: tuning.fetch_ids])
-    return Records(next(message_loads((each for each in found if each is not None), tuning), ()))
+    return Records(fetch.number, next(message_loads((each for each in found if each is not None), tuning), ()))
 
 
 @dataclass
@@ -61,6 +61,7 @@ class Round:
     asked: set[Range] = field(default_factory=set)
     wanted: deque[bytes] = field(default_factory=deque)
     fetching: tuple[bytes, ...] = ()
+    fetches: int = 0
     uncommitted: int = 0
 
     @property
@@ -77,7 +78,8 @@ class Round:
             missing = [self.wanted.popleft() for _ in range(min(len(self.wanted), self.tuning.fetch_ids))]
             self.fetching = tuple(each for each in missing if not self.store.has(each))
             if self.fetching:
-                effects.append(self._send(Fetch(self.fetching)))
+                self.fetches += 1
+                effects.append(self._send(Fetch(self.number + self.fetches, self.fetching)))
         return effects
 
     def digest(self, there: Digest) -> None:
@@ -94,10 +96,12 @@ class Round:
         elif there.from_id != there.to_id:
             self.ranges.extend(split(whole))
 
-    def records(self, records: Iterable[Record]) -> list[Record]:
+    def records(self, answer: Records) -> list[Record]:
         """The member's answer to a Fetch: those of its records that were wanted."""
+        if not self.fetching or answer.number != self.number + self.fetches:
+            return []
         wanted = set(self.fetching)
-        got = {record_id(each): each for each in records}
+        got = {record_id(each): each for each in answer.records}
         useful = [record for of_id, record in got.items() if of_id in wanted]
         left = [each for each in self.fetching if each not in got] if useful else []
         self.wanted.extendleft(reversed(left))
