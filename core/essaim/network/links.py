@@ -81,6 +81,11 @@ class Links:
         for task in self._running:
             task.cancel()
 
+    @property
+    def queued(self) -> int:
+        """Bytes that wait to leave, on all links."""
+        return sum(link.queued for link in self._links.values())
+
     def open(self, peer: Peer, cell: bytes, listener: CallListener) -> OutgoingCall:
         """Open a call: it waits for the link if that is being dialled. What is refused, the listener is told soon.
 

@@ -76,9 +76,14 @@ class OutgoingLink:
         self._idle = asyncio.Event()
 
     @property
+    def queued(self) -> int:
+        """Bytes that wait to leave."""
+        return self._writer.outbox.queued
+
+    @property
     def full(self) -> bool:
         """More waits to leave than may."""
-        return self._writer.outbox.queued >= self._settings.queued_bytes
+        return self.queued >= self._settings.queued_bytes
 
     def leads_to(self, peer: Peer) -> bool:
         """Whether the view still gives this node the address and certificates that were dialled."""

@@ -1,5 +1,6 @@
 """What can be set about links, the same for nodes and clients."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -27,3 +28,5 @@ class LinkSettings:
     client_bytes: int = 8 << 20
     queued_bytes: int = 64 << 20
     """Bytes that may wait on one outgoing link; beyond them calls on it are refused BUSY."""
+    observe_batch: Callable[[int], None] | None = None
+    """Told the bytes of cells in each batch that leaves: a node counts them."""

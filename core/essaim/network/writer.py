@@ -16,6 +16,7 @@ class LinkWriter:
         self.outbox = Outbox()
         self._pacer = Pacer(settings.quiet_us, settings.busy_us, BATCH_BYTES)
         self._on_batch = on_batch
+        self._observe = settings.observe_batch
         self._loop = asyncio.get_running_loop()
         self._ready = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -54,6 +55,8 @@ class LinkWriter:
         self._pacer.sent(size, int(self._loop.time() * 1e6))
         if self._on_batch is not None:
             self._on_batch(size)
+        if self._observe is not None:
+            self._observe(size)
         await write(encode(pieces))
         if self.outbox:
             self.poke()

@@ -1,0 +1,123 @@
+"""RelayService: the guard's door for clients in any language. Proto in, proto out; the work is the forwarder's."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import grpc.aio
+
+from essaim.network.call import IncomingCall, IncomingListener
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.link.calls import classes_of
+from essaim.protocol.link.grant import SendCredit
+from essaim.protocol.link.refusal import LinkBrokenError
+from essaim.protocol.onion import BadCellError, Refusal
+from essaim.relay.v1 import relay_pb2, relay_pb2_grpc
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class CellNotCarriedError(ProtocolError):
+    """This relay, or the path behind it, did not carry the cell."""
+
+
+_ERRORS = {each: type(f"{each.name}Error", (CellNotCarriedError,), {"reason": each.name}) for each in Refusal}
+
+
+def refused(refusal: Refusal, time_ms: int) -> CellNotCarriedError:
+    """The error of a refusal; with STALE the relay's clock goes along."""
+    error: CellNotCarriedError = _ERRORS[refusal]("the cell was not carried")
+    if time_ms:
+        error.metadata = {"nodeTimeMs": str(time_ms)}
+    return error
+
+
+class DirectCall:
+    """An `IncomingCall` from the door. gRPC's own flow control grants: a reply is granted when one was taken."""
+
+    peer = None
+
+    def __init__(self, cell: bytes) -> None:
+        try:
+            self._credit = SendCredit(classes_of(cell)[1])
+        except LinkBrokenError as error:
+            raise BadCellError("a cell whose prefix does not fit it") from error
+        self.cell = cell
+        self.listener: IncomingListener | None = None
+        self._replies: deque[bytes] = deque()
+        self._refused: CellNotCarriedError | None = None
+        self._ended = False
+        self._arrived = asyncio.Event()
+
+    def reply(self, seq: int, cell: bytes) -> bool:
+        """Queue a reply, at once or when it is granted."""
+        if not self._credit.offer(seq, cell):
+            return False
+        self._replies.append(cell)
+        self._arrived.set()
+        return True
+
+    def refuse(self, refusal: Refusal, time_ms: int = 0) -> None:
+        """End the call with a status."""
+        self._refused = refused(refusal, time_ms)
+        self.end()
+
+    def end(self) -> None:
+        """No more replies."""
+        self._ended = True
+        self._arrived.set()
+
+    async def replies(self) -> AsyncGenerator[bytes, None]:
+        """The reply cells in order; leaving early cancels the call."""
+        try:
+            while await self._more():
+                yield self._replies.popleft()
+                self._grant()
+            if self._refused is not None:
+                raise self._refused
+        finally:
+            if not self._ended and self.listener is not None:
+                self.listener.on_cancelled()
+
+    async def _more(self) -> bool:
+        while not self._replies and not self._ended:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return bool(self._replies)
+
+    def _grant(self) -> None:
+        freed = self._credit.granted(1)
+        self._replies.extend(cell for _, cell in freed)
+        if freed and not self._ended and self.listener is not None:
+            self.listener.on_handed(len(freed))
+
+
+class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
+    """Send and Open. No metadata and no deadline of the caller goes further than this."""
+
+    def __init__(self, on_call: Callable[[IncomingCall], None]) -> None:
+        self._on_call = on_call
+
+    async def Send(  # noqa: N802 - the proto's name
+        self, request: relay_pb2.SendRequest, context: Context
+    ) -> relay_pb2.SendResponse:
+        """One request, its first reply."""
+        async with aclosing(self._replies(request.cell)) as replies:
+            async for cell in replies:
+                return relay_pb2.SendResponse(cell=cell)
+        raise refused(Refusal.BAD_REPLY, 0)
+
+    async def Open(  # noqa: N802 - the proto's name
+        self, request: relay_pb2.OpenRequest, context: Context
+    ) -> AsyncGenerator[relay_pb2.OpenResponse, None]:
+        """One request, its replies."""
+        async with aclosing(self._replies(request.cell)) as replies:
+            async for cell in replies:
+                yield relay_pb2.OpenResponse(cell=cell)
+
+    def _replies(self, cell: bytes) -> AsyncGenerator[bytes, None]:
+        call = DirectCall(cell)
+        self._on_call(call)
+        return call.replies()
