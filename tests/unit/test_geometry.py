@@ -24,9 +24,7 @@ def test_reply_payload_is_the_class_without_tag_kind_and_length() -> None:
     assert [each.reply_payload for each in CellClass] == [16363, 65515, 262123]
 
 
-@pytest.mark.parametrize(
-    ("size", "forward", "count"), [(4096, 0, 2), (10240, 0, 1), (57344, 1, 1), (253952, 2, 1)]
-)
+@pytest.mark.parametrize(("size", "forward", "count"), [(4096, 0, 2), (10240, 0, 1), (57344, 1, 1), (253952, 2, 1)])
 def test_envelopes_fit_the_class_that_the_design_gives_them(size: int, forward: int, count: int) -> None:
     assert size in ENVELOPE_SIZES
     hybrid = LAYOUTS[Suite.HYBRID]
