@@ -102,7 +102,7 @@ class ReplyRelay:
         return stream_xor(self._keys.reply, nonce_of(seq), cell)
 
     def fail(self, refusal: Refusal, time_ms: int = 0) -> tuple[int, bytes]:
-        """(sequence, error cell) for the hop before, in place of the next reply. `time_ms`: as the REFUSE said it, or 0.
+        """(sequence, error cell) for the hop before, in place of the next reply. `time_ms`: as REFUSE said, or 0.
 
         Once, also after `forward` has raised (to say BAD_REPLY); ReplyOrderError the second time.
         """
