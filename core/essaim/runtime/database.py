@@ -14,6 +14,7 @@ import apsw
 
 from essaim.runtime.refusal import StartError
 
+BUSY_MS = 5_000  # how long a statement waits for another connection
 _NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 
 
@@ -39,7 +40,12 @@ def migrations(package: str) -> Sequence[Migration]:
 
 
 def open_database(
-    path: Path | str, steps: Sequence[Migration], *, vfs: str | None = None, exclusive: bool = False
+    path: Path | str,
+    steps: Sequence[Migration],
+    *,
+    vfs: str | None = None,
+    exclusive: bool = False,
+    busy_ms: int = BUSY_MS,
 ) -> apsw.Connection:
     """A connection in WAL mode with synchronous FULL (a COMMIT returns after its fsync), migrated to the last step.
 
@@ -48,18 +54,20 @@ def open_database(
     """
     try:
         connection = apsw.Connection(str(path), vfs=vfs)
-        configure(connection, exclusive=exclusive)
+        configure(connection, exclusive=exclusive, busy_ms=busy_ms)
         migrate(connection, steps)
     except (apsw.NotADBError, apsw.CorruptError):
         raise StartError("the database is damaged; restore it from a copy or let the node start afresh.") from None
+    except apsw.BusyError:
+        raise StartError("the database is in use by another process.") from None
     except apsw.CantOpenError:
         raise StartError("the database cannot be opened.") from None
     return connection
 
 
-def configure(connection: apsw.Connection, *, exclusive: bool = False) -> None:
+def configure(connection: apsw.Connection, *, exclusive: bool = False, busy_ms: int = BUSY_MS) -> None:
     """The pragmas that the promises rest on; for every further connection to the same file, too."""
-    connection.set_busy_timeout(5_000)
+    connection.set_busy_timeout(busy_ms)
     if exclusive:
         connection.pragma("locking_mode", "exclusive")
     connection.pragma("journal_mode", "wal")
