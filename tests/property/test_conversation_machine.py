@@ -79,6 +79,7 @@ class Conversation(RuleBasedStateMachine):
     @rule(side=SIDES)
     def begin_again(self, side):
         """A new session while older ones live: also both sides at once."""
+        self.devices[side].renew(self.peer(side))
         self.start(side)
         self.store(side)
 
@@ -144,7 +145,7 @@ class Conversation(RuleBasedStateMachine):
 
 
 Conversation.TestCase.settings = settings(
-    max_examples=30,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

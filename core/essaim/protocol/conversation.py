@@ -179,7 +179,10 @@ class Device:
     # Sessions
 
     def needs_handshake(self, peer: Peer, now: int) -> bool:
-        """Whether `start` must come before `seal`: no session, one to renew, or 30 days without an answer."""
+        """Whether `start` must come before `seal`.
+
+        No session; one to renew; 30 days without an answer; prekeys of an unanswered one that are a day old.
+        """
         device = self._roster.device(peer)
         return device is None or not device.sessions or device.active.stale(now)
 
@@ -191,10 +194,22 @@ class Device:
             self._roster.touch(peer)
 
     def start(self, bundle: Bundle, now: int, random: Random) -> None:
-        """Begin a session by PQXDH; until it is answered, `seal` gives initial messages."""
+        """Begin a session by PQXDH; until it is answered, `seal` gives initial messages.
+
+        An unanswered session whose signed prekeys are still the peer's goes on instead.
+        """
         if bundle.account == self.account_id and bundle.device.slot == self.slot:
             raise HandshakeRefusedError("a device has no session with itself")
         self._roster.observe(bundle.manifest)
+        peer = Peer(bundle.account, bundle.device.slot)
+        device = self._roster.device(peer)
+        if device and device.sessions and device.active.goes_on_with(bundle.signed.agreement, now):
+            self._roster.touch(peer)
+            return
+        self._roster.activate(peer, bundle.device, self._initiate(bundle, now, random))
+
+    def _initiate(self, bundle: Bundle, now: int, random: Random) -> Session:
+        """The initiator's half of a handshake; changes nothing of this device."""
         certificate = self.manifest.certificate(self.slot)
         handshake, agreed = pqxdh.initiate(self.keys, pqxdh.Party.of(certificate), bundle, random)
         ratchet = DoubleRatchet.initiate(
@@ -205,9 +220,8 @@ class Device:
             random,
         )
         introduction = sealed.Introduction(handshake, bundle.manifest.hash, certificate).encode()
-        opening = Opening(bundle.signed.agreement, bundle.signed.kem, introduction)
-        session = Session(handshake.ephemeral.raw, now, ratchet, opening, used_ms=now)
-        self._roster.activate(Peer(bundle.account, bundle.device.slot), bundle.device, session)
+        opening = Opening(now, bundle.signed.agreement, bundle.signed.kem, introduction)
+        return Session(handshake.ephemeral.raw, now, ratchet, opening, used_ms=now)
 
     def seal(self, peer: Peer, content: bytes, now: int, random: Random) -> bytes:
         """The smallest envelope that holds `content` for that device (`NoSessionError`, `ContentTooLargeError`)."""

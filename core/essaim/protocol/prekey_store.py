@@ -6,7 +6,8 @@
 
 Signed prekeys are renewed every 7 days and kept for 15 days after they were replaced (an envelope's 14 and one more):
 22 days in all when the device is there to renew them, and never erased while they are what others find. One-time
-prekeys are erased when used; those of a batch that was replaced, after the same 15 days.
+prekeys are erased when used; those of a batch that was replaced, after 45 days: for 30 an initiator goes on with a
+session that nobody answered, and its last message may lie in the swarm for 14.
 """
 
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ BATCH_SIZE = 20
 DAY_MS = 24 * 60 * 60 * 1000
 RENEWED_AFTER_MS = 7 * DAY_MS
 KEPT_AFTER_REPLACEMENT_MS = 15 * DAY_MS
+ONE_TIME_KEPT_MS = 45 * DAY_MS
 
 
 class PrekeyUnknownError(ProtocolError):
@@ -98,8 +100,10 @@ class PrekeyStore:
         if due:
             self.signed[0] = replace(self.signed[0], replaced_ms=now)
             self._add_signed(now, random)
-        self.signed = [pair for pair in self.signed if not _expired(pair.replaced_ms, now)]
-        self.one_time = {number: key for number, key in self.one_time.items() if not _expired(key.replaced_ms, now)}
+        self.signed = [pair for pair in self.signed if not _expired(pair.replaced_ms, now, KEPT_AFTER_REPLACEMENT_MS)]
+        self.one_time = {
+            number: key for number, key in self.one_time.items() if not _expired(key.replaced_ms, now, ONE_TIME_KEPT_MS)
+        }
         return due
 
     def new_batch(
@@ -161,5 +165,5 @@ class PrekeyStore:
         return cls(next_id, signed, one_time)
 
 
-def _expired(replaced_ms: int, now: int) -> bool:
-    return replaced_ms != 0 and now - replaced_ms >= KEPT_AFTER_REPLACEMENT_MS
+def _expired(replaced_ms: int, now: int, kept_ms: int) -> bool:
+    return replaced_ms != 0 and now - replaced_ms >= kept_ms

@@ -1,13 +1,16 @@
 """One session with one device: its ratchet and, until the other side has answered, how the session began.
 
     session   version 1 | base 32 | created_ms 8 | used_ms 8 | unanswered_ms 8 | renew 1 | opening | ratchet state
-    opening   0, or 1 | signed X25519 prekey 32 | signed ML-KEM prekey 1184 | length 4 | introduction
+    opening   0, or 1 | checked_ms 8 | signed X25519 prekey 32 | signed ML-KEM prekey 1184 | length 4 | introduction
 
 Until an answer comes every message is an initial one, for the first may be lost. `base` is the handshake's ephemeral
 key: it tells another initial message of this session from the start of another session.
+
+An initial message opens while its signed prekeys are kept: for 15 days after they were replaced, 14 of which it may lie
+in the swarm. So prekeys are good for a day after they were found current (`checked_ms`), and are then fetched again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from essaim.protocol import sealed
 from essaim.protocol.device import Random
@@ -19,7 +22,9 @@ from essaim.protocol.ratchet import HYBRID, DoubleRatchet
 from essaim.protocol.ratchet.double_ratchet import overhead
 
 VERSION = 1
-UNANSWERED_AFTER_MS = 30 * 24 * 60 * 60 * 1000
+DAY_MS = 24 * 60 * 60 * 1000
+UNANSWERED_AFTER_MS = 30 * DAY_MS
+CURRENT_FOR_MS = DAY_MS
 RATCHET_OVERHEAD = overhead(HYBRID) + LENGTH_SIZE
 
 
@@ -27,17 +32,19 @@ RATCHET_OVERHEAD = overhead(HYBRID) + LENGTH_SIZE
 class Opening:
     """What the initiator repeats until it is answered: the receiver's signed prekeys and the encoded introduction."""
 
+    checked_ms: int
     agreement: AgreementPublic
     kem: KemPublic
     introduction: bytes
 
     def encode(self) -> bytes:
-        return self.agreement.raw + self.kem.raw + block(self.introduction)
+        return self.checked_ms.to_bytes(8, "big") + self.agreement.raw + self.kem.raw + block(self.introduction)
 
     @classmethod
     def read(cls, reader: Reader) -> "Opening":
+        checked_ms = reader.number(8)
         agreement, kem = AgreementPublic(reader.take(PUBLIC_SIZE)), KemPublic(reader.take(KEM_PUBLIC_SIZE))
-        return cls(agreement, kem, reader.block())
+        return cls(checked_ms, agreement, kem, reader.block())
 
 
 @dataclass(eq=False)
@@ -75,9 +82,19 @@ class Session:
         return content
 
     def stale(self, now: int) -> bool:
-        """Whether it should be replaced by a new handshake before the next message."""
-        waited = self.unanswered_ms != 0 and now - self.unanswered_ms >= UNANSWERED_AFTER_MS
-        return self.renew or waited
+        """Whether prekeys should be fetched before the next message, for a new session or to go on with this one."""
+        unchecked = self.opening is not None and now - self.opening.checked_ms >= CURRENT_FOR_MS
+        return unchecked or self._over(now)
+
+    def _over(self, now: int) -> bool:
+        return self.renew or (self.unanswered_ms != 0 and now - self.unanswered_ms >= UNANSWERED_AFTER_MS)
+
+    def goes_on_with(self, agreement: AgreementPublic, now: int) -> bool:
+        """Whether this unanswered session is still good, given that `agreement` is the peer's signed prekey now."""
+        if self.opening is None or self._over(now) or self.opening.agreement != agreement:
+            return False
+        self.opening = replace(self.opening, checked_ms=now)
+        return True
 
     def encode(self) -> bytes:
         times = b"".join(time.to_bytes(8, "big") for time in (self.created_ms, self.used_ms, self.unanswered_ms))
