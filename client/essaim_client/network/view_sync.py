@@ -62,6 +62,16 @@ class ViewSync:
             raise NoViewError("no view yet")
         return view
 
+    @property
+    def has_view(self) -> bool:
+        return self._keeper.current is not None
+
+    def restore(self, kept: bytes) -> None:
+        """What `put("view", ...)` kept. A view that has expired still refuses rollbacks below it."""
+        self._keeper.restore(kept)
+        if self._keeper.current is not None:
+            self._clock.never_below(self._keeper.current.valid_from_ms)
+
     async def start(self) -> None:
         """A usable view and a corrected clock, from what was kept, the guards and the seeds. Raises NoViewError."""
         if not self._usable():

@@ -1,0 +1,1 @@
+"""From text to envelopes and back: what a person's device publishes, sends, receives and confirms."""

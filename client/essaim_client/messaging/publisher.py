@@ -1,0 +1,86 @@
+"""The device's own outbox: manifest, signed prekeys, and a batch of one-time prekeys for each member of its swarm."""
+
+import json
+from contextlib import suppress
+
+from essaim.protocol import outbox as entry
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.mailbox.rule import DAY_MS
+from essaim.protocol.view import Node
+from essaim_client.mailbox.prekeys import Batch, PrekeyDesk
+from essaim_client.mailbox.swarm_call import Swarms
+from essaim_client.mailbox.writing import Outgoing, Writer
+from essaim_client.messaging.addresses import outbox, outbox_owner
+from essaim_client.messaging.profile import Profile
+
+ENTRY_LIFE_MS = 399 * DAY_MS
+ENTRY_RENEW_MS = 30 * DAY_MS
+BATCH_SIZE = 20
+BATCH_RENEW_MS = 7 * DAY_MS
+REFILL_AFTER = 10
+"""Sessions that others began since the batches were last filled: half of what one member may have given out."""
+STATE_KEY = "published"
+
+
+class Publisher:
+    """Keeps the outbox current. What was published is remembered, so that a start writes only what is due."""
+
+    def __init__(self, swarms: Swarms, profile: Profile) -> None:
+        self._swarms = swarms
+        self._profile = profile
+        self._writer = Writer(swarms)
+        self._desk = PrekeyDesk(swarms)
+        self._policy = outbox(profile.account.id)
+        self._owner = outbox_owner(profile.account)
+        kept = profile.store.get(STATE_KEY)
+        self._published: dict[str, int] = json.loads(kept) if kept else {}
+
+    async def publish(self) -> None:
+        """Everything that is due. Raises when the outbox cannot be written; a batch that fails is tried next time."""
+        now_ms = self._swarms.clock.now_ms()
+        renewed = self._profile.device.maintain(now_ms, self._swarms.random)
+        self._save({})
+        manifest = self._profile.device.manifest
+        name = f"manifest/{manifest.hash.hex()}"
+        if self._due(name, now_ms, ENTRY_RENEW_MS):
+            await self._store(entry.MANIFEST, self._profile.device.manifest_entry(self._swarms.random), now_ms)
+            self._save({name: now_ms})
+        if renewed or self._due("prekeys", now_ms, ENTRY_RENEW_MS):
+            prekeys = self._profile.device.prekeys_entry(self._swarms.random)
+            await self._store(entry.prekeys_name(self._profile.device.slot), prekeys, now_ms)
+            self._save({"prekeys": now_ms})
+        for node in self._swarms.members(self._policy.mailbox_id):
+            if self._due(f"batch/{node.node_id.hex()}", now_ms, BATCH_RENEW_MS):
+                with suppress(ProtocolError):  # without a one-time prekey a handshake still works
+                    await self._fill(node, now_ms)
+
+    async def used_one(self) -> None:
+        """Somebody began a session: fill the batches up when half may be gone."""
+        used = self._published.get("used", 0) + 1
+        self._save({"used": used})
+        if used >= REFILL_AFTER:
+            self._published = {name: at for name, at in self._published.items() if not name.startswith("batch/")}
+            self._save({"used": 0})
+            await self.publish()
+
+    async def _store(self, name: bytes, data: bytes, now_ms: int) -> None:
+        # The time is a version that grows also for a device restored from its phrase.
+        envelope = Outgoing(name, now_ms + ENTRY_LIFE_MS, data, version=now_ms)
+        await self._writer.store(self._policy, [envelope], self._owner)
+
+    async def _fill(self, node: Node, now_ms: int) -> None:
+        device = self._profile.device
+        prekeys = device.new_one_time_batch(node.node_id, BATCH_SIZE, now_ms, self._swarms.random)
+        self._save({})  # the private parts must be on disk before anybody can use the public ones
+        batch = Batch(device.slot, now_ms, prekeys)
+        await self._desk.publish(node, self._policy, self._owner, batch)
+        self._save({f"batch/{node.node_id.hex()}": now_ms})
+
+    def _due(self, name: str, now_ms: int, every_ms: int) -> bool:
+        return now_ms - self._published.get(name, 0) >= every_ms
+
+    def _save(self, published: dict[str, int]) -> None:
+        self._published |= published
+        with self._profile.store.transaction():
+            self._profile.save()
+            self._profile.store.put(STATE_KEY, json.dumps(self._published).encode())

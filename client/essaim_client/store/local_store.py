@@ -1,0 +1,167 @@
+"""The encrypted database of a client: one method per question, all SQL here.
+
+SQLite3MultipleCiphers (ChaCha20-Poly1305 a page), WAL, synchronous FULL, secure_delete: what `transaction` has left is
+on disk, and what was deleted is not.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Self
+
+import apsw
+
+from essaim.protocol.errors import ProtocolError
+
+
+class StoreRefusedError(ProtocolError):
+    """The database cannot be opened: a wrong key, another program's file, or made by a newer version of Essaim."""
+
+    reason = "STORE_REFUSED"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A message as the person sees it; times are unix milliseconds, `account` the other side's identity key."""
+
+    account: bytes
+    message_id: bytes
+    outgoing: bool
+    sent_ms: int
+    shown_ms: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A sealed envelope that no quorum has acknowledged yet."""
+
+    number: int
+    policy: bytes
+    slot: bytes
+    expires_ms: int
+    data: bytes
+
+
+class LocalStore:
+    """Used by one event loop; calls are short and synchronous."""
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        self._db = apsw.Connection(str(path))
+        try:
+            self._db.pragma("cipher", "chacha20")
+            self._db.pragma("hexkey", key.hex())
+            self._db.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        except apsw.NotADBError:
+            self._db.close()
+            raise StoreRefusedError("the store does not open with this key") from None
+        for name, value in (("journal_mode", "wal"), ("synchronous", "full"), ("secure_delete", 1)):
+            self._db.pragma(name, value)
+        self._db.set_busy_timeout(5_000)
+        self._migrate()
+
+    def _migrate(self) -> None:
+        steps = sorted(
+            (entry for entry in resources.files(__package__).joinpath("migrations").iterdir() if entry.name.endswith(".sql")),
+            key=lambda entry: entry.name,
+        )
+        version = int(self._db.pragma("user_version") or 0)
+        if version > len(steps):
+            self._db.close()
+            raise StoreRefusedError("the store was made by a newer version of Essaim")
+        for number, step in enumerate(steps[version:], version + 1):
+            with self._db:
+                self._db.execute(step.read_text())
+                self._db.pragma("user_version", number)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and on disk when it is left."""
+        with self._db:
+            yield
+
+    # Named values
+
+    def get(self, key: str) -> bytes | None:
+        return self._value("SELECT value FROM state WHERE key = ?", key)
+
+    def put(self, key: str, value: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
+
+    # The device
+
+    def device_records(self) -> dict[bytes, bytes]:
+        return dict(self._db.execute("SELECT name, value FROM device").fetchall())
+
+    def change_device(self, changes: Mapping[bytes, bytes | None]) -> None:
+        for name, value in changes.items():
+            if value is None:
+                self._db.execute("DELETE FROM device WHERE name = ?", (name,))
+            else:
+                self._db.execute("INSERT OR REPLACE INTO device VALUES (?, ?)", (name, value))
+
+    # Messages
+
+    def show(self, message: Shown) -> bool:
+        """Keep a message; False when it is there already."""
+        row = (message.account, message.message_id, message.outgoing, message.sent_ms, message.shown_ms, message.text)
+        self._db.execute("INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?)", row)
+        return self._db.changes() == 1
+
+    def messages(self, account: bytes | None = None) -> list[Shown]:
+        """In the order in which they were shown; of one conversation, or of all."""
+        rows = self._db.execute(
+            "SELECT account, message_id, outgoing, sent_ms, shown_ms, text FROM message"
+            " WHERE ?1 IS NULL OR account = ?1 ORDER BY shown_ms, rowid",
+            (account,),
+        )
+        return [Shown(a, m, bool(out), sent, shown, text) for a, m, out, sent, shown, text in rows]
+
+    # Envelopes that leave
+
+    def enqueue(self, policy: bytes, slot: bytes, expires_ms: int, data: bytes) -> int:
+        """Keep a sealed envelope until it is acknowledged; its number."""
+        self._db.execute(
+            "INSERT INTO outgoing (policy, slot, expires_ms, data) VALUES (?, ?, ?, ?)", (policy, slot, expires_ms, data)
+        )
+        return self._db.last_insert_rowid()
+
+    def waiting(self) -> list[Waiting]:
+        rows = self._db.execute("SELECT number, policy, slot, expires_ms, data FROM outgoing ORDER BY number")
+        return [Waiting(*row) for row in rows]
+
+    def acknowledged(self, number: int) -> None:
+        self._db.execute("DELETE FROM outgoing WHERE number = ?", (number,))
+
+    # Envelopes that arrive
+
+    def dealt_with(self, envelope_id: bytes) -> bool:
+        return self._value("SELECT 1 FROM envelope WHERE envelope_id = ?", envelope_id) is not None
+
+    def deal_with(self, envelope_id: bytes, slot: bytes, until_ms: int) -> None:
+        self._db.execute("INSERT OR IGNORE INTO envelope VALUES (?, ?, ?, 0)", (envelope_id, slot, until_ms))
+
+    def unconfirmed(self, limit: int) -> list[bytes]:
+        return [row[0] for row in self._db.execute("SELECT envelope_id FROM envelope WHERE NOT confirmed LIMIT ?", (limit,))]
+
+    def confirmed(self, ids: list[bytes]) -> None:
+        self._db.executemany("UPDATE envelope SET confirmed = 1 WHERE envelope_id = ?", [(each,) for each in ids])
+
+    def forget_envelopes(self, now_ms: int) -> None:
+        """Those that cannot come again."""
+        self._db.execute("DELETE FROM envelope WHERE until_ms < ? AND confirmed", (now_ms,))
+
+    def _value(self, sql: str, key: str | bytes) -> bytes | None:
+        row = self._db.execute(sql, (key,)).fetchone()
+        return None if row is None else row[0]
