@@ -80,7 +80,6 @@ class _Life(Generic[S]):
             health = await self._mount(server, service)
             await server.start()
             page = MetricsPage(Address.parse(self._settings.metrics), self._settings.service, _version(self._settings))
-            stack.callback(page.close)
             ports = {"port": port, "metrics_port": page.address.port}
             self._tell(identity, port, page.address)
             logs.write(NodeEvent.LISTENING, INFO, **ports)

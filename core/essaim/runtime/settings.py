@@ -98,7 +98,8 @@ class NodeSettings(BaseSettings):
         Field(description="Least severity written: debug, info, warning, error. Never anything personal."),
     ] = "info"
     development: Annotated[
-        bool, Field(description="Serve gRPC reflection. Off: a public node need not describe itself.")
+        bool,
+        Field(description="Serve gRPC reflection; write traces of faults to standard error. Off: both tell too much."),
     ] = False
     drain_seconds: Annotated[
         float,
@@ -196,12 +197,17 @@ def _sentence(kind: type[NodeSettings], error: ValidationError) -> str:
     name = str(first["loc"][0]) if first["loc"] else "settings"
     reason = "is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
-    return f"--{name.replace('_', '-')} ({kind.env_prefix()}{name.upper()}) {reason}."
+    return f"{flag(name)} ({kind.env_prefix()}{name.upper()}) {reason}."
 
 
 def _first_line(error: Exception) -> str:
     cause = error.__cause__ or error
     return str(cause).splitlines()[0].removeprefix("error parsing CLI: ").rstrip(".")
+
+
+def flag(name: str) -> str:
+    """How a setting is called on the command line."""
+    return f"--{name.replace('_', '-')}"
 
 
 def is_secret(field: FieldInfo) -> bool:
