@@ -24,9 +24,9 @@ HEAD = """\
 
 Written by `tools/settings_table.py` from the settings classes; do not edit.
 
-A setting comes from, first wins: the flag; the variable `ESSAIM_<SERVICE>_<NAME>`; a file called `<name>` in the folder
-that `ESSAIM_<SERVICE>_SECRETS` names (a mounted Secret); the default. A wrong setting ends the process with one sentence
-and exit code 2. Addresses are a numeric IP and a port, never a name.
+A setting comes from, first wins: the flag; the variable `ESSAIM_<SERVICE>_<NAME>`; a file called `<name>` in the
+folder that `ESSAIM_<SERVICE>_SECRETS` names (a mounted Secret); the default. A wrong setting ends the process with one
+sentence and exit code 2. Addresses are a numeric IP and a port, never a name.
 """
 
 
