@@ -50,7 +50,7 @@ class Readers:
         else:
             page = self._page(query, self._start(query.cursor), now_ms)
             cursor = self._advanced(query.cursor, page.number)
-        incomplete = self._incomplete()
+        incomplete = page.damaged or self._incomplete()
         return [Reply(event.request, Retrieved(tuple(page.envelopes), cursor.encoded, page.more, incomplete))]
 
     def subscribe(self, event: SubscribeAsked, now_ms: int) -> list[Effect]:
@@ -101,7 +101,7 @@ class Readers:
             return []
         page = self._page(subscriber.query, subscriber.number, now_ms)
         subscriber.number = page.number
-        incomplete = self._incomplete()
+        incomplete = page.damaged or self._incomplete()
         if not page.envelopes and subscriber.told_incomplete is incomplete:
             return []
         subscriber.busy, subscriber.told_incomplete = True, incomplete
@@ -143,11 +143,12 @@ class Readers:
         return page
 
     def _add(self, page: Page, entry: Entry) -> bool:
-        """False when the page is full. An envelope whose bytes turn out bad is left out: it comes again when mended."""
+        """False when the page is full. What turns out bad is left out: it comes again, with a new number, when mended."""
         room = page.room_for(entry.size)
         if room is Room.NONE:
             return False
         data = self._store.data(entry.envelope_id) if room is Room.WHOLE else b""
+        page.damaged |= data is None
         if data is not None:
             page.add(Delivery(entry.envelope_id, entry.slot, entry.expires_ms, entry.version, entry.size, data))
         return True

@@ -69,7 +69,9 @@ class SetPosition:
 
 @dataclass(frozen=True, slots=True)
 class SetSettled:
-    """This disk holds what its swarm had: it has been reconciled since it was new."""
+    """Whether this disk holds all that it ever acknowledged: not while it is new, or a record of it was lost."""
+
+    settled: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class Page:
     max_entries: int
     envelopes: list[Delivery] = field(default_factory=list)
     more: bool = False
+    damaged: bool = False
+    """Something that belongs here could not be read."""
 
     def room_for(self, size: int) -> Room:
         """For an envelope of so many bytes; NONE closes the page."""

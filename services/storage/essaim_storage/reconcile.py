@@ -83,9 +83,8 @@ class Reconciler:
         """Say hello, and fetch what was missed."""
         if not self._swarm.reaches(member):
             return []
-        hello = Hello(self._store.incarnation(), self.incomplete, fresh=not self._intact)
         self._rounds.pop(member, None)
-        return [Send(member, hello), *self._begin(member)]
+        return [self._greet(member), *self._begin(member)]
 
     def link_down(self, member: bytes) -> list[Effect]:
         return self._give_up(member)
@@ -134,10 +133,12 @@ class Reconciler:
 
     def bad(self, record_id: bytes) -> list[Effect]:
         """A record here is lost: this disk is not what it acknowledged, until it has it again."""
+        self._journal.change(SetSettled(settled=False))
         self._journal.change(Forget(record_id))
         self._intact, self.incomplete = False, True
         self._done.clear()
-        return self._begin_all()
+        self._rounds.clear()
+        return [*self._greet_all(), *self._begin_all()]
 
     def round_missing(self, member: bytes) -> list[Effect]:
         """The round timer fired."""
@@ -185,7 +186,7 @@ class Reconciler:
 
     def _judge(self) -> list[Effect]:
         if self.incomplete and not self._settling and self._enough():
-            if self._store.settled():
+            if self._intact:
                 return self._complete()
             self._settling = True
             self._journal.change(SetSettled(), SettleWaits())
@@ -197,5 +198,10 @@ class Reconciler:
 
     def _complete(self) -> list[Effect]:
         self.incomplete, self._intact = False, True
-        hello = Hello(self._store.incarnation(), incomplete=False, fresh=False)
-        return [Send(member, hello) for member in self._swarm.others if self._swarm.reaches(member)]
+        return self._greet_all()
+
+    def _greet(self, member: bytes) -> Effect:
+        return Send(member, Hello(self._store.incarnation(), self.incomplete, fresh=not self._intact))
+
+    def _greet_all(self) -> list[Effect]:
+        return [self._greet(member) for member in self._swarm.others if self._swarm.reaches(member)]

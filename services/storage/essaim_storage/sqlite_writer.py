@@ -126,8 +126,8 @@ class SqliteWriter:
     def _set_position(self, change: SetPosition) -> None:
         self._run("INSERT OR REPLACE INTO position VALUES (?, ?)", change.member, change.number)
 
-    def _set_settled(self, _change: SetSettled) -> None:
-        self._run("UPDATE node SET settled = 1")
+    def _set_settled(self, change: SetSettled) -> None:
+        self._run("UPDATE node SET settled = ?", int(change.settled))
 
     def _forget(self, change: Forget) -> None:
         self._run("DELETE FROM record WHERE record_id = ?", change.record_id)

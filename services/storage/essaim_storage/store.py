@@ -62,7 +62,7 @@ class Store(Protocol):
         """16 random bytes, drawn when the database was made; drawn anew when it is restored from a backup."""
 
     def settled(self) -> bool:
-        """Whether `SetSettled` was committed."""
+        """What the last `SetSettled` said; False if there was none."""
 
     def last_number(self) -> int:
         """The highest number ever committed, whether its record is still there or not; 0 at first."""
