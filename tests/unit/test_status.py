@@ -1,5 +1,8 @@
 """A refusal becomes a status with one ErrorInfo, and comes back as it was."""
 
+import re
+from pathlib import Path
+
 import grpc
 import pytest
 from google.protobuf.any_pb2 import Any
@@ -55,11 +58,18 @@ def test_unknown_exception_is_internal_without_its_words() -> None:
     assert read_status(status).reason == INTERNAL
 
 
-def test_metadata_keys_are_a_closed_set() -> None:
+def test_metadata_says_numbers_under_known_names_alone() -> None:
     error = OddError("odd")
-    error.metadata = {"mailbox": "esm1"}
-    with pytest.raises(KeyError, match="closed"):
-        to_status(error, "storage.essaim")
+    error.metadata = {"mailbox": "1", "viewSerial": "esm1", "limitBytes": "4096"}
+    assert read_status(to_status(error, "storage.essaim")).metadata == {"limitBytes": "4096"}
+
+
+def test_reasons_of_mailboxes_have_the_codes_that_the_protocol_promises() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "protocol" / "mailbox.md").read_text()
+    rows = re.findall(r"^\| ([A-Z_, ]+) \| ([A-Z_]+) \|", page, re.MULTILINE)
+    promised = {reason: code for reasons, code in rows for reason in reasons.split(", ")}
+    assert len(promised) >= 20
+    assert {reason: code_of(reason).name for reason in promised} == promised
 
 
 def test_errors_do_not_share_metadata() -> None:

@@ -21,37 +21,30 @@ from essaim.protocol.status import DETAILS_TRAILER, Refusal, read_trailers
 
 INTERNAL = "INTERNAL"
 
-# Reasons that say more than "your input is wrong" (INVALID_ARGUMENT, which every other reason gets).
+_BY_CODE: Final = {
+    # Come back later, or elsewhere.
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ("BUSY", "QUOTA", "DISK_FULL", "PUZZLE_REQUIRED"),
+    grpc.StatusCode.UNAVAILABLE: ("DRAINING", "NOT_READY", "NO_VIEW", "UNREACHABLE", "BAD_REPLY", "QUORUM_MISSING"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: ("TIMEOUT",),
+    # Something must be renewed first: the view, the keys, the policy, the clock.
+    grpc.StatusCode.FAILED_PRECONDITION: (
+        *("WRONG_SWARM", "UNKNOWN_POLICY", "KEY_UNKNOWN", "STALE", "CLOCK"),
+        *("OLD_VIEW", "NOT_LISTED", "WRONG_NETWORK"),
+    ),
+    # Not allowed, not there, seen before.
+    grpc.StatusCode.PERMISSION_DENIED: ("NOT_AUTHORIZED", "BAD_SIGNATURE", "HELLO_REFUSED"),
+    grpc.StatusCode.NOT_FOUND: ("NOT_FOUND",),
+    grpc.StatusCode.ALREADY_EXISTS: ("REPLAY", "NONCE_REUSED"),
+    grpc.StatusCode.UNIMPLEMENTED: ("UNREACHABLE_METHOD",),
+    grpc.StatusCode.INTERNAL: (INTERNAL,),
+}
 CODES: Final[Mapping[str, grpc.StatusCode]] = MappingProxyType(
-    {
-        # Come back later, or elsewhere.
-        "BUSY": grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "QUOTA": grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "DRAINING": grpc.StatusCode.UNAVAILABLE,
-        "UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
-        "UNREACHABLE": grpc.StatusCode.UNAVAILABLE,
-        "TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
-        # Something must be renewed first: the view, the keys, the policy.
-        "WRONG_SWARM": grpc.StatusCode.FAILED_PRECONDITION,
-        "UNKNOWN_POLICY": grpc.StatusCode.FAILED_PRECONDITION,
-        "KEY_UNKNOWN": grpc.StatusCode.FAILED_PRECONDITION,
-        "NOT_READY": grpc.StatusCode.UNAVAILABLE,
-        "STALE": grpc.StatusCode.FAILED_PRECONDITION,
-        "CLOCK": grpc.StatusCode.FAILED_PRECONDITION,
-        # Not allowed, not there, seen before.
-        "NOT_AUTHORIZED": grpc.StatusCode.PERMISSION_DENIED,
-        "BAD_SIGNATURE": grpc.StatusCode.PERMISSION_DENIED,
-        "NOT_FOUND": grpc.StatusCode.NOT_FOUND,
-        "REPLAY": grpc.StatusCode.ALREADY_EXISTS,
-        "NONCE_REUSED": grpc.StatusCode.ALREADY_EXISTS,
-        "UNREACHABLE_METHOD": grpc.StatusCode.UNIMPLEMENTED,
-        INTERNAL: grpc.StatusCode.INTERNAL,
-    }
+    {reason: code for code, reasons in _BY_CODE.items() for reason in reasons}
 )
+"""Reasons that say more than "your input is wrong", which is INVALID_ARGUMENT and every other reason's code."""
 
-# All that ErrorInfo.metadata may say. A number or a public name of the network; never a word about a person.
 METADATA_KEYS: Final = frozenset({"viewSerial", "viewEpoch", "nodeTimeMs", "limitBytes", "limitCount", "puzzleBits"})
+"""All that ErrorInfo.metadata may say, each a decimal number; anything else is left out."""
 
 
 class InternalError(ProtocolError):
@@ -74,10 +67,8 @@ def code_of(reason: str) -> grpc.StatusCode:
 def to_status(error: BaseException, domain: str) -> Status:
     """`error` as google.rpc.Status. `domain` is `<service>.essaim`. Unknown exceptions become INTERNAL."""
     known = error if isinstance(error, ProtocolError) else InternalError("internal error")
-    foreign = known.metadata.keys() - METADATA_KEYS
-    if foreign:
-        raise KeyError(f"metadata keys are a closed set: {sorted(foreign)}")
-    details = [_pack(ErrorInfo(reason=known.reason, domain=domain, metadata=dict(known.metadata)))]
+    metadata = {key: value for key, value in known.metadata.items() if key in METADATA_KEYS and value.isdecimal()}
+    details = [_pack(ErrorInfo(reason=known.reason, domain=domain, metadata=metadata))]
     if known.retry_after_ms is not None:
         delay = Duration()
         delay.FromMilliseconds(known.retry_after_ms)
