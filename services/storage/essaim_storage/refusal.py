@@ -25,3 +25,9 @@ class DiskFullError(StorageRefusedError):
     """No room on this node's disk. What is there stays."""
 
     reason = "DISK_FULL"
+
+
+class MessageMalformedError(StorageRefusedError):
+    """Bytes from another member that are no message."""
+
+    reason = "MALFORMED"

@@ -1,0 +1,230 @@
+"""Does what the machine asks: the disk by one writer thread, timers and messages by the event loop, answers to clients.
+
+Events are handled one after the other, and the effects of each are done before the next is taken.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from essaim_storage import metrics
+from essaim_storage.effects import (
+    CancelTimer,
+    Change,
+    Claimed,
+    Commit,
+    Effect,
+    Notify,
+    Published,
+    Refused,
+    Removed,
+    Reply,
+    Retrieved,
+    Send,
+    SetTimer,
+    Stored,
+)
+from essaim_storage.events import (
+    Cancelled,
+    CommitRefused,
+    Committed,
+    Event,
+    Fired,
+    RecordBad,
+    Started,
+    SubscribeAsked,
+    Taken,
+)
+from essaim_storage.message import Message
+from essaim_storage.node import StorageNode
+from essaim_storage.refusal import DiskFullError
+from essaim_storage.sqlite_store import SqliteStore
+
+Answer = Stored | Removed | Retrieved | Published | Claimed
+SCRUB_RECORDS = 64
+
+
+class Subscription:
+    """The reader's end."""
+
+    def __init__(self, queue: "asyncio.Queue[Notify | Refused]", taken: Callable[[], None]) -> None:
+        self._queue = queue
+        self._taken = taken
+        self._first = True
+
+    async def next(self) -> Notify:
+        """Waits for what arrives; raises the ProtocolError that ends the subscription."""
+        if not self._first:
+            self._taken()
+        self._first = False
+        notify = await self._queue.get()
+        if isinstance(notify, Refused):
+            raise notify.error
+        return notify
+
+
+class Executor:
+    """`send(node id, message)` gives a message to a link. `run` is a background task of the process."""
+
+    def __init__(
+        self,
+        node: StorageNode,
+        store: SqliteStore,
+        send: Callable[[bytes, Message], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._node = node
+        self._store = store
+        self._send = send
+        self._now_ms = now_ms
+        self._events: deque[Event] = deque()
+        self._handling = False
+        self._request = 0
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._readers: dict[int, asyncio.Queue[Notify | Refused]] = {}
+        self._timers: dict[Hashable, asyncio.TimerHandle] = {}
+        self._writer = ThreadPoolExecutor(1, "writer")
+        self._committing: set[asyncio.Task[None]] = set()
+        store.on_bad = self._record_bad
+
+    def start(self) -> None:
+        """The first event. Within the event loop, once."""
+        self._loop = asyncio.get_running_loop()
+        self._failed: asyncio.Future[None] = self._loop.create_future()
+        self.tell(Started())
+
+    async def run(self) -> None:
+        """Ends with what the disk failed with: the process must not go on with a disk that lost a write."""
+        await self._failed
+
+    async def close(self) -> None:
+        """After the last request: the commit under way ends, the log is emptied."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if self._committing:
+            await asyncio.wait(self._committing)
+        await self._loop.run_in_executor(self._writer, self._store.close)
+        self._writer.shutdown()
+
+    def tell(self, event: Event) -> None:
+        """Something happened."""
+        self._events.append(event)
+        if self._handling:
+            return
+        self._handling = True
+        try:
+            while self._events:
+                for effect in self._node.handle(self._events.popleft(), self._now_ms()):
+                    self._do(effect)
+        finally:
+            self._handling = False
+
+    async def ask(self, make: Callable[[int], Event]) -> Answer:
+        """The answer to `make(request)`; raises the ProtocolError that it was refused with."""
+        request = self._next_request()
+        future = self._waiting[request] = self._loop.create_future()
+        try:
+            self.tell(make(request))
+            answer: Answer = await future
+            return answer
+        finally:
+            del self._waiting[request]
+            if future.cancelled():
+                self.tell(Cancelled(request))
+
+    @asynccontextmanager
+    async def subscription(self, make: Callable[[int], SubscribeAsked]) -> AsyncIterator["Subscription"]:
+        """`async with ... as subscription: await subscription.next()`."""
+        request = self._next_request()
+        queue = self._readers[request] = asyncio.Queue()
+        metrics.SUBSCRIBERS.inc()
+        try:
+            self.tell(make(request))
+            yield Subscription(queue, lambda: self.tell(Taken(request)))
+        finally:
+            metrics.SUBSCRIBERS.dec()
+            del self._readers[request]
+            self.tell(Cancelled(request))
+
+    def _next_request(self) -> int:
+        self._request += 1
+        return self._request
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Send(to, message):
+                self._send(to, message)
+            case Commit(batch, changes):
+                task = self._loop.create_task(self._commit(batch, changes))
+                self._committing.add(task)
+                task.add_done_callback(self._committing.discard)
+            case SetTimer(timer, after_ms):
+                self._cancel_timer(timer)
+                self._timers[timer] = self._loop.call_later(after_ms / 1_000, self._fire, timer)
+            case CancelTimer(timer):
+                self._cancel_timer(timer)
+            case Reply():
+                self._reply(effect)
+            case Notify():
+                if effect.request in self._readers:
+                    self._readers[effect.request].put_nowait(effect)
+
+    def _reply(self, reply: Reply) -> None:
+        future, queue, result = self._waiting.get(reply.request), self._readers.get(reply.request), reply.result
+        if queue is not None and isinstance(result, Refused):
+            queue.put_nowait(result)
+        if future is None or future.done():
+            return
+        if isinstance(result, Refused):
+            future.set_exception(result.error)
+        else:
+            future.set_result(result)
+
+    async def _commit(self, batch: int, changes: tuple[Change, ...]) -> None:
+        metrics.BATCH.observe(len(changes))
+        try:
+            await self._loop.run_in_executor(self._writer, self._write, changes)
+        except DiskFullError:
+            self.tell(CommitRefused(batch))
+        except Exception as error:  # noqa: BLE001 - whatever it is, this process may not believe its disk any more
+            if not self._failed.done():
+                self._failed.set_exception(error)
+        else:
+            self.tell(Committed(batch))
+
+    def _write(self, changes: tuple[Change, ...]) -> None:
+        begin = time.perf_counter()
+        self._store.writer.commit(changes)
+        metrics.COMMIT_SECONDS.observe(time.perf_counter() - begin)
+
+    def _fire(self, timer: Hashable) -> None:
+        del self._timers[timer]
+        self.tell(Fired(timer))
+
+    def _cancel_timer(self, timer: Hashable) -> None:
+        handle = self._timers.pop(timer, None)
+        if handle is not None:
+            handle.cancel()
+
+    def _record_bad(self, record_id: bytes) -> None:
+        metrics.BAD_RECORDS.inc()
+        self._loop.call_soon(self.tell, RecordBad(record_id))
+
+    # ---- care of the disk, as background tasks
+
+    async def empty_log(self, seconds: float) -> None:
+        """Every so often, that what was removed is gone from the log, too."""
+        while True:
+            await asyncio.sleep(seconds)
+            await self._loop.run_in_executor(self._writer, self._store.writer.checkpoint)
+
+    async def scrub(self, seconds: float) -> None:
+        """Verify every record, so many at a time, for ever."""
+        number = 0
+        while True:
+            await asyncio.sleep(seconds)
+            number = self._store.scrub(number, SCRUB_RECORDS)
