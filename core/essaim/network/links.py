@@ -112,6 +112,10 @@ class Links:
         call.handle = link.open(cell, call)
         return call
 
+    def reach(self, peer: Peer) -> bool:
+        """Dial the link for messages if there is none. False: not now, a dial has just failed."""
+        return self._link(peer, MESSAGE_CLASS) is not None
+
     def tell(self, peer: Peer, message: bytes) -> bool:
         """Queue a message (at most 263,168 bytes) on the link for messages. False: no link can be had now, or it is
         full. True promises nothing: a link may break with what it holds."""
