@@ -268,11 +268,12 @@ class Device:
         if known is not None:
             return self._open_in(Place(peer, known), message, now, random)
         session, content = self._respond(introduction, message, now, random)
-        renewed = (Change.SESSION_RENEWED,) if device and device.sessions else ()
         self._prekeys.use(introduction.handshake.one_time_id)
         self._begun[base] = introduction.handshake.signed_id
         self._changed |= {b"prekeys", b"begun"}
-        changes = self._roster.pin(contact, certificate.head) + renewed
+        changes = self._roster.pin(contact, certificate.head)
+        if self._roster.device(peer) is not None:
+            changes += (Change.SESSION_RENEWED,)
         self._roster.activate(peer, certificate.device, session)
         return Opened(peer, content, changes, initial=True)
 

@@ -120,8 +120,8 @@ class PrekeyStore:
         self.one_time[number] = OneTimeKey(0, node_id, key)
         unsigned = OneTimePrekey(device.device_id, number, key.public, b"")
         signature = device.signing.sign(ONE_TIME_LABEL + account.raw + node_id + unsigned.body())
-        sealed = unsigned.body() + signature
-        return outbox.seal(account.identity, outbox.one_time_name(device.slot), sealed, random)
+        signed = replace(unsigned, signature=signature)
+        return outbox.seal(account.identity, outbox.one_time_name(device.slot), signed.encode(), random)
 
     def signed_pair(self, prekey_id: int) -> SignedPair:
         for pair in self.signed:

@@ -89,6 +89,9 @@ class OneTimePrekey:
     def body(self) -> bytes:
         return bytes((VERSION,)) + self.device_id + self.prekey_id.to_bytes(4, "big") + self.agreement.raw
 
+    def encode(self) -> bytes:
+        return self.body() + self.signature
+
     def check(self, account: AccountId, device: DeviceRecord, node_id: bytes) -> None:
         signed = ONE_TIME_LABEL + account.raw + node_id + self.body()
         wanted = self.device_id == device.device_id and self.prekey_id != 0

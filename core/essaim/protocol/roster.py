@@ -12,7 +12,7 @@ from typing import NamedTuple
 from essaim.protocol.account import AccountId
 from essaim.protocol.correspondent import Change, Correspondent, DeviceSessions
 from essaim.protocol.keys import PUBLIC_SIZE, VerifyKey
-from essaim.protocol.layout import Reader
+from essaim.protocol.layout import MalformedError, Reader
 from essaim.protocol.manifest import DeviceRecord, Head, Manifest
 from essaim.protocol.ratchet.header import TAG_SIZE
 from essaim.protocol.session import Session
@@ -67,6 +67,8 @@ class Roster:
     def _restore_sessions(self, key: Reader, value: bytes) -> None:
         peer = Peer(AccountId(VerifyKey(key.take(PUBLIC_SIZE))), key.number(1))
         device = DeviceSessions.decode(value)
+        if peer.account not in self._contacts:
+            raise MalformedError("sessions with an account that is not pinned")
         self._contacts[peer.account].devices[peer.slot] = device
         for session in device.sessions:
             self._follow(Place(peer, session))

@@ -23,7 +23,7 @@ from essaim.protocol.ratchet.suite import HYBRID, Suite
 
 
 def overhead(suite: Suite) -> int:
-    """How much longer a message is than its plaintext: 2368 bytes with the hybrid suite."""
+    """How much longer a message is than its plaintext: 2364 bytes with the hybrid suite."""
     return wire_size(suite) + MAC_SIZE
 
 

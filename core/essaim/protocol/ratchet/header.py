@@ -1,7 +1,7 @@
 """Message headers, encrypted (Double Ratchet, section 4.2) unless the suite says otherwise.
 
-    header      X25519 key 32 | ML-KEM key 1184 | ML-KEM ciphertext 1088 | PN 4 | N 4           2316 bytes
-    on the wire tag 8 | nonce 12 | ChaCha20-Poly1305(header key, nonce, header, associated data = tag)   2352 bytes
+    header      X25519 key 32 | ML-KEM key 1184 | ML-KEM ciphertext 1088 | PN 4 | N 4           2312 bytes
+    on the wire tag 8 | nonce 12 | ChaCha20-Poly1305(header key, nonce, header, associated data = tag)   2348 bytes
 
 The tag lets the receiver find session and key without trying all: HMAC-SHA256(HMAC-SHA256(header key, "essaim/tag/v1"),
 N as 4 bytes), first 8 bytes. It is a hint, and checked all the same: no bit of an envelope may be altered.

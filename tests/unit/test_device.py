@@ -1,0 +1,380 @@
+"""A device and its correspondents: first contact, renewal, both at once, replays, changes that the user must see."""
+
+import random
+
+import pytest
+
+from essaim.protocol.account import Account
+from essaim.protocol.conversation import (
+    Change,
+    Device,
+    HandshakeRefusedError,
+    NoSessionError,
+    Peer,
+    ReplayedError,
+    SessionBrokenError,
+)
+from essaim.protocol.device import DeviceKeys
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.layout import MalformedError
+from essaim.protocol.manifest import (
+    DeviceRecord,
+    ManifestForkError,
+    ManifestRefusedError,
+    ManifestRollbackError,
+    next_manifest,
+)
+from essaim.protocol.padding import ContentTooLargeError
+from essaim.protocol.prekey_store import PrekeyUnknownError
+from essaim.protocol.prekeys import Bundle
+from essaim.protocol.ratchet import DuplicateError, UnreadableError
+
+NOW = 1_800_000_000_000
+DAY_MS = 24 * 60 * 60 * 1000
+NODE = bytes([7]) * 32
+
+
+class Person:
+    """An account with one device, the store behind it, and fetching what others need."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed).randbytes
+        self.account = Account(bytes([seed]) * 32)
+        self.device = Device.create(self.account, 0, NOW, self.random)
+        self.peer = Peer(self.account.id, 0)
+
+    def bundle(self, *, one_time: bool = False) -> Bundle:
+        sealed = self.device.new_one_time_batch(NODE, 1, NOW, self.random)[0] if one_time else b""
+        manifest, prekeys = self.device.manifest_entry(self.random), self.device.prekeys_entry(self.random)
+        return Bundle.assemble(self.account.id, 0, manifest, prekeys, one_time=sealed, node_id=NODE)
+
+    def start(self, other: "Person", *, one_time: bool = False) -> None:
+        self.device.start(other.bundle(one_time=one_time), NOW, self.random)
+
+    def seal(self, other: "Person", content: bytes = b"text") -> bytes:
+        return self.device.seal(other.peer, content, NOW, self.random)
+
+    def open(self, envelope: bytes):
+        return self.device.open(envelope, NOW, self.random)
+
+
+def people() -> tuple[Person, Person]:
+    return Person(1), Person(2)
+
+
+def friends() -> tuple[Person, Person]:
+    alice, bob = people()
+    alice.start(bob)
+    bob.open(alice.seal(bob))
+    alice.open(bob.seal(alice))
+    return alice, bob
+
+
+@pytest.mark.parametrize("one_time", [False, True])
+def test_first_message_opens_and_names_its_sender(one_time):
+    alice, bob = people()
+    assert alice.device.needs_handshake(bob.peer, NOW)
+    alice.start(bob, one_time=one_time)
+    assert not alice.device.needs_handshake(bob.peer, NOW)
+    opened = bob.open(alice.seal(bob, b"hello"))
+    assert opened == (alice.peer, b"hello", (Change.NEW_ACCOUNT,), True)
+    assert not bob.device.needs_handshake(alice.peer, NOW)
+    assert alice.open(bob.seal(alice, b"hi")) == (bob.peer, b"hi", (), False)
+    assert len(alice.seal(bob)) == 4096
+
+
+def test_every_message_before_the_answer_opens_alone_and_shares_no_bytes():
+    alice, bob = people()
+    alice.start(bob, one_time=True)
+    envelopes = [alice.seal(bob, b"%d" % n) for n in range(4)]
+    assert [bob.open(envelopes[n]).content for n in (2, 0, 3, 1)] == [b"2", b"0", b"3", b"1"]
+    windows = [envelope[at : at + 8] for envelope in envelopes for at in range(0, len(envelope), 8)]
+    assert len(set(windows)) == len(windows)
+
+
+def test_what_fits_which_envelope():
+    """The figures of docs/protocol/end-to-end.md."""
+    alice, bob = people()
+    alice.start(bob)
+    initial = {size: longest(alice, bob, size) for size in (10240, 57344, 253952)}
+    assert initial == {10240: 5240, 57344: 52344, 253952: 248952}
+    bob.open(alice.seal(bob))
+    alice.open(bob.seal(alice))
+    settled = {size: longest(alice, bob, size) for size in (4096, 10240, 57344, 253952)}
+    assert settled == {4096: 1728, 10240: 7872, 57344: 54976, 253952: 251584}
+
+
+def longest(sender: Person, receiver: Person, size: int) -> int:
+    low, high = 0, size
+    while low < high:
+        middle = (low + high + 1) // 2
+        try:
+            fits = len(sender.seal(receiver, bytes(middle))) <= size
+        except ContentTooLargeError:
+            fits = False
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return low
+
+
+def test_too_large_a_content_changes_nothing():
+    alice, bob = friends()
+    alice.device.take_changes()
+    with pytest.raises(ContentTooLargeError):
+        alice.seal(bob, bytes(251_585))
+    assert alice.device.take_changes() == {}
+
+
+def test_sending_without_a_session_is_refused():
+    alice, bob = people()
+    with pytest.raises(NoSessionError):
+        alice.seal(bob)
+
+
+def test_duplicates_and_replays_are_refused():
+    alice, bob = people()
+    alice.start(bob)
+    first = alice.seal(bob)
+    bob.open(first)
+    with pytest.raises(DuplicateError):
+        bob.open(first)
+    alice.open(bob.seal(alice))
+    message = alice.seal(bob)
+    bob.open(message)
+    with pytest.raises(DuplicateError):
+        bob.open(message)
+    bob.device.discard_sessions()
+    with pytest.raises(ReplayedError):
+        bob.open(first)
+
+
+def test_replay_is_refused_when_the_one_time_prekey_and_the_session_are_gone():
+    alice, bob = people()
+    alice.start(bob, one_time=True)
+    first = alice.seal(bob)
+    bob.open(first)
+    bob.device.forget(alice.account.id)
+    with pytest.raises(ReplayedError):
+        bob.open(first)
+
+
+def test_two_initiators_with_one_prekey_do_not_both_get_in():
+    alice, bob = people()
+    carol = Person(3)
+    bundle = bob.bundle(one_time=True)
+    alice.device.start(bundle, NOW, alice.random)
+    carol.device.start(bundle, NOW, carol.random)
+    bob.open(alice.seal(bob))
+    with pytest.raises(PrekeyUnknownError):
+        bob.open(carol.seal(bob))
+
+
+def test_both_may_begin_at_once_and_then_agree():
+    alice, bob = people()
+    alice.start(bob)
+    bob.start(alice)
+    from_alice, from_bob = alice.seal(bob, b"a"), bob.seal(alice, b"b")
+    assert (alice.open(from_bob).content, bob.open(from_alice).content) == (b"b", b"a")
+    for turn in range(6):
+        assert bob.open(alice.seal(bob, b"%d" % turn)).content == b"%d" % turn
+        assert alice.open(bob.seal(alice, b"%d" % turn)).content == b"%d" % turn
+    assert len(alice.seal(bob)) == len(bob.seal(alice)) == 4096
+
+
+def test_tampering_is_refused_and_changes_nothing():
+    alice, bob = people()
+    alice.start(bob, one_time=True)
+    initial = alice.seal(bob)
+    refuse_altered(bob, initial)
+    bob.open(initial)
+    alice.open(bob.seal(alice))
+    refuse_altered(bob, alice.seal(bob))
+
+
+def refuse_altered(person: Person, envelope: bytes) -> None:
+    person.device.take_changes()
+    for place in range(0, len(envelope), 37):
+        altered = bytearray(envelope)
+        altered[place] ^= 1 << place % 8
+        with pytest.raises(ProtocolError):
+            person.open(bytes(altered))
+    assert person.device.take_changes() == {}
+
+
+def test_envelopes_for_others_and_of_other_sizes_are_refused():
+    alice, bob = friends()
+    carol = Person(3)
+    with pytest.raises(UnreadableError):
+        carol.open(alice.seal(bob))
+    for size in (0, 8, 4095, 4097):
+        with pytest.raises(MalformedError):
+            carol.open(bytes(size))
+    for size in (4096, 10240):
+        with pytest.raises(UnreadableError):
+            carol.open(carol.random(size))
+
+
+def test_a_message_of_a_known_session_that_does_not_open_names_the_peer():
+    alice, bob = friends()
+    altered = alice.seal(bob)[:-1] + b"\0"
+    with pytest.raises(SessionBrokenError) as caught:
+        bob.open(altered)
+    assert caught.value.peer == alice.peer
+    bob.device.renew(alice.peer)
+    assert bob.device.needs_handshake(alice.peer, NOW)
+    bob.start(alice)
+    assert alice.open(bob.seal(alice)).changes == (Change.SESSION_RENEWED,)
+    assert bob.open(alice.seal(bob, b"healed")).content == b"healed"
+
+
+def test_a_message_on_its_way_opens_after_the_session_was_renewed():
+    alice, bob = friends()
+    late = alice.seal(bob, b"late")
+    bob.device.renew(alice.peer)
+    bob.start(alice)
+    alice.open(bob.seal(alice))
+    assert bob.open(alice.seal(bob, b"new")).content == b"new"
+    assert bob.open(late).content == b"late"
+
+
+def test_30_days_without_an_answer_ask_for_a_handshake():
+    alice, bob = friends()
+    alice.seal(bob)
+    assert not alice.device.needs_handshake(bob.peer, NOW + 30 * DAY_MS - 1)
+    assert alice.device.needs_handshake(bob.peer, NOW + 30 * DAY_MS)
+
+
+def test_an_unanswered_session_goes_on_while_its_prekeys_are_current():
+    alice, bob = people()
+    alice.start(bob)
+    later = NOW + DAY_MS
+    assert alice.device.needs_handshake(bob.peer, later)
+    alice.device.start(bob.bundle(), later, alice.random)
+    assert not alice.device.needs_handshake(bob.peer, later)
+    assert bob.open(alice.seal(bob)).initial
+    assert bob.open(alice.seal(bob)).initial is False
+    bob.device.maintain(NOW + 7 * DAY_MS, bob.random)
+    alice.device.start(bob.bundle(), NOW + 7 * DAY_MS, alice.random)
+    assert bob.open(alice.seal(bob)).changes == (Change.SESSION_RENEWED,)
+
+
+def test_a_restored_account_is_a_new_device_that_others_notice():
+    alice, bob = friends()
+    old = bob.seal(alice)
+    bob.device = Device.create(bob.account, 0, NOW, bob.random, before=bob.device.manifest)
+    bob.start(alice)
+    opened = alice.open(bob.seal(alice, b"back"))
+    assert opened.changes == (Change.DEVICES_CHANGED,) and opened.initial
+    assert bob.open(alice.seal(bob, b"welcome")).content == b"welcome"
+    with pytest.raises(UnreadableError):
+        alice.open(old)
+
+
+def test_a_manifest_seen_ends_sessions_with_revoked_devices():
+    alice, bob = friends()
+    bob.device = Device.create(bob.account, 0, NOW, bob.random, before=bob.device.manifest)
+    assert alice.device.observe(bob.device.manifest) == (Change.DEVICES_CHANGED,)
+    assert alice.device.observe(bob.device.manifest) == ()
+    assert alice.device.needs_handshake(bob.peer, NOW) and alice.device.peers() == []
+
+
+def test_a_revoked_device_cannot_begin_again():
+    alice, bob = friends()
+    revoked = bob.device
+    bob.device = Device.create(bob.account, 0, NOW, bob.random, before=revoked.manifest)
+    alice.device.observe(bob.device.manifest)
+    revoked.start(alice.bundle(), NOW, bob.random)
+    with pytest.raises(ManifestRollbackError):
+        alice.open(revoked.seal(alice.peer, b"still me", NOW, bob.random))
+
+
+def test_an_older_certificate_is_good_while_the_device_is_listed():
+    alice, bob = people()
+    bob.start(alice)
+    early = bob.seal(alice, b"early")
+    second = DeviceKeys.create(1, 0, bob.random)
+    entries = [(DeviceRecord.of(keys), keys.kem.public) for keys in (bob.device.keys, second)]
+    bob.device.adopt(next_manifest(bob.account, bob.device.manifest, entries, NOW))
+    alice.device.observe(bob.device.manifest)
+    assert alice.open(early).content == b"early"
+
+
+def test_two_histories_of_one_version_are_refused():
+    alice, bob = friends()
+    other = Device.create(bob.account, 0, NOW, bob.random)
+    other.start(alice.bundle(), NOW, bob.random)
+    with pytest.raises(ManifestForkError):
+        alice.open(other.seal(alice.peer, b"", NOW, bob.random))
+    with pytest.raises(ManifestForkError):
+        alice.device.observe(other.manifest)
+
+
+def test_initial_message_under_an_unknown_manifest_of_ours_is_refused():
+    alice, bob = people()
+    alice.start(bob)
+    envelope = alice.seal(bob)
+    records = {key: value for key, value in bob.device.take_changes().items() if value is not None}
+    fork = Device.create(bob.account, 0, NOW + 1, bob.random)
+    records[b"device"] = b"\1" + bob.account.id.raw + blocks(bob.device.keys.encode(), fork.manifest.encode())
+    with pytest.raises(HandshakeRefusedError):
+        Device.restore(records).open(envelope, NOW, bob.random)
+
+
+def blocks(*parts: bytes) -> bytes:
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def test_a_device_has_no_session_with_itself():
+    alice, _ = people()
+    with pytest.raises(HandshakeRefusedError):
+        alice.start(alice)
+
+
+def test_a_foreign_manifest_is_not_adopted():
+    alice, bob = people()
+    with pytest.raises(ManifestRefusedError):
+        alice.device.adopt(bob.device.manifest)
+
+
+def test_forgetting_leaves_no_record():
+    alice, bob = friends()
+    store = dict(alice.device.take_changes())
+    assert any(key.startswith(b"sessions/") for key in store)
+    alice.device.forget(bob.account.id)
+    changes = alice.device.take_changes()
+    assert set(changes) == {key for key in store if key.startswith((b"sessions/", b"pin/"))}
+    assert all(value is None for value in changes.values())
+    assert alice.device.pinned(bob.account.id) is None
+
+
+def test_discarding_sessions_keeps_pins():
+    alice, bob = friends()
+    alice.device.take_changes()
+    alice.device.discard_sessions()
+    assert all(value is None for value in alice.device.take_changes().values())
+    assert alice.device.pinned(bob.account.id) == bob.device.manifest.head
+    assert alice.device.needs_handshake(bob.peer, NOW)
+
+
+def test_incomplete_or_damaged_records_are_refused():
+    alice, bob = friends()
+    records = {key: value for key, value in alice.device.take_changes().items() if value is not None}
+    Device.restore(records)
+    for key, value in records.items():
+        with pytest.raises(ProtocolError):
+            Device.restore({**records, key: value[:-1]})
+    for key in (b"device", b"prekeys", b"begun", b"pin/" + bob.account.id.raw):
+        with pytest.raises(MalformedError):
+            Device.restore({name: value for name, value in records.items() if name != key})
+
+
+def test_many_correspondents_are_told_apart_by_tag_and_by_trial():
+    alice = Person(1)
+    others = [Person(seed) for seed in range(2, 22)]
+    for other in others:
+        other.start(alice)
+        alice.open(other.seal(alice))
+        other.open(alice.seal(other))
+    for other in others:
+        skipped = [other.seal(alice, b"%d" % n) for n in range(100)]
+        assert alice.open(skipped[99]).sender == other.peer  # beyond the 64 tabled tags: header keys are tried
+        assert alice.open(skipped[3]).content == b"3"

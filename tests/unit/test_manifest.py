@@ -1,0 +1,124 @@
+"""Device manifests: one device from the first day, five by format; forged, old and forked ones refused."""
+
+import random
+
+import pytest
+
+from essaim.protocol.account import Account
+from essaim.protocol.device import MANAGER, DeviceKeys
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.manifest import (
+    Certificate,
+    DeviceRecord,
+    Head,
+    Manifest,
+    ManifestForkError,
+    ManifestRefusedError,
+    ManifestRollbackError,
+    first_manifest,
+    next_manifest,
+)
+
+NOW = 1_800_000_000_000
+SOURCE = random.Random(1).randbytes
+ACCOUNT, STRANGER = Account(bytes([1]) * 32), Account(bytes([2]) * 32)
+KEYS = [DeviceKeys.create(slot, MANAGER if slot == 0 else 0, SOURCE) for slot in range(5)]
+ENTRIES = [(DeviceRecord.of(keys), keys.kem.public) for keys in KEYS]
+FIRST = first_manifest(ACCOUNT, KEYS[0], NOW)
+
+
+def history(count: int) -> list[Manifest]:
+    manifests = [FIRST]
+    while len(manifests) < count:
+        manifests.append(next_manifest(ACCOUNT, manifests[-1], ENTRIES[:1], NOW + len(manifests)))
+    return manifests
+
+
+def test_first_manifest_has_one_device_and_round_trips():
+    again = Manifest.decode(FIRST.encode())
+    again.check(ACCOUNT.id.identity)
+    assert again == FIRST and again.version == 0 and again.previous == ()
+    assert again.devices == (DeviceRecord.of(KEYS[0]),) and again.devices[0].manager
+    assert again.head.agreement == ACCOUNT.agreement.public
+    assert len(FIRST.encode()) == 1510
+
+
+def test_five_devices_round_trip_and_each_has_a_certificate():
+    manifest = Manifest.decode(next_manifest(ACCOUNT, FIRST, ENTRIES, NOW).encode())
+    manifest.check(ACCOUNT.id.identity, FIRST.head)
+    for slot in range(5):
+        certificate = Certificate.decode(manifest.certificate(slot).encode())
+        certificate.check()
+        assert certificate.device == DeviceRecord.of(KEYS[slot])
+        assert len(certificate.encode()) == 457
+    assert len(manifest.encode()) < 10_000
+
+
+def test_manifest_keeps_32_hashes_and_proves_the_way_from_what_is_pinned():
+    manifests = history(40)
+    last = Manifest.decode(manifests[-1].encode())
+    assert len(last.previous) == 32
+    for pinned in manifests:
+        last.check(ACCOUNT.id.identity, pinned.head)
+
+
+def test_manifest_below_the_pinned_is_refused():
+    manifests = history(3)
+    with pytest.raises(ManifestRollbackError):
+        manifests[1].check(ACCOUNT.id.identity, manifests[2].head)
+
+
+def test_fork_is_refused():
+    other = next_manifest(ACCOUNT, FIRST, ENTRIES, NOW)
+    with pytest.raises(ManifestForkError):
+        other.check(ACCOUNT.id.identity, history(2)[1].head)
+    with pytest.raises(ManifestForkError):
+        next_manifest(ACCOUNT, other, ENTRIES, NOW).check(ACCOUNT.id.identity, history(2)[1].head)
+
+
+def test_another_accounts_manifest_is_refused():
+    with pytest.raises(ManifestRefusedError):
+        FIRST.check(STRANGER.id.identity)
+    forged = first_manifest(STRANGER, KEYS[0], NOW).head.encode()
+    forged = forged[:1] + ACCOUNT.id.raw + forged[33:]
+    with pytest.raises(ManifestRefusedError):
+        Head.decode(forged).check(ACCOUNT.id.identity)
+
+
+def test_certificate_of_an_unlisted_device_is_refused():
+    with pytest.raises(ManifestRefusedError):
+        Certificate(FIRST.head, DeviceRecord.of(KEYS[1])).check()
+    with pytest.raises(ManifestRefusedError):
+        FIRST.certificate(3)
+
+
+def test_every_altered_byte_is_refused():
+    encoded = next_manifest(ACCOUNT, FIRST, ENTRIES[:1], NOW).encode()
+    for place in range(len(encoded)):
+        altered = bytearray(encoded)
+        altered[place] ^= 0x01
+        with pytest.raises(ProtocolError):
+            Manifest.decode(bytes(altered)).check(ACCOUNT.id.identity)
+
+
+def test_every_shorter_or_longer_one_is_refused():
+    encoded = FIRST.encode()
+    for length in range(0, len(encoded), 7):
+        with pytest.raises(ProtocolError):
+            Manifest.decode(encoded[:length])
+    with pytest.raises(ProtocolError):
+        Manifest.decode(encoded + b"\0")
+
+
+def test_two_devices_in_one_slot_are_refused():
+    with pytest.raises(ManifestRefusedError):
+        next_manifest(ACCOUNT, FIRST, [ENTRIES[0], ENTRIES[0]], NOW)
+
+
+def test_device_keys_round_trip_and_slot_keys_differ_by_mailbox():
+    again = DeviceKeys.decode(KEYS[2].encode())
+    assert again == KEYS[2]
+    public = {again.slot_signer(bytes([n]) * 32).public.raw for n in range(20)} | {again.signing.public.raw}
+    assert len(public) == 21
+    with pytest.raises(ProtocolError):
+        DeviceKeys.decode(KEYS[2].encode()[:-1])
