@@ -13,6 +13,8 @@ import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from essaim.network.tls import dial
 from essaim.relay.v1.relay_pb2 import OpenRequest, SendRequest
@@ -77,6 +79,8 @@ async def test_run_tells_where_it_listens_and_serves_health_and_metrics(tmp_path
             assert (await HealthStub(channel).Check(HealthCheckRequest())).status == SERVING
             named = HealthCheckRequest(service="essaim.relay.v1.RelayService")
             assert (await HealthStub(channel).Check(named)).status == SERVING
+            with pytest.raises(grpc.aio.AioRpcError, match="UNIMPLEMENTED"):
+                await reflected(channel)
         url = f"http://{node.listen['metrics']}/metrics"
         page = (await asyncio.to_thread(urllib.request.urlopen, url)).read().decode()
         assert 'essaim_build_info{service="tiny",version="unreleased"} 1.0' in page
@@ -85,6 +89,24 @@ async def test_run_tells_where_it_listens_and_serves_health_and_metrics(tmp_path
         )
         assert health in page
         assert "process_resident_memory_bytes" in page
+
+
+async def reflected(channel: grpc.aio.Channel) -> set[str]:
+    call = ServerReflectionStub(channel).ServerReflectionInfo(iter([ServerReflectionRequest(list_services="")]))
+    return {each.name async for answer in call for each in answer.list_services_response.service}
+
+
+async def test_development_has_reflection_and_traces(tmp_path: Path) -> None:
+    async with tiny(tmp_path, "--development") as node:
+        await node.says("ready")
+        async with node.channel() as channel:
+            assert {"essaim.relay.v1.RelayService", "grpc.health.v1.Health"} <= await reflected(channel)
+            with pytest.raises(grpc.aio.AioRpcError, match="INTERNAL"):
+                await RelayServiceStub(channel).Send(SendRequest(cell=b"raise"))
+        node.process.send_signal(signal.SIGTERM)
+        code, err = await node.end()
+        assert code == 0
+        assert "ZeroDivisionError" in err
 
 
 async def test_drain_finishes_the_call_under_way_and_exits_0(tmp_path: Path) -> None:
