@@ -1,0 +1,42 @@
+"""`make demo`: starts a network, tells the story, ends the network."""
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from demo.report import Report, StepFailedError
+from demo.story import Story
+from testnet import Testnet
+
+
+def main() -> int:
+    """0 when every step worked, else 1."""
+    options = _options()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="essaim-demo-"))
+    report = Report(as_json=options.json)
+    story = Story(Testnet(folder / "network"), folder, report)
+    complete = False
+    try:
+        asyncio.run(story.tell())
+        complete = True
+    except (StepFailedError, KeyboardInterrupt):
+        pass
+    finally:
+        story.net.down()
+        if options.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return report.finish(complete=complete)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, nothing else")
+    parser.add_argument("--folder", type=Path, help="keep data, logs and keys here (default: a folder that is removed)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""`python -m testnet`: a network to play with, to break and to look at."""
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from testnet.layout import Layout
+from testnet.network import Testnet
+
+DEFAULT_FOLDER = Path(tempfile.gettempdir()) / "essaim-testnet"
+
+
+def main() -> int:
+    """0, or 1 with one sentence."""
+    options = _options()
+    net = Testnet(options.folder, _layout(options))
+    try:
+        return _run(net, options)
+    except (KeyError, RuntimeError, TimeoutError, OSError) as error:
+        print(f"testnet: {error}", file=sys.stderr)
+        return 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="testnet", description=__doc__)
+    parser.add_argument("verb", choices=["up", "status", "kill", "stop", "start", "down"])
+    parser.add_argument("name", nargs="?", help="discovery, relay-1 ..., storage-1 ...")
+    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="data, logs and keys (default: %(default)s)")
+    parser.add_argument("--relays", type=int, default=Layout.relays)
+    parser.add_argument("--storage", type=int, default=Layout.storage)
+    options = parser.parse_args()
+    if options.verb in {"kill", "stop", "start"} and not options.name:
+        parser.error(f"{options.verb} needs the name of a node")
+    return options
+
+
+def _layout(options: argparse.Namespace) -> Layout:
+    """What `up` was told is kept, so that the other verbs know it."""
+    kept = options.folder / "layout.json"
+    if options.verb != "up" and kept.exists():
+        facts = json.loads(kept.read_text())
+        return Layout(**{**facts, "suites": tuple(facts["suites"])})
+    layout = Layout(relays=options.relays, storage=options.storage)
+    if options.verb == "up":
+        options.folder.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(asdict(layout)))
+    return layout
+
+
+def _run(net: Testnet, options: argparse.Namespace) -> int:
+    match options.verb:
+        case "up":
+            net.up(lambda what, seconds: print(f"{seconds:6.1f} s  {what}"))
+            print(f"a client needs: {net.network_file}")
+        case "down":
+            net.down()
+        case "status":
+            for name in net.layout.names:
+                node = net.node(name)
+                print(f"{name:12} {'up' if node.pid else 'down':5} {node.facts.get('address', '')}")
+        case "start":
+            net.node(options.name).start()
+            net.node(options.name).await_ready(60)
+        case "kill":
+            net.node(options.name).kill()
+        case "stop":
+            net.node(options.name).stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""How large a testnet is, and the parameters that its genesis signs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The default is the README's: 6 relays and 2 swarms of 3 storage nodes."""
+
+    relays: int = 6
+    storage: int = 6
+    swarm_min: int = 3
+    swarm_target: int = 3
+    swarm_max: int = 5
+    view_min_interval_ms: int = 1_000
+    x25519_period_seconds: int = 3_600
+    kem_period_seconds: int = 86_400
+    suites: tuple[int, ...] = (2, 1)
+    """Onion suites, best first: 2 is hybrid, 1 classic."""
+    uptime_seconds: int = 60
+    away_seconds: int = 180
+
+    @property
+    def swarms(self) -> int:
+        return max(1, self.storage // self.swarm_target)
+
+    @property
+    def names(self) -> list[str]:
+        """Every process, in the order of starting."""
+        relays = [f"relay-{number}" for number in range(1, self.relays + 1)]
+        return ["discovery", *relays, *(f"storage-{number}" for number in range(1, self.storage + 1))]
