@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from essaim.network.tls import dial
-from essaim.relay.v1.relay_pb2 import OpenRequest, SendRequest
+from essaim.relay.v1.relay_pb2 import OpenRequest, OpenResponse, SendRequest
 from essaim.relay.v1.relay_pb2_grpc import RelayServiceStub
 from essaim.runtime.errors import reason_of
 
@@ -34,23 +34,25 @@ class Tiny:
         self.lines: list[dict[str, object]] = []
 
     async def says(self, event: str) -> dict[str, object]:
+        assert self.process.stdout and self.process.stderr
         while raw := await self.process.stdout.readline():
             self.lines.append(json.loads(raw))
             if self.lines[-1]["event"] == event:
                 return self.lines[-1]
-        raise AssertionError(f"no {event} in {self.lines}: {await self.process.stderr.read()}")
+        raise AssertionError(f"no {event} in {self.lines}: {await self.process.stderr.read()!r}")
 
     def channel(self) -> grpc.aio.Channel:
         return dial(self.listen["address"], [(self.folder / "tls.der").read_bytes()])
 
     @property
-    def listen(self) -> dict[str, object]:
+    def listen(self) -> dict[str, str]:
         return json.loads((self.folder / "listen.json").read_text())
 
     async def end(self) -> tuple[int, str]:
         """Exit code and all that was written until then."""
         out, err = await self.process.communicate()
         self.lines += map(json.loads, out.splitlines())
+        assert self.process.returncode is not None
         return self.process.returncode, err.decode()
 
 
@@ -114,11 +116,11 @@ async def test_drain_finishes_the_call_under_way_and_exits_0(tmp_path: Path) -> 
         await node.says("ready")
         async with node.channel() as channel:
             call = RelayServiceStub(channel).Open(OpenRequest())
-            assert (await call.read()).cell == b"begun"
+            assert await call.read() == OpenResponse(cell=b"begun")
 
             node.process.send_signal(signal.SIGTERM)
 
-            assert (await call.read()).cell == b"done"
+            assert await call.read() == OpenResponse(cell=b"done")
             assert await call.read() is grpc.aio.EOF
         code, err = await node.end()
         assert (code, err) == (0, "")

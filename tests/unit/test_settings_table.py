@@ -16,7 +16,8 @@ def test_page_names_every_setting_with_its_default() -> None:
 
 
 def test_every_setting_of_every_service_is_explained() -> None:
-    for kind in (NodeSettings, *settings_table.kinds()):
+    kinds: list[type[NodeSettings]] = [NodeSettings, *settings_table.kinds()]
+    for kind in kinds:
         for name, field in kind.model_fields.items():
             assert len(field.description or "") > 20, f"{kind.__name__}.{name} needs its unit, its default's reason"
             assert kind.env_prefix() == f"ESSAIM_{kind.service.upper()}_" == kind.model_config["env_prefix"] or (
