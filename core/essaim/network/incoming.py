@@ -58,7 +58,7 @@ class LinkedCall:
         """End it behind the last reply given."""
         if self._ended or self._ending:
             return
-        if self._credit.waiting:
+        if self._credit.blocked:
             self._ending = True
         else:
             self._finish(End(self._number))
@@ -68,7 +68,7 @@ class LinkedCall:
         freed = self._credit.granted(cells)
         for seq, cell in freed:
             self._link.send_cell(self._number, seq, cell)
-        if self._ending and not self._credit.waiting:
+        if self._ending and not self._credit.blocked:
             self._finish(End(self._number))
         elif freed and self.listener is not None:
             self.listener.on_handed(len(freed))
@@ -86,6 +86,7 @@ class LinkedCall:
 
     def _close(self) -> None:
         self._ended = True
-        self._link.budget.held -= sum(len(cell) for _, cell in self._credit.waiting)
-        self._credit.waiting.clear()
+        if self._credit.blocked:
+            self._link.budget.held -= self._credit.waiting_bytes
+            self._credit.drop()
         self._link.forget(self._number)

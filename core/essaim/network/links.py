@@ -10,7 +10,7 @@ from essaim.network.call import Call, CallListener, LinkRefusedError, OutgoingCa
 from essaim.network.outgoing import OutgoingLink
 from essaim.network.peer import Peer
 from essaim.network.settings import LinkSettings
-from essaim.protocol.link.calls import link_class_of
+from essaim.protocol.link.calls import classes_of
 from essaim.protocol.link.frame import MAX_MESSAGE, MESSAGE_CLASS
 from essaim.protocol.link.hello import LinkIdentity
 from essaim.protocol.onion.refusal import Refusal
@@ -91,25 +91,27 @@ class Links:
 
         LinkBrokenError when the cell's size is not that of its prefix: the caller's own mistake.
         """
-        link = self._link(peer, link_class_of(cell))
+        classes = classes_of(cell)
+        link = self._link(peer, classes.link)
         if link is None or link.full:
             refusal = Refusal.UNREACHABLE if link is None else Refusal.BUSY
             self._loop.call_soon(listener.on_refused, refusal, 0)
             return _RefusedCall()
-        return link.open(cell, listener)
+        return link.open(cell, classes.reply, listener)
 
     async def call(self, peer: Peer, cell: bytes) -> Call:
         """The same for who has a task; LinkRefusedError when there can be no link.
 
         `async with await links.call(peer, cell) as call: async for seq, cell in call.replies(): ...`
         """
-        link = self._link(peer, link_class_of(cell))
+        classes = classes_of(cell)
+        link = self._link(peer, classes.link)
         if link is None:
             raise LinkRefusedError(Refusal.UNREACHABLE)
         if link.full:
             raise LinkRefusedError(Refusal.BUSY)
         call = Call()
-        call.handle = link.open(cell, call)
+        call.handle = link.open(cell, classes.reply, call)
         return call
 
     def reach(self, peer: Peer) -> bool:

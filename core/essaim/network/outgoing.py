@@ -14,7 +14,7 @@ from essaim.network.settings import LinkSettings
 from essaim.network.writer import LinkWriter
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import CellClass
-from essaim.protocol.link.calls import CallTable, classes_of
+from essaim.protocol.link.calls import CallTable
 from essaim.protocol.link.frame import Cancel, Cell, Challenge, End, Frame, Goaway, Grant, Refuse, frames_of
 from essaim.protocol.link.grant import ReceiveCredit
 from essaim.protocol.link.hello import LinkIdentity, answer
@@ -87,11 +87,13 @@ class OutgoingLink:
 
     def leads_to(self, peer: Peer) -> bool:
         """Whether the view still gives this node the address and certificates that were dialled."""
+        if peer is self.peer:
+            return True
         return self.peer.address == peer.address and list(self.peer.certificates) == list(peer.certificates)
 
-    def open(self, cell: bytes, listener: CallListener) -> DialledCall:
+    def open(self, cell: bytes, reply_class: CellClass, listener: CallListener) -> DialledCall:
         """Open a call with this cell, now or when the link is up."""
-        call = DialledCall(self, self._calls.next_number(), classes_of(cell)[1], listener)
+        call = DialledCall(self, self._calls.next_number(), reply_class, listener)
         self._calls.add(call.number, call)
         self._writer.outbox.cell(call.number, 0, cell)
         self._poke()

@@ -23,8 +23,8 @@ class LinkWriter:
 
     def poke(self) -> None:
         """Something waits: send it when it is due."""
-        if self._ready.is_set():
-            return
+        if self._ready.is_set() or (self._timer is not None and self.outbox.queued < BATCH_BYTES):
+            return  # it leaves soon, and is not full yet
         now_us = int(self._loop.time() * 1e6)
         due_us = self._pacer.due_us(self.outbox.queued, now_us)
         if due_us <= now_us:

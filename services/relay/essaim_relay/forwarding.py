@@ -12,7 +12,7 @@ from contextlib import suppress
 from essaim.network.call import IncomingCall, OutgoingCall
 from essaim.network.links import Links
 from essaim.network.peer import Peer
-from essaim.protocol.link.calls import link_class_of
+from essaim.protocol.link.calls import classes_of
 from essaim.protocol.onion import (
     CellRefusedError,
     Deliver,
@@ -43,7 +43,7 @@ class RelayedCall:
     def __init__(self, forwarder: "Forwarder", upstream: IncomingCall, step: Forward) -> None:
         self._forwarder = forwarder
         self._relay = ReplyRelay(step.keys)
-        self._link_class = link_class_of(step.cell)
+        self._link_class = classes_of(step.cell).link
         self._replied = self._ended = False
         self.upstream = upstream
 

@@ -41,7 +41,7 @@ class DirectCall:
 
     def __init__(self, cell: bytes) -> None:
         try:
-            self._credit = SendCredit(classes_of(cell)[1])
+            self._credit = SendCredit(classes_of(cell).reply)
         except LinkBrokenError as error:
             raise BadCellError("a cell whose prefix does not fit it") from error
         self.cell = cell
@@ -100,7 +100,7 @@ class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
     def __init__(self, on_call: Callable[[IncomingCall], None]) -> None:
         self._on_call = on_call
 
-    async def Send(  # noqa: N802 - the proto's name
+    async def Send(
         self, request: relay_pb2.SendRequest, context: Context
     ) -> relay_pb2.SendResponse:
         """One request, its first reply."""
@@ -109,7 +109,7 @@ class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
                 return relay_pb2.SendResponse(cell=cell)
         raise refused(Refusal.BAD_REPLY, 0)
 
-    async def Open(  # noqa: N802 - the proto's name
+    async def Open(
         self, request: relay_pb2.OpenRequest, context: Context
     ) -> AsyncGenerator[relay_pb2.OpenResponse, None]:
         """One request, its replies."""

@@ -5,9 +5,10 @@ number that has ended is late and means nothing.
 """
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Generic, TypeVar
 
-from essaim.protocol.geometry import CELL_SIZES, PREFIX_SIZE, CellClass
+from essaim.protocol.geometry import CELL_SIZES, CellClass
 from essaim.protocol.link.frame import MESSAGE_CLASS
 from essaim.protocol.link.refusal import LinkBrokenError
 
@@ -30,18 +31,25 @@ class Budget:
         return self.calls < self.max_calls and self.held < self.max_bytes
 
 
-def classes_of(cell: bytes) -> tuple[CellClass, CellClass]:
-    """(cell class, reply class) as a cell's plain prefix says; LinkBrokenError when its size belies it."""
-    if len(cell) >= PREFIX_SIZE:
-        code, reply = cell[2], cell[3]
-        if max(code, reply) < len(CELL_SIZES) and len(cell) == CELL_SIZES[code]:
-            return CellClass(code), CellClass(reply)
-    raise LinkBrokenError("a cell whose prefix does not fit it")
+@dataclass(frozen=True, slots=True)
+class CallClasses:
+    """What a cell's plain prefix says of its call."""
+
+    cell: CellClass
+    reply: CellClass
+    link: CellClass
+    """The class of the link that the call belongs on: the larger of the two, so large replies delay no small ones."""
 
 
-def link_class_of(cell: bytes) -> int:
-    """The class of the link that a call belongs on: the larger of its two, so large replies delay no small ones."""
-    return max(classes_of(cell))
+_CLASSES = {bytes(pair): CallClasses(*pair, max(pair)) for pair in product(CellClass, repeat=2)}
+
+
+def classes_of(cell: bytes) -> CallClasses:
+    """The classes in a cell's prefix; LinkBrokenError when its size belies them."""
+    classes = _CLASSES.get(cell[2:4])
+    if classes is None or len(cell) != CELL_SIZES[classes.cell]:
+        raise LinkBrokenError("a cell whose prefix does not fit it")
+    return classes
 
 
 class CallTable(Generic[T]):
@@ -65,10 +73,11 @@ class CallTable(Generic[T]):
         """The acceptor's check of a call's first cell; its reply class."""
         if number <= self.newest or seq or self.link_class == MESSAGE_CLASS:
             raise LinkBrokenError("a call that cannot be new here")
-        if max(classes := classes_of(cell)) != self.link_class:
+        classes = classes_of(cell)
+        if classes.link != self.link_class:
             raise LinkBrokenError("a call of another class")
         self.newest = number
-        return classes[1]
+        return classes.reply
 
     def add(self, number: int, call: T) -> None:
         """Open it."""

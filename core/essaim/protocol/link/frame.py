@@ -1,5 +1,7 @@
 """The frames of a link, byte for byte as docs/protocol/link.md lays them out. Big-endian; a type byte comes first.
 
+Nobody changes a frame; the classes are not frozen because making a frozen one takes three times as long.
+
 A message is one or more whole frames. Every parser of foreign bytes here ends in a frame or in `LinkBrokenError`.
 """
 
@@ -44,7 +46,7 @@ MAX_MESSAGE = MESSAGE_LIMIT - 1_024
 """Most bytes of one MESSAGE."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Challenge:
     """The acceptor's first frame: a nonce to sign, and its clock in unix milliseconds."""
 
@@ -55,7 +57,7 @@ class Challenge:
         return _CHALLENGE.pack(FrameType.CHALLENGE, self.nonce, self.time_ms)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hello:
     """The dialler's first frame. A client's ids, serial and signature are zeros, except the peer's id."""
 
@@ -71,7 +73,7 @@ class Hello:
         return _HELLO.pack(*head, self.view_serial, self.signature)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Cell:
     """A request (sequence 0, opens the call) or a reply cell; `cell` has the size of a class."""
 
@@ -80,7 +82,7 @@ class Cell:
     cell: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Grant:
     """The acceptor may send so many more reply cells of this call."""
 
@@ -91,7 +93,7 @@ class Grant:
         return _GRANT.pack(FrameType.GRANT, self.call, self.cells)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Cancel:
     """The dialler wants no more of this call."""
 
@@ -101,7 +103,7 @@ class Cancel:
         return _CALL.pack(FrameType.CANCEL, self.call)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refuse:
     """The acceptor will not carry this call (any further). `time_ms`: its clock with STALE, else 0."""
 
@@ -113,7 +115,7 @@ class Refuse:
         return _REFUSE.pack(FrameType.REFUSE, self.call, self.refusal, self.time_ms)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class End:
     """No more reply cells of this call. Says nothing of completeness: only the sealed reply does."""
 
@@ -123,7 +125,7 @@ class End:
         return _CALL.pack(FrameType.END, self.call)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Goaway:
     """Its sender drains: no new calls; those under way go on."""
 
@@ -131,7 +133,7 @@ class Goaway:
         return bytes((FrameType.GOAWAY,))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """Bytes from node to node."""
 
