@@ -11,6 +11,7 @@ envelope that was sealed is stored with the changes before it is sent: a retry s
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from essaim.protocol import outbox, pqxdh, sealed
@@ -31,7 +32,14 @@ from essaim.protocol.manifest import (
 )
 from essaim.protocol.prekey_store import PrekeyStore
 from essaim.protocol.prekeys import Bundle
-from essaim.protocol.ratchet import DoubleRatchet, DuplicateError, RatchetPair, RatchetPublic, UnreadableError
+from essaim.protocol.ratchet import (
+    DoubleRatchet,
+    DuplicateError,
+    NotOursError,
+    RatchetPair,
+    RatchetPublic,
+    UnreadableError,
+)
 from essaim.protocol.roster import Peer, Place, Roster
 from essaim.protocol.session import Opening, Session
 
@@ -236,15 +244,15 @@ class Device:
         """What an envelope holds. On a miss of its tag the header keys of the `tried` newest sessions are tried."""
         if len(envelope) not in ENVELOPE_SIZES:
             raise MalformedError("not the size of an envelope")
-        place = self._roster.find(envelope, tried)
-        if place is not None:
-            return self._open_in(place, envelope, now, random)
+        for place in self._roster.candidates(envelope, tried):
+            with suppress(NotOursError):
+                return self._open_in(place, envelope, now, random)
         return self._open_initial(envelope, now, random)
 
     def _open_in(self, place: Place, message: bytes, now: int, random: Random) -> Opened:
         try:
             content = place.session.open(message, now, random)
-        except DuplicateError:
+        except (NotOursError, DuplicateError):
             raise
         except ProtocolError as error:
             raise SessionBrokenError(place.peer) from error

@@ -122,9 +122,23 @@ class Bundle:
         pinned: Head | None = None,
     ) -> "Bundle":
         """Open and verify what was fetched: two outbox envelopes; a one-time prekey with the node that served it."""
+        manifest = Manifest.decode(outbox.open_entry(account.identity, outbox.MANIFEST, manifest_entry))
+        manifest.check(account.identity, pinned)
+        return cls.under(account, manifest, slot, prekeys_entry, one_time=one_time, node_id=node_id)
+
+    @classmethod
+    def under(
+        cls,
+        account: AccountId,
+        manifest: Manifest,
+        slot: int,
+        prekeys_entry: bytes,
+        *,
+        one_time: bytes = b"",
+        node_id: bytes = b"",
+    ) -> "Bundle":
+        """The same under a manifest that the caller has checked already, with its pin."""
         identity = account.identity
-        manifest = Manifest.decode(outbox.open_entry(identity, outbox.MANIFEST, manifest_entry))
-        manifest.check(identity, pinned)
         device = manifest.certificate(slot).device
         signed = SignedPrekeys.decode(outbox.open_entry(identity, outbox.prekeys_name(slot), prekeys_entry))
         signed.check(account, device)

@@ -6,7 +6,7 @@ Remembers which records changed, so that the caller's store can follow:
     "sessions/" || account 32 || slot 1    the sessions with one device, correspondent.py
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from essaim.protocol.account import AccountId
@@ -106,13 +106,12 @@ class Roster:
             for session in device.sessions
         ]
 
-    def find(self, envelope: bytes, tried: int) -> Place | None:
-        """The session whose header key opens the envelope: by its tag, else by trying the newest `tried` sessions."""
+    def candidates(self, envelope: bytes, tried: int) -> Iterator[Place]:
+        """The sessions that the envelope may belong to: the one that its tag names, then the newest `tried`."""
         place = self._tags.find(envelope[:TAG_SIZE])
-        if place is not None and place.session.ratchet.recognises(envelope):
-            return place
-        newest = sorted(self.places(), key=lambda place: place.session.used_ms, reverse=True)[:tried]
-        return next((place for place in newest if place.session.ratchet.recognises(envelope)), None)
+        if place is not None:
+            yield place
+        yield from sorted(self.places(), key=lambda place: place.session.used_ms, reverse=True)[:tried]
 
     # What changes
 

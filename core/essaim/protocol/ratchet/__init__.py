@@ -9,6 +9,7 @@ header.
 from essaim.protocol.ratchet.double_ratchet import DoubleRatchet
 from essaim.protocol.ratchet.errors import (
     DuplicateError,
+    NotOursError,
     NotYetAnsweredError,
     RatchetError,
     TooManySkippedError,
@@ -22,6 +23,7 @@ __all__ = [
     "HYBRID",
     "DoubleRatchet",
     "DuplicateError",
+    "NotOursError",
     "NotYetAnsweredError",
     "RatchetError",
     "RatchetPair",

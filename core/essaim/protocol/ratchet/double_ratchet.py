@@ -11,6 +11,7 @@ from essaim.protocol.ratchet.aead import MAC_SIZE, ONCE, seal, unseal
 from essaim.protocol.ratchet.chain import Chain, ChainName, step_root
 from essaim.protocol.ratchet.errors import (
     DuplicateError,
+    NotOursError,
     NotYetAnsweredError,
     TooManySkippedError,
     UnreadableError,
@@ -106,11 +107,6 @@ class DoubleRatchet:
         self.state = state
         return plaintext
 
-    def recognises(self, message: bytes) -> bool:
-        """Whether one of this session's header keys opens the message's header; changes nothing."""
-        wire = message[: wire_size(self.state.suite)]
-        return any(open_header(self.state.suite, name, wire) for name in _names(self.state))
-
     def expire(self, now: int) -> bool:
         """Erase skipped keys that are past their time; whether there were any."""
         skipped = self.state.skipped.unexpired(now)
@@ -128,12 +124,13 @@ def _names(state: State) -> list[ChainName]:
 
 def _key_for(state: State, wire: bytes, now: int, random: Random) -> tuple[State, bytes]:
     """The message key for a header, and the state that follows if the message turns out to be genuine."""
-    state = replace(state, skipped=state.skipped.unexpired(now))
+    if len(state.skipped):
+        state = replace(state, skipped=state.skipped.unexpired(now))
     for name in _names(state):
         header = open_header(state.suite, name, wire)
         if header is not None:
             return _key_in_chain(state, name, header, now, random)
-    raise UnreadableError("no key of this session opens the message")
+    raise NotOursError("no header key of this session opens the message")
 
 
 def _key_in_chain(state: State, name: ChainName, header: Header, now: int, random: Random) -> tuple[State, bytes]:
@@ -153,14 +150,14 @@ def _advance(state: State, chain: Chain, number: int, now: int) -> tuple[State, 
     """Take the key of message `number` from the current chain, keeping those of the messages before it."""
     if number < chain.number:
         raise DuplicateError("this message was opened before")
-    state = _skip(state, chain, number, now)
-    assert state.receiving is not None
-    receiving, message_key = state.receiving.step()
+    if number > chain.number:
+        state, chain = _skip(state, chain, number, now)
+    receiving, message_key = chain.step()
     return replace(state, receiving=receiving), message_key
 
 
-def _skip(state: State, chain: Chain, until: int, now: int) -> State:
-    """SkipMessageKeysHE."""
+def _skip(state: State, chain: Chain, until: int, now: int) -> tuple[State, Chain]:
+    """SkipMessageKeysHE: the keys up to message `until` are kept for when their messages come."""
     if until - chain.number > MAX_SKIP:
         raise TooManySkippedError(f"more than {MAX_SKIP} messages would be skipped")
     added = {}
@@ -168,14 +165,14 @@ def _skip(state: State, chain: Chain, until: int, now: int) -> State:
         number = chain.number
         chain, message_key = chain.step()
         added[chain.name, number] = SkippedKey(now, message_key)
-    return replace(state, receiving=chain, skipped=state.skipped.with_added(added))
+    return replace(state, skipped=state.skipped.with_added(added)), chain
 
 
 def _turn(state: State, header: Header, now: int, random: Random) -> State:
     """DHRatchetHE: the other side has new keys. Finish its old chain, follow it, and make new keys of our own."""
     old = state.receiving
     if old is not None and old.number < header.previous <= old.number + MAX_SKIP:
-        state = _skip(state, old, header.previous, now)  # more than that are given up, the session is not
+        state, _ = _skip(state, old, header.previous, now)  # more than that are given up, the session is not
     root = step_root(state.suite, state.root_key, state.own.receive(header.sender, header.ciphertext))
     name = ChainName(state.next_receiving, header.sender.agreement.raw)
     state = replace(

@@ -15,6 +15,10 @@ class UnreadableError(RatchetError):
     reason = "UNREADABLE"
 
 
+class NotOursError(UnreadableError):
+    """No header key of this session opens its header."""
+
+
 class DuplicateError(RatchetError):
     """Opened before."""
 
