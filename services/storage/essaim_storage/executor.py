@@ -105,7 +105,7 @@ class Executor:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        if self._committing:
+        while self._committing:
             await asyncio.wait(self._committing)
         await self._loop.run_in_executor(self._writer, self._store.close)
         self._writer.shutdown()

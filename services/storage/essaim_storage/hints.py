@@ -1,6 +1,7 @@
 """Every member's feed: what each has not acknowledged of what this node coordinates."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from essaim.protocol.mailbox.record import Record
 from essaim_storage.effects import CancelTimer, Effect
@@ -17,6 +18,8 @@ class Hints:
     of an earlier life of this process is never taken for one of this.
     """
 
+    feed_type: ClassVar[type[Feed]] = Feed
+
     def __init__(
         self, swarm: Swarm, store: Store, journal: Journal, tuning: Tuning, random: Callable[[int], bytes]
     ) -> None:
@@ -26,6 +29,11 @@ class Hints:
         self._tuning = tuning
         self._random = random
         self._feeds: dict[bytes, Feed] = {}
+
+    @property
+    def behind(self) -> frozenset[bytes]:
+        """Members that may miss something that was coordinated here."""
+        return frozenset(member for member, feed in self._feeds.items() if feed.behind)
 
     def members_changed(self) -> list[Effect]:
         """Feed the members there are."""
@@ -70,4 +78,4 @@ class Hints:
 
     def _new(self, member: bytes) -> Feed:
         batch = int.from_bytes(self._random(7)) << 7
-        return Feed(member, self._swarm, self._store, self._journal, self._tuning, batch)
+        return self.feed_type(member, self._swarm, self._store, self._journal, self._tuning, batch)

@@ -1,6 +1,5 @@
 """What a storage node counts. Labels from closed sets; nothing that tells one mailbox from another."""
 
-from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -17,15 +16,9 @@ COMMIT_SECONDS: Final = Histogram(
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )
 BEHIND: Final = Gauge("essaim_storage_members_behind", "Members that may miss what was stored here (hints wait).")
-LAG: Final = Gauge("essaim_storage_replication_lag_records", "Records between the newest and what every member has.")
+LAG: Final = Gauge("essaim_storage_replication_lag_seconds", "Seconds for which some member has been behind.")
 LINKED: Final = Gauge("essaim_storage_members_linked", "Other members that a link leads to.")
 INCOMPLETE: Final = Gauge("essaim_storage_incomplete", "1 while this node fetches what it missed.")
 SUBSCRIBERS: Final = Gauge("essaim_storage_subscribers", "Subscriptions that stand.")
 BAD_RECORDS: Final = Counter("essaim_storage_bad_records", "Records whose checksum was wrong.")
 BAD_MESSAGES: Final = Counter("essaim_storage_bad_messages", "Messages from members that were none.")
-
-
-def watch_totals(totals: Callable[[], tuple[int, int]]) -> None:
-    """Ask the store when the page is read. (The page has a thread of its own: `totals` must be safe to call there.)"""
-    ENVELOPES.set_function(lambda: totals()[0])
-    BYTES.set_function(lambda: totals()[1])

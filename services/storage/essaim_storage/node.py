@@ -13,7 +13,7 @@ from essaim_storage.hints import Hints
 from essaim_storage.journal import Journal, Settled, Verdict
 from essaim_storage.message import Ack, Digest, Fetch, Hello, Message, Records, Write
 from essaim_storage.prekeys import ClaimWaits, Prekeys, PublishWaits
-from essaim_storage.reconcile import BackgroundTimer, Reconciler, RepairWaits, RoundTimer, SettleWaits
+from essaim_storage.reconcile import BackgroundTimer, ForgetWaits, Reconciler, RepairWaits, RoundTimer, SettleWaits
 from essaim_storage.replica import PeerWaits, Replica, Verify
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
@@ -30,6 +30,8 @@ class StorageNode:
 
     coordinator_type: ClassVar[type[Coordinator]] = Coordinator
     hints_type: ClassVar[type[Hints]] = Hints
+    replica_type: ClassVar[type[Replica]] = Replica
+    readers_type: ClassVar[type[Readers]] = Readers
     reconciler_type: ClassVar[type[Reconciler]] = Reconciler
     swarm_type: ClassVar[type[Swarm]] = Swarm
 
@@ -47,15 +49,20 @@ class StorageNode:
         self._journal = Journal(store, self._tuning)
         self._hints = self.hints_type(self._swarm, store, self._journal, self._tuning, random)
         self._coordinator = self.coordinator_type(self._swarm, store, self._journal, self._hints, self._tuning)
-        self._replica = Replica(self._swarm, self._journal, verify)
+        self._replica = self.replica_type(self._swarm, self._journal, verify)
         self._reconciler = self.reconciler_type(self._swarm, store, self._journal, self._replica, self._tuning, random)
-        self._readers = Readers(self._swarm, store, lambda: self._reconciler.incomplete, self._tuning)
+        self._readers = self.readers_type(self._swarm, store, lambda: self._reconciler.incomplete, self._tuning)
         self._prekeys = Prekeys(self._swarm, store, self._journal, self._tuning)
 
     @property
     def incomplete(self) -> bool:
         """Whether this node is back from an absence and has not fetched yet what it missed."""
         return self._reconciler.incomplete
+
+    @property
+    def behind(self) -> frozenset[bytes]:
+        """Members that may miss something that this node took from clients."""
+        return self._hints.behind
 
     @property
     def view_serial(self) -> int:
@@ -159,7 +166,7 @@ class StorageNode:
                 return self._replica.settled(settled)
             case ClientWaits():
                 return self._coordinator.settled(settled)
-            case RepairWaits() | SettleWaits():
+            case RepairWaits() | SettleWaits() | ForgetWaits():
                 return self._reconciler.settled(settled)
             case PublishWaits() | ClaimWaits():
                 return self._prekeys.settled(settled)

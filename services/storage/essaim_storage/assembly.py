@@ -1,0 +1,100 @@
+"""A storage node put together: store, machine, executor, members, servicer. The network's view is given to it."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from essaim.network.links import Links
+from essaim.network.settings import LinkSettings
+from essaim.protocol.keys import SigningKey
+from essaim.protocol.link.hello import LinkIdentity
+from essaim.protocol.mailbox.authorization import NonceMemory
+from essaim.runtime.offer import Offer
+from essaim.storage.v1 import mailbox_pb2, mailbox_pb2_grpc
+from essaim_storage import metrics
+from essaim_storage.executor import Executor
+from essaim_storage.intake import Intake
+from essaim_storage.members import Members, Neighbours
+from essaim_storage.message import Message
+from essaim_storage.node import StorageNode
+from essaim_storage.price import Price
+from essaim_storage.service import MailboxService
+from essaim_storage.settings import StorageSettings
+from essaim_storage.sqlite_store import SqliteStore
+from essaim_storage.tuning import Tuning
+
+DATABASE_FILE = "mailboxes.db"
+LINKS = LinkSettings(backoff_most_seconds=1.0)
+"""A swarm is small, and a member that returns wants its hints at once."""
+MEASURE_SECONDS = 5.0
+TUNING = Tuning(page_entries=24)
+"""Named envelopes beside three whole ones fit the smallest reply."""
+
+
+class Storage:
+    """`await start()` within the event loop; `background` are tasks of the process; `await close()` at the end."""
+
+    def __init__(
+        self, settings: StorageSettings, signing: SigningKey, now_ms: Callable[[], int], tuning: Tuning = TUNING
+    ) -> None:
+        own_id = signing.public.raw
+        path: Path = settings.data_dir / DATABASE_FILE
+        self._settings = settings
+        self._store = SqliteStore(path, max_bytes=settings.max_bytes, restored=settings.restored)
+        self.node = StorageNode(own_id, self._store, os.urandom, tuning)
+        self.executor = Executor(self.node, self._store, self._send, now_ms)
+        self.members = Members(own_id, self.executor.tell)
+        price = Price(settings.puzzle_bits, settings.claim_bits)
+        intake = Intake(own_id, self._store, NonceMemory(), price, tuning.page_entries)
+        servicer = MailboxService(intake, self.executor, now_ms)
+        descriptor = mailbox_pb2.DESCRIPTOR.services_by_name["MailboxService"]
+        self.offer = Offer(descriptor, servicer, mailbox_pb2_grpc.add_MailboxServiceServicer_to_server)
+        identity = LinkIdentity(own_id, signing.sign, lambda: self.node.view_serial)
+        self._links = Links(identity, LINKS, self.members.on_link)
+
+    @property
+    def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """Coroutine functions; one that raises must end the process."""
+        settings, executor = self._settings, self.executor
+        return (
+            executor.run,
+            self.members.keep_links,
+            lambda: executor.empty_log(settings.empty_log_seconds),
+            lambda: executor.scrub(settings.scrub_seconds),
+            self._measure,
+        )
+
+    async def start(self) -> None:
+        """Open links and hand the machine its first event."""
+        await self._links.__aenter__()
+        self.members.use(self._links)
+        self.executor.start()
+
+    def view_changed(self, neighbours: Neighbours) -> None:
+        """A newer signed view."""
+        self.members.view_changed(neighbours)
+
+    async def close(self) -> None:
+        """Links, then the disk."""
+        await self._links.__aexit__(None, None, None)
+        await self.executor.close()
+
+    def _send(self, to: bytes, message: Message) -> None:
+        self.members.send(to, message)
+
+    async def _measure(self) -> None:
+        """The gauges, every few seconds."""
+        behind_since: float | None = None
+        loop = asyncio.get_running_loop()
+        while True:
+            envelopes, size = self._store.totals()
+            behind, now = self.node.behind, loop.time()
+            behind_since = (behind_since or now) if behind else None
+            metrics.ENVELOPES.set(envelopes)
+            metrics.BYTES.set(size)
+            metrics.BEHIND.set(len(behind))
+            metrics.LAG.set(now - behind_since if behind_since is not None else 0)
+            metrics.INCOMPLETE.set(self.node.incomplete)
+            await asyncio.sleep(MEASURE_SECONDS)

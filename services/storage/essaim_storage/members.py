@@ -1,0 +1,113 @@
+"""The other members of this node's swarm: who they are by the view, the links to them, and what they say."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from essaim.network.links import Links
+from essaim.network.peer import Peer
+from essaim.protocol.errors import ProtocolError
+from essaim_storage import metrics
+from essaim_storage.events import Event, LinkDown, LinkUp, PeerMessage, ViewChanged
+from essaim_storage.message import Message
+from essaim_storage.wire import decode_message, encode_message
+
+DIAL_SECONDS = 0.2
+"""How often a member without a link is dialled anew, once its back-off is over."""
+
+HELD = 64
+"""Answers that wait for a link; older ones are lost, which the machine bears."""
+
+
+def _owns_nothing(_mailbox_id: bytes) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """What a view says of this node's swarm."""
+
+    serial: int = 0
+    peers: Mapping[bytes, Peer] = field(default_factory=dict)
+    """The other members by node id."""
+    listed: bool = False
+    """Whether this node itself is a member."""
+    owns: Callable[[bytes], bool] = _owns_nothing
+    """Whether a mailbox id lives in this swarm."""
+
+
+class Members:
+    """Keeps a link to every other member, and tells the machine about links and messages."""
+
+    def __init__(self, own_id: bytes, tell: Callable[[Event], None]) -> None:
+        self._own_id = own_id
+        self._tell = tell
+        self._neighbours = Neighbours()
+        self._links: Links | None = None
+        self._up: set[bytes] = set()
+        self._held: dict[bytes, deque[Message]] = {}
+        self._changed = asyncio.Event()
+
+    def use(self, links: Links) -> None:
+        """The links to speak over; theirs is `on_link`."""
+        self._links = links
+
+    def view_changed(self, neighbours: Neighbours) -> None:
+        """A newer view."""
+        self._neighbours = neighbours
+        own = {self._own_id} if neighbours.listed else set()
+        self._tell(ViewChanged(neighbours.serial, frozenset(neighbours.peers.keys() | own), neighbours.owns))
+        self._changed.set()
+
+    def send(self, to: bytes, message: Message) -> None:
+        """An effect of the machine. A link leads one way: an answer may have to wait until this node's own is up."""
+        peer = self._neighbours.peers.get(to)
+        if peer is None or self._links is None:
+            return
+        if to in self._up:
+            self._links.tell(peer, encode_message(message, self._neighbours.serial))
+        else:
+            self._held.setdefault(to, deque(maxlen=HELD)).append(message)
+
+    def on_link(self, node_id: bytes, up: bool) -> None:
+        """A link that this node dialled is up or gone."""
+        if node_id not in self._neighbours.peers and up:
+            return
+        (self._up.add if up else self._up.discard)(node_id)
+        metrics.LINKED.set(len(self._up))
+        self._tell(LinkUp(node_id) if up else LinkDown(node_id))
+        held = self._held.pop(node_id, ())
+        for message in held if up else ():
+            self.send(node_id, message)
+        self._changed.set()
+
+    def on_peer(self, _node_id: bytes, up: bool) -> None:
+        """A member dialled this node: it is alive, so dial it."""
+        if up:
+            self._changed.set()
+
+    def on_message(self, node_id: bytes, data: bytes) -> None:
+        """A message over a link that proved its id."""
+        if node_id not in self._neighbours.peers:
+            return
+        try:
+            message = decode_message(data)
+        except ProtocolError:
+            metrics.BAD_MESSAGES.inc()
+            return
+        self._tell(PeerMessage(node_id, message))
+
+    async def keep_links(self) -> None:
+        """A background task: dial whoever is missing."""
+        while True:
+            missing = self._neighbours.peers.keys() - self._up
+            for node_id in missing:
+                if self._links is not None:
+                    self._links.reach(self._neighbours.peers[node_id])
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(DIAL_SECONDS if missing else None):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue

@@ -1,0 +1,48 @@
+"""What a storage node can be told."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from essaim.runtime.settings import NodeSettings
+
+
+class StorageSettings(NodeSettings, service="storage"):
+    """Settings of the storage node."""
+
+    max_bytes: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Bytes that the database may take; beyond it stores are refused DISK_FULL and nothing is lost."
+            " A sixteenth more is kept for tombstones. 0: as much as the volume has.",
+        ),
+    ] = 0
+    restored: Annotated[
+        bool,
+        Field(
+            description="The volume was put back from a snapshot: cursors of before are not believed."
+            " A copied database file is noticed without it."
+        ),
+    ] = False
+    puzzle_bits: Annotated[
+        int,
+        Field(
+            ge=0, le=40, description="Bits of the puzzle of a Store to a public inbox that is not half full. 0: none."
+        ),
+    ] = 0
+    claim_bits: Annotated[int, Field(ge=0, le=40, description="Bits of the puzzle of a prekey claim. 0: none.")] = 0
+    empty_log_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3600,
+            description="Seconds between truncations of the write-ahead log, which may hold removed bytes.",
+        ),
+    ] = 60.0
+    scrub_seconds: Annotated[
+        float,
+        Field(
+            gt=0, le=3600, description="Seconds between verifying 64 stored records and the next 64. 10: 500,000 a day."
+        ),
+    ] = 10.0
