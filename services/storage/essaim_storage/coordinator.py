@@ -1,9 +1,9 @@
 """The member that takes a client's Store, Confirm or Delete: acknowledged when W of r have it on disk.
 
-The record goes to the own disk and to every member at once. Whoever has it durably counts, the own node like any other
-and late like early; whoever is no member never does. A request ends when each of its records is acknowledged or
-refused, or when time is up: then the missing are QUORUM_MISSING, and whatever is kept of them stays (a repeat is
-idempotent).
+The record goes to the own disk and to every member at once. The own disk must have it, for the hints rest on it;
+beside that whoever has it durably counts, late like early, and whoever is no member never does. A request ends when
+each of its records is acknowledged or refused, or when time is up: then the missing are QUORUM_MISSING, and whatever
+is kept of them stays (a repeat is idempotent).
 """
 
 from collections.abc import Sequence
@@ -177,7 +177,7 @@ class Coordinator:
 
     def _hold(self, job: _Job, item: _Item, member: bytes) -> None:
         item.holders.add(member)
-        if len(item.holders & job.members) >= job.quorum:
+        if self._swarm.own_id in item.holders and len(item.holders & job.members) >= job.quorum:
             item.finish()
 
     def _refuse(self, job: _Job, item: _Item, member: bytes, reason: str) -> None:

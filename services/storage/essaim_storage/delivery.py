@@ -143,7 +143,7 @@ class Readers:
         return page
 
     def _add(self, page: Page, entry: Entry) -> bool:
-        """False when the page is full. What turns out bad is left out: it comes again, with a new number, when mended."""
+        """False when the page is full. What turns out bad is left out: mended, it comes with a new number."""
         room = page.room_for(entry.size)
         if room is Room.NONE:
             return False

@@ -10,12 +10,12 @@ record is decided when its batch is put together, against the committed data and
 - else it is KEPT, under the next arrival number
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from essaim.protocol.mailbox.record import EnvelopeRecord, Record, Tombstone
-from essaim_storage.effects import Change, Commit, Effect, PutEnvelope, PutTombstone
+from essaim_storage.effects import Change, Commit, Effect, Forget, PutEnvelope, PutTombstone
 from essaim_storage.record import record_id
 from essaim_storage.store import Newest, Store
 from essaim_storage.tuning import Tuning
@@ -73,6 +73,10 @@ class Journal:
         """Commit something that is not a record (prekeys, purge, flags)."""
         self._waiting.append(_Submission(waiter, None, False, change))
 
+    def change_first(self, change: Change, waiter: Hashable = None) -> None:
+        """Commit this before whatever waits."""
+        self._waiting.insert(0, _Submission(waiter, None, False, change))
+
     def note(self, key: Hashable, change: Change) -> None:
         """Write this with the next batch, whenever that comes; a later note of the same key takes its place."""
         self._notes[key] = change
@@ -116,6 +120,7 @@ class _Draft:
         self._store = store
         self._now_ms = now_ms
         self._ids: set[bytes] = set()
+        self._forgotten: set[bytes] = set()
         self._tombstones: list[Tombstone] = []
         self._newest: dict[tuple[bytes, bytes], Newest] = {}
         self.changes: list[Change] = []
@@ -123,7 +128,7 @@ class _Draft:
 
     def add(self, submission: _Submission) -> Settled:
         if submission.record is None:
-            self.changes.extend(_present(submission.change))
+            self._change(submission.change)
             return Settled(submission.waiter, b"", None, Verdict.KEPT)
         record, of_id = submission.record, record_id(submission.record)
         verdict = self._judge(of_id, record)
@@ -132,16 +137,25 @@ class _Draft:
             return Settled(submission.waiter, of_id, record, verdict, self.number, submission.coordinated)
         return Settled(submission.waiter, of_id, record, verdict)
 
+    def _change(self, change: Change | None) -> None:
+        if isinstance(change, Forget):
+            self._forgotten.add(change.record_id)
+        if change is not None:
+            self.changes.append(change)
+
+    def _has(self, of_id: bytes) -> bool:
+        return of_id not in self._forgotten and self._store.has(of_id)
+
     def _judge(self, of_id: bytes, record: Record) -> Verdict:
         if record.expires_ms <= self._now_ms:
             return Verdict.EXPIRED
         if of_id in self._ids:
             return Verdict.HAD
         if isinstance(record, Tombstone):
-            return Verdict.HAD if self._store.has(of_id) else Verdict.KEPT
+            return Verdict.HAD if self._has(of_id) else Verdict.KEPT
         if any(each.covers(record) for each in (*self._tombstones, *self._store.tombstones(of_id))):
             return Verdict.REMOVED
-        if self._store.has(of_id):
+        if self._has(of_id):
             return Verdict.HAD
         return Verdict.SUPERSEDED if self._is_superseded(record) else Verdict.KEPT
 
@@ -162,7 +176,3 @@ class _Draft:
         if record.version:
             self._newest[record.mailbox_id, record.slot] = Newest(record.version, of_id)
         self.changes.append(PutEnvelope(self.number, record, coordinated))
-
-
-def _present(change: Change | None) -> Iterable[Change]:
-    return () if change is None else (change,)

@@ -39,6 +39,13 @@ class RepairWaits:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetWaits:
+    """A bad record is gone from the disk."""
+
+    record_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SettleWaits:
     """The flag that this disk is settled."""
 
@@ -65,6 +72,7 @@ class Reconciler:
         self._rounds: dict[bytes, Round] = {}
         self._fresh: dict[bytes, bool] = {}
         self._done: set[bytes] = set()
+        self._doomed: set[bytes] = set()
         self._turn = 0
         self._settling = False
         self.incomplete = True
@@ -122,6 +130,8 @@ class Reconciler:
         if isinstance(settled.waiter, SettleWaits):
             return self._flag_settled(settled.verdict)
         waiter = settled.waiter
+        if isinstance(waiter, ForgetWaits):
+            return self._forgotten(waiter.record_id, settled.verdict)
         assert isinstance(waiter, RepairWaits)
         current = self._rounds.get(waiter.member)
         if current is None or current.number != waiter.number:
@@ -133,12 +143,23 @@ class Reconciler:
 
     def bad(self, record_id: bytes) -> list[Effect]:
         """A record here is lost: this disk is not what it acknowledged, until it has it again."""
-        self._journal.change(SetSettled(settled=False))
-        self._journal.change(Forget(record_id))
         self._intact, self.incomplete = False, True
         self._done.clear()
         self._rounds.clear()
-        return [*self._greet_all(), *self._begin_all()]
+        self._doom(record_id)
+        return self._greet_all()
+
+    def _doom(self, record_id: bytes) -> None:
+        """No round may begin before the record is gone: until then the fingerprints have it."""
+        self._doomed.add(record_id)
+        self._journal.change_first(Forget(record_id), ForgetWaits(record_id))
+        self._journal.change_first(SetSettled(settled=False))
+
+    def _forgotten(self, record_id: bytes, verdict: Verdict) -> list[Effect]:
+        if verdict is Verdict.FULL:
+            return []
+        self._doomed.discard(record_id)
+        return self._begin_all()
 
     def round_missing(self, member: bytes) -> list[Effect]:
         """The round timer fired."""
@@ -147,6 +168,8 @@ class Reconciler:
     def time_is_come(self) -> list[Effect]:
         """The background timer fired: all the missing while incomplete, else the next in turn."""
         timer = SetTimer(BackgroundTimer(), self._tuning.again_ms if self.incomplete else self._tuning.background_ms)
+        for record_id in sorted(self._doomed):
+            self._doom(record_id)
         if self.incomplete:
             return [timer, *self._begin_all()]
         others = self._swarm.others
@@ -158,7 +181,7 @@ class Reconciler:
         return [*(effect for member in missing for effect in self._begin(member)), *self._judge()]
 
     def _begin(self, member: bytes) -> list[Effect]:
-        if member in self._rounds or not self._swarm.reaches(member):
+        if self._doomed or member in self._rounds or not self._swarm.reaches(member):
             return []
         self._number += 1 << 20
         self._rounds[member] = Round(member, self._number, self._store, self._tuning)
@@ -182,7 +205,7 @@ class Reconciler:
         done = self._done & others
         needed = self._swarm.read_quorum - (1 if self._intact else 0)
         counted = [each for each in done if not self._fresh.get(each, True)]
-        return bool(self._swarm.members) and (done == others or len(counted) >= needed)
+        return bool(self._swarm.members) and not self._doomed and (done == others or len(counted) >= needed)
 
     def _judge(self) -> list[Effect]:
         if self.incomplete and not self._settling and self._enough():

@@ -6,7 +6,8 @@ The CONTRACT, kept by every implementation (tests/simulation/simulated/contract.
   order given, one at a time. After a crash every batch whose `Committed` was given is there, and of the one under way
   either all or nothing.
 - Records that expired stay until a `Purge`: whoever asks leaves them out by their expiry.
-- A record whose checksum is wrong is treated as not there, and reported by a `RecordBad` event.
+- A record whose checksum is wrong is None to whoever asks for it, left out where records are listed, and reported by a
+  `RecordBad` event; by its id, number and row it is still there until it is forgotten.
 - `record id` is `essaim_storage.record.record_id`, `number` the arrival number of `PutEnvelope` and `PutTombstone`.
 """
 

@@ -1,0 +1,96 @@
+"""Planted bugs: a simulation that does not find these proves nothing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from essaim.protocol.mailbox.cursor import Cursor
+from essaim.protocol.mailbox.record import Record, Tombstone
+from essaim_storage.coordinator import Coordinator, _Job
+from essaim_storage.delivery import Readers
+from essaim_storage.effects import Effect, Send
+from essaim_storage.feed import Feed
+from essaim_storage.hints import Hints
+from essaim_storage.message import Ack, Write
+from essaim_storage.node import StorageNode
+from essaim_storage.replica import Replica
+from essaim_storage.swarm import Swarm
+from simulated.disk import MemoryStore
+from simulated.world import HINTS_ONLY, HintsOnlyNode, Scenario
+
+
+class HastyReplica(Replica):
+    """Acknowledges what it has not on disk yet."""
+
+    def write(self, member: bytes, write: Write, now_ms: int) -> list[Effect]:
+        return [*super().write(member, write, now_ms), Send(member, Ack(write.batch))]
+
+
+class HastyCoordinator(Coordinator):
+    """Counts its own disk before it has written."""
+
+    def _submit(self, job: _Job, records: Sequence[Record]) -> list[Effect]:
+        for item in job.items.values():
+            self._hold(job, item, self._swarm.own_id)
+        return super()._submit(job, records)
+
+
+class HastyNode(StorageNode):
+    coordinator_type = HastyCoordinator
+    replica_type = HastyReplica
+
+
+class LonelySwarm(Swarm):
+    """One member is enough for it."""
+
+    @property
+    def write_quorum(self) -> int:
+        return 1
+
+    @property
+    def read_quorum(self) -> int:
+        return len(self.members) - len(self.members) // 2
+
+
+class LonelyNode(StorageNode):
+    swarm_type = LonelySwarm
+
+
+class ForgetfulFeed(Feed):
+    """What a member missed is never sent again."""
+
+    def _scan(self) -> list[Effect]:
+        self._behind, self._top = False, self._store.last_number()
+        return []
+
+
+class ForgetfulHints(Hints):
+    feed_type = ForgetfulFeed
+
+
+class ForgetfulNode(HintsOnlyNode):
+    hints_type = ForgetfulHints
+
+
+class BlindDisk(MemoryStore):
+    """Finds no tombstone."""
+
+    def tombstones(self, envelope_id: bytes) -> Sequence[Tombstone]:
+        return ()
+
+
+class LeapingReaders(Readers):
+    """Moves the cursor to the newest number of the node, past what did not fit the page."""
+
+    def _advanced(self, cursor: Cursor, number: int) -> Cursor:
+        return super()._advanced(cursor, max(number, self._store.last_number()))
+
+
+class LeapingNode(StorageNode):
+    readers_type = LeapingReaders
+
+
+ACKNOWLEDGES_BEFORE_FSYNC = Scenario(HastyNode)
+QUORUM_OF_ONE = Scenario(LonelyNode)
+TOMBSTONES_BEAT_NOTHING = Scenario(disk_type=BlindDisk)
+CURSOR_LEAPS = Scenario(LeapingNode)
+NO_HINTS = replace(HINTS_ONLY, node_type=ForgetfulNode)

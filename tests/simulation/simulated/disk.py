@@ -1,0 +1,191 @@
+"""The store's contract in memory. What is not applied is not there: a crash loses the batch under way."""
+
+import hashlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+
+from essaim.protocol.mailbox.record import EnvelopeRecord, Record, Tombstone
+from essaim_storage import effects
+from essaim_storage.record import record_id
+from essaim_storage.store import Entry, Fingerprint, Newest, PrekeyBatch
+
+Place = tuple[bytes, bytes]
+
+
+class MemoryStore:
+    """`essaim_storage.store.Store`, and `apply` for what the writer thread does."""
+
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        self._incarnation = random(16)
+        self._settled = False
+        self._last = 0
+        self._log: dict[int, tuple[Record, bool]] = {}  # in ascending order of number, for numbers only grow
+        self._numbers: dict[bytes, int] = {}
+        self._mailboxes: dict[bytes, dict[int, EnvelopeRecord]] = {}
+        self._tombstones: dict[bytes, dict[bytes, Tombstone]] = {}
+        self._positions: dict[bytes, int] = {}
+        self._batches: dict[Place, tuple[int, int, dict[int, bytes], dict[bytes, bytes]]] = {}
+        self._sorted: list[bytes] | None = None
+        self.bad: set[bytes] = set()
+
+    # ---- reading
+
+    def incarnation(self) -> bytes:
+        return self._incarnation
+
+    def settled(self) -> bool:
+        return self._settled
+
+    def last_number(self) -> int:
+        return self._last
+
+    def has(self, record_id: bytes) -> bool:
+        return record_id in self._numbers
+
+    def record(self, record_id: bytes) -> Record | None:
+        number = self._numbers.get(record_id)
+        return None if number is None or record_id in self.bad else self._log[number][0]
+
+    def tombstones(self, envelope_id: bytes) -> Sequence[Tombstone]:
+        return tuple(self._tombstones.get(envelope_id, {}).values())
+
+    def newest(self, mailbox_id: bytes, slot: bytes) -> Newest | None:
+        for each in self._mailboxes.get(mailbox_id, {}).values():
+            if each.slot == slot and each.version:
+                return Newest(each.version, each.envelope_id)
+        return None
+
+    def mailbox_bytes(self, mailbox_id: bytes) -> int:
+        return sum(len(each.data) for each in self._mailboxes.get(mailbox_id, {}).values())
+
+    def entries_after(self, mailbox_id: bytes, slot: bytes, number: int, limit: int) -> Sequence[Entry]:
+        found = self._mailboxes.get(mailbox_id, {}).items()
+        return [_entry(at, each) for at, each in found if at > number and slot in (b"", each.slot)][:limit]
+
+    def data(self, envelope_id: bytes) -> bytes | None:
+        found = self.record(envelope_id)
+        return found.data if isinstance(found, EnvelopeRecord) else None
+
+    def entry(self, mailbox_id: bytes, envelope_id: bytes) -> Entry | None:
+        number = self._numbers.get(envelope_id, 0)
+        found = self._mailboxes.get(mailbox_id, {}).get(number)
+        return None if found is None else _entry(number, found)
+
+    def coordinated_after(self, number: int, limit: int) -> Sequence[tuple[int, Record]]:
+        return [
+            (at, record)
+            for at, (record, mine) in self._log.items()
+            if mine and at > number and record_id(record) not in self.bad
+        ][:limit]
+
+    def position(self, member: bytes) -> int:
+        return self._positions.get(member, 0)
+
+    def fingerprint(self, from_id: bytes, to_id: bytes) -> Fingerprint:
+        ids = self._range(from_id, to_id)
+        return Fingerprint(len(ids), hashlib.blake2b(b"".join(ids), digest_size=32).digest())
+
+    def record_ids(self, from_id: bytes, to_id: bytes, limit: int) -> Sequence[bytes]:
+        return self._range(from_id, to_id)[:limit]
+
+    def next_expiry(self) -> int | None:
+        records = (record.expires_ms for record, _ in self._log.values())
+        return min((*records, *(batch[1] for batch in self._batches.values())), default=None)
+
+    def prekeys(self, mailbox_id: bytes, slot: bytes) -> PrekeyBatch | None:
+        batch = self._batches.get((mailbox_id, slot))
+        return None if batch is None else PrekeyBatch(batch[0], batch[1], tuple(sorted(batch[2].items())))
+
+    def claimed(self, mailbox_id: bytes, slot: bytes, claim_id: bytes) -> bytes | None:
+        batch = self._batches.get((mailbox_id, slot))
+        return None if batch is None else batch[3].get(claim_id)
+
+    def all_ids(self) -> frozenset[bytes]:
+        """For the checker."""
+        return frozenset(self._numbers)
+
+    def _range(self, from_id: bytes, to_id: bytes) -> list[bytes]:
+        if self._sorted is None:
+            self._sorted = sorted(self._numbers)
+        return self._sorted[bisect_left(self._sorted, from_id) : bisect_right(self._sorted, to_id)]
+
+    # ---- writing
+
+    def spoil(self, record_id: bytes) -> None:
+        """Its bytes go bad."""
+        self.bad.add(record_id)
+
+    def apply(self, changes: Sequence[effects.Change]) -> None:
+        """One batch, whole."""
+        self._sorted = None
+        for change in changes:
+            match change:
+                case effects.PutEnvelope(number, record, coordinated):
+                    self._put_envelope(number, record, coordinated)
+                case effects.PutTombstone(number, of_id, record, coordinated):
+                    self._put_tombstone(number, of_id, record, coordinated)
+                case effects.SetPosition(member, number):
+                    self._positions[member] = number
+                case effects.SetSettled(settled):
+                    self._settled = settled
+                case effects.Forget(of_id):
+                    self._remove(of_id)
+                case effects.Purge(expired_ms):
+                    self._purge(expired_ms)
+                case effects.PutPrekeys(mailbox_id, slot, version, prekeys, expires_ms):
+                    self._batches[mailbox_id, slot] = (version, expires_ms, dict(enumerate(prekeys)), {})
+                case effects.UsePrekey(mailbox_id, slot, version, index, claim_id):
+                    self._use(self._batches.get((mailbox_id, slot)), version, index, claim_id)
+
+    def _put_envelope(self, number: int, record: EnvelopeRecord, coordinated: bool) -> None:
+        assert record.envelope_id not in self._numbers
+        newest = self.newest(record.mailbox_id, record.slot) if record.version else None
+        if newest is not None:
+            self._remove(newest.envelope_id)
+        self._append(number, record.envelope_id, record, coordinated)
+        self._mailboxes.setdefault(record.mailbox_id, {})[number] = record
+
+    def _put_tombstone(self, number: int, of_id: bytes, record: Tombstone, coordinated: bool) -> None:
+        for envelope_id in record.envelope_ids:
+            found = self.record(envelope_id)
+            if isinstance(found, EnvelopeRecord) and record.covers(found):
+                self._remove(envelope_id)
+            self._tombstones.setdefault(envelope_id, {})[of_id] = record
+        self._append(number, of_id, record, coordinated)
+
+    def _append(self, number: int, of_id: bytes, record: Record, coordinated: bool) -> None:
+        assert number > self._last
+        self._last = number
+        self._log[number] = (record, coordinated)
+        self._numbers[of_id] = number
+
+    def _remove(self, of_id: bytes) -> None:
+        self.bad.discard(of_id)
+        number = self._numbers.pop(of_id, None)
+        if number is None:
+            return
+        record, _ = self._log.pop(number)
+        if isinstance(record, EnvelopeRecord):
+            del self._mailboxes[record.mailbox_id][number]
+            return
+        for envelope_id in record.envelope_ids:
+            del self._tombstones[envelope_id][of_id]
+
+    def _purge(self, expired_ms: int) -> None:
+        for record in [record for record, _ in self._log.values() if record.expires_ms <= expired_ms]:
+            self._remove(record_id(record))
+        self._batches = {place: each for place, each in self._batches.items() if each[1] > expired_ms}
+
+    @staticmethod
+    def _use(
+        batch: tuple[int, int, dict[int, bytes], dict[bytes, bytes]] | None, version: int, index: int, claim_id: bytes
+    ) -> None:
+        if batch is None or batch[0] != version:
+            return
+        prekey = batch[2].pop(index, None)
+        if prekey is not None:
+            batch[3][claim_id] = prekey
+
+
+def _entry(number: int, each: EnvelopeRecord) -> Entry:
+    return Entry(number, each.envelope_id, each.slot, each.expires_ms, each.version, len(each.data))
