@@ -1,12 +1,12 @@
 """The two ends of a call, as links give them to their users.
 
-    ProtocolError
-    └── LinkRefusedError      LINK_REFUSED: the peer, or the lack of a link to it, ended the call; `.refusal` says why
+ProtocolError
+└── LinkRefusedError      LINK_REFUSED: the peer, or the lack of a link to it, ended the call; `.refusal` says why
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Protocol
 
@@ -105,7 +105,7 @@ class Call:
         self._events.append(event)
         self._arrived.set()
 
-    async def replies(self) -> AsyncIterator[tuple[int, bytes]]:
+    async def replies(self) -> AsyncGenerator[tuple[int, bytes], None]:
         """(sequence, cell) until END; each is granted anew when the next is asked for. LinkRefusedError."""
         while (event := await self._next()) is not None:
             if isinstance(event, LinkRefusedError):

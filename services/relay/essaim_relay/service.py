@@ -100,9 +100,7 @@ class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
     def __init__(self, on_call: Callable[[IncomingCall], None]) -> None:
         self._on_call = on_call
 
-    async def Send(
-        self, request: relay_pb2.SendRequest, context: Context
-    ) -> relay_pb2.SendResponse:
+    async def Send(self, request: relay_pb2.SendRequest, context: Context) -> relay_pb2.SendResponse:
         """One request, its first reply."""
         async with aclosing(self._replies(request.cell)) as replies:
             async for cell in replies:

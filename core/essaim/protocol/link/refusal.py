@@ -1,10 +1,10 @@
 """Why a link is refused as a whole. Why one call is refused is the onion's `Refusal`.
 
-    ProtocolError
-    ├── LinkBrokenError           PROTOCOL: a frame that is malformed, or none that may come now
-    ├── DrainingError             DRAINING: this node takes no new link
-    └── HelloRefusedError         HELLO_REFUSED: version, class or peer is not ours, or the signature is wrong
-        └── OldViewError          OLD_VIEW: the dialler's view is too old; it catches up and dials again
+ProtocolError
+├── LinkBrokenError           PROTOCOL: a frame that is malformed, or none that may come now
+├── DrainingError             DRAINING: this node takes no new link
+└── HelloRefusedError         HELLO_REFUSED: version, class or peer is not ours, or the signature is wrong
+    └── OldViewError          OLD_VIEW: the dialler's view is too old; it catches up and dials again
 """
 
 from essaim.protocol.errors import ProtocolError
