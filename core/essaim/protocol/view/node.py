@@ -1,0 +1,66 @@
+"""A node of the view: what it says of itself, and what the authorities say of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from essaim.protocol.geometry import Suite
+from essaim.protocol.keys import KeyRefusedError
+from essaim.protocol.onion.hop import HopPublic
+from essaim.protocol.onion.keyring import KeyKind, KeyPeriods, NoUsableKeyError, PeriodKey, hop_at
+from essaim.protocol.view.descriptor import Descriptor
+from essaim.protocol.view.roles import NodeState, Role
+
+
+@dataclass(frozen=True)
+class Node:
+    """One entry of a view, parsed and verified."""
+
+    descriptor: Descriptor
+    state: NodeState
+    swarm_id: int | None
+    keys: tuple[PeriodKey, ...]
+    periods: KeyPeriods
+    _hops: dict[tuple[int, int], HopPublic | None] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def node_id(self) -> bytes:
+        return self.descriptor.node_id
+
+    @property
+    def role(self) -> Role:
+        return self.descriptor.role
+
+    @property
+    def address(self) -> str:
+        return self.descriptor.address
+
+    @property
+    def certificates(self) -> Sequence[bytes]:
+        return self.descriptor.certificates
+
+    @property
+    def operator_id(self) -> bytes:
+        return self.descriptor.operator_id
+
+    @property
+    def region(self) -> str:
+        return self.descriptor.region
+
+    @property
+    def start_id(self) -> bytes:
+        return self.descriptor.start_id
+
+    @property
+    def suites(self) -> tuple[Suite, ...]:
+        return self.descriptor.suites
+
+    def hop(self, now_ms: int) -> HopPublic | None:
+        """The onion keys to wrap to at this (corrected) time; the same object while the periods last."""
+        current = (self.periods.current(KeyKind.X25519, now_ms), self.periods.current(KeyKind.MLKEM, now_ms))
+        if current not in self._hops:
+            self._hops.clear()
+            try:
+                self._hops[current] = hop_at(self.node_id, self.keys, self.periods, now_ms)
+            except (NoUsableKeyError, KeyRefusedError):
+                self._hops[current] = None
+        return self._hops[current]
