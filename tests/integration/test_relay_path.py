@@ -24,7 +24,7 @@ from essaim.runtime.endpoint import Endpoint
 from essaim.runtime.offer import Offer
 from essaim.storage.v1 import mailbox_pb2, mailbox_pb2_grpc
 from essaim.testing.clock import FakeClock
-from essaim.testing.node import LooseNode
+from essaim.testing.node import LooseNode, LoosePeer
 from essaim_relay.deadline import FIRST_REPLY_MS
 from essaim_relay.relay import Relay
 
@@ -93,6 +93,7 @@ class Closed(discovery_pb2_grpc.DiscoveryServiceServicer):
 
     async def Follow(self, request, context):
         raise AssertionError
+        yield
 
 
 class Network:
@@ -103,11 +104,11 @@ class Network:
         self.nodes = [LooseNode(self.clock.now_ms, "relay") for _ in range(3)]
         self.end = LooseNode(self.clock.now_ms, "storage")
         self.mailboxes = Mailboxes()
-        self.relays = []
+        self.relays: list[Relay] = []
+        self.known: dict[bytes, LoosePeer] = {}
         self.stack = AsyncExitStack()
 
     async def __aenter__(self):
-        known = {}
         offers = [
             Offer(mailbox_pb2.DESCRIPTOR.services_by_name["MailboxService"], self.mailboxes, add_mailbox),
             Offer(discovery_pb2.DESCRIPTOR.services_by_name["DiscoveryService"], Closed(), add_discovery),
@@ -118,11 +119,10 @@ class Network:
         await self.stack.enter_async_context(endpoint)
         await self.start(self.end, endpoint)
         for node in self.nodes:
-            relay = Relay(node.standing, node.keyring, node.identity, known.get, links=QUICK)
+            relay = Relay(node.standing, node.keyring, node.identity, self.known.get, links=QUICK)
             self.relays.append(await self.stack.enter_async_context(relay))
             await self.start(node, relay)
-        known.update({node.node_id: node.peer for node in (*self.nodes, self.end)})
-        self.known = known
+        self.known.update({node.node_id: node.peer for node in (*self.nodes, self.end)})
         self.links = await self.stack.enter_async_context(Links(None, QUICK))
         return self
 
