@@ -1,0 +1,145 @@
+"""The SQLite store and the in-memory store of the simulation answer every question alike, whatever is written."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from essaim.protocol.keys import SigningKey
+from essaim.protocol.mailbox.authorization import Authorization, Method
+from essaim.protocol.mailbox.envelope import envelope_id
+from essaim.protocol.mailbox.policy import Policy
+from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
+from essaim_storage.effects import (
+    Change,
+    Forget,
+    Purge,
+    PutEnvelope,
+    PutPrekeys,
+    PutTombstone,
+    SetPosition,
+    SetSettled,
+    UsePrekey,
+)
+from essaim_storage.record import record_id
+from essaim_storage.sqlite_store import SqliteStore
+from simulated.disk import MemoryStore
+
+NOW = 1_800_000_000_000
+LOWEST, HIGHEST = bytes(32), b"\xff" * 32
+A, B = (SigningKey(bytes([n]) * 32).public for n in (1, 2))
+POLICIES = (Policy.public_inbox(A), Policy.private_inbox(A, B), Policy.outbox(B))
+SLOTS = (b"\0", b"\1")
+ENTRIES = (b"manifest", b"prekeys/0")
+MEMBERS = (b"m" * 32, b"n" * 32)
+
+
+class Author:
+    """Random changes that a machine could ask for."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.number = 0
+        self.envelopes: list[EnvelopeRecord] = []
+        self.tombstones: list[Tombstone] = []
+        self.versions: dict[bytes, int] = {}
+        self.batch = 0
+
+    def changes(self) -> list[Change]:
+        return [self.change() for _ in range(self.rng.randint(1, 6))]
+
+    def change(self) -> Change:
+        kinds = (self.envelope, self.envelope, self.envelope, self.tombstone, self.small, self.prekeys)
+        return self.rng.choice(kinds)()
+
+    def envelope(self) -> Change:
+        policy = self.rng.choice(POLICIES)
+        outbox = policy is POLICIES[2]
+        slot = self.rng.choice(ENTRIES if outbox else SLOTS)
+        version = self.versions[slot] = self.versions.get(slot, 0) + 1 if outbox else 0
+        expires, data = NOW + self.rng.randint(1, 100), self.rng.randbytes(4096)
+        signed = None if policy is POLICIES[0] else self.authorization()
+        of_id = envelope_id(policy.mailbox_id, slot, expires, data, version)
+        record = EnvelopeRecord(policy, of_id, slot, expires, data, version, signed)
+        self.envelopes.append(record)
+        self.number += self.rng.randint(1, 3)
+        return PutEnvelope(self.number, record, self.rng.random() < 0.5)
+
+    def tombstone(self) -> Change:
+        policy = self.rng.choice(POLICIES)
+        known = [each.envelope_id for each in self.envelopes[-20:]]
+        ids = tuple({self.rng.randbytes(32), *self.rng.sample(known, min(3, len(known)))})
+        method = self.rng.choice((Method.CONFIRM, Method.DELETE))
+        slot = b"" if method is Method.DELETE else self.rng.choice(SLOTS)
+        record = Tombstone(policy, method, slot, ids, self.authorization())
+        self.tombstones.append(record)
+        self.number += 1
+        return PutTombstone(self.number, record_id(record), record, self.rng.random() < 0.5)
+
+    def small(self) -> Change:
+        known = [record_id(each) for each in (*self.envelopes[-20:], *self.tombstones[-5:])]
+        return self.rng.choice(
+            (
+                SetPosition(self.rng.choice(MEMBERS), self.rng.randint(0, 100)),
+                SetSettled(self.rng.random() < 0.5),
+                Forget(self.rng.choice(known or [LOWEST])),
+                Purge(NOW + self.rng.randint(0, 20)),
+            )
+        )
+
+    def prekeys(self) -> Change:
+        mailbox_id, slot = POLICIES[2].mailbox_id, self.rng.choice(SLOTS)
+        if self.rng.random() < 0.3:
+            self.batch += 1
+            keys = tuple(self.rng.randbytes(40) for _ in range(self.rng.randint(0, 4)))
+            return PutPrekeys(mailbox_id, slot, self.batch, keys, NOW + self.rng.randint(1, 50))
+        return UsePrekey(mailbox_id, slot, self.batch, self.rng.randint(0, 4), self.rng.randbytes(1) * 16)
+
+    def authorization(self) -> Authorization:
+        record = self.rng.choice((b"", self.rng.randbytes(137)))
+        return Authorization(NOW + self.rng.randint(-9, 9), self.rng.randbytes(16), self.rng.randbytes(64), record)
+
+
+def answers(store: MemoryStore | SqliteStore, author: Author) -> list[object]:
+    """Every question of the contract but the incarnation."""
+    middle = b"\x80" + bytes(31)
+    found: list[object] = [store.settled(), store.last_number(), store.next_expiry()]
+    found += [store.fingerprint(*span) for span in ((LOWEST, HIGHEST), (LOWEST, middle), (middle, HIGHEST))]
+    found += [list(store.record_ids(LOWEST, HIGHEST, limit)) for limit in (3, 999)]
+    found += [list(store.coordinated_after(number, 5)) for number in (0, author.number // 2)]
+    found += [store.position(member) for member in MEMBERS]
+    for policy in POLICIES:
+        found.append(store.mailbox_bytes(policy.mailbox_id))
+        for slot in (b"", *SLOTS, *ENTRIES):
+            found.append(list(store.entries_after(policy.mailbox_id, slot, author.number // 3, 4)))
+            found.append(store.newest(policy.mailbox_id, slot))
+    for each in (*author.envelopes[-20:], *author.tombstones[-8:]):
+        found += [store.has(record_id(each)), store.record(record_id(each))]
+    for each in author.envelopes[-20:]:
+        found.append(sorted(map(record_id, store.tombstones(each.envelope_id))))
+        found += [store.data(each.envelope_id), store.entry(each.mailbox_id, each.envelope_id)]
+        found.append(store.entry(POLICIES[0].mailbox_id, each.envelope_id))
+    for slot in SLOTS:
+        found.append(store.prekeys(POLICIES[2].mailbox_id, slot))
+        found += [store.claimed(POLICIES[2].mailbox_id, slot, bytes([byte]) * 16) for byte in range(256)]
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sqlite_store_answers_like_the_memory_store(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    author, memory, sqlite = Author(rng), MemoryStore(rng.randbytes), SqliteStore(tmp_path / "s.db")
+    for step in range(60):
+        changes = author.changes()
+        memory.apply(changes)
+        sqlite.writer.commit(changes)
+        for expected, found in zip(answers(memory, author), answers(sqlite, author), strict=True):
+            assert found == expected, f"seed {seed}, step {step}, after {changes}"
+        if rng.random() < 0.05:
+            before = sqlite.incarnation()
+            sqlite.close()
+            sqlite = SqliteStore(tmp_path / "s.db")
+            assert sqlite.incarnation() == before
+    envelopes, size = sqlite.totals()
+    assert size == sum(memory.mailbox_bytes(each.mailbox_id) for each in POLICIES) == envelopes * 4096
+    sqlite.close()
