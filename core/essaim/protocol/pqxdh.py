@@ -38,7 +38,6 @@ from essaim.protocol.prekeys import Bundle
 
 SUITE = 2  # X25519 and ML-KEM-768, as in an onion cell; 1 would be X25519 alone and is not spoken here
 LABEL = b"essaim/pqxdh/v1"
-HANDSHAKE_SIZE = 4 + 4 + PUBLIC_SIZE + KEM_CIPHERTEXT_SIZE
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from essaim.protocol.device import Random
+from essaim.protocol.geometry import ENVELOPE_SIZES
 from essaim.protocol.kdf import HASH_SIZE, blake2b256, hkdf
 from essaim.protocol.keys import (
     KEM_CIPHERTEXT_SIZE,
@@ -28,7 +29,7 @@ from essaim.protocol.keys import (
 )
 from essaim.protocol.layout import Reader, block
 from essaim.protocol.manifest import Certificate
-from essaim.protocol.pqxdh import HANDSHAKE_SIZE, Handshake
+from essaim.protocol.pqxdh import Handshake
 from essaim.protocol.prekey_store import SignedPair
 from essaim.protocol.ratchet.aead import MAC_SIZE, ONCE, seal, unseal
 from essaim.protocol.ratchet.header import TAG_SIZE
@@ -77,8 +78,8 @@ def seal_initial(
 
 def open_initial(envelope: bytes, pairs: Iterable[SignedPair]) -> tuple[Introduction, bytes] | None:
     """The introduction and the ratchet message; None when the envelope is not sealed to any of these prekeys."""
-    if len(envelope) < BOX_OVERHEAD + HANDSHAKE_SIZE:
-        return None
+    if len(envelope) <= ENVELOPE_SIZES[0]:
+        return None  # no initial message fits the smallest envelope
     reader = Reader(envelope)
     tag, ephemeral, ciphertext = reader.take(TAG_SIZE), reader.take(PUBLIC_SIZE), reader.take(KEM_CIPHERTEXT_SIZE)
     for pair in pairs:
