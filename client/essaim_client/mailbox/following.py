@@ -3,25 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import cast
-
-from google.protobuf.message import Message
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import CellClass
 from essaim.protocol.mailbox.authorization import Method as SignedMethod
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import Access
+from essaim_client.mailbox.live_stream import LiveStream
 from essaim_client.mailbox.reading import ROOM, Reader, Reading
-from essaim_client.mailbox.swarm_call import SERVICE, Swarms
+from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
-from essaim_client.network.guard import draw
-from essaim_client.network.method import Method
-
-FOLLOW_MIN_SECONDS = 7 * 60
-FOLLOW_SPREAD_SECONDS = 2 * 60
-"""A stream moves to a new path 1 to 3 minutes before its path's ten minutes end."""
-SUBSCRIBE = Method(SERVICE, "Subscribe")
 
 
 class Follower:
@@ -37,40 +28,43 @@ class Follower:
 
     async def envelopes(self) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
         """Until the consumer closes it. No failure of the network ends it; a refusal by the mailbox does."""
-        number = 0
+        failures = 0
         while True:
             try:
                 async with aclosing(self._reader.read(self._reading)) as backlog:
                     async for envelope in backlog:
                         yield envelope
-                async with aclosing(self._stream()) as arriving:
+                async with aclosing(self._arriving()) as arriving:
                     async for envelope in arriving:
-                        number = 0
                         yield envelope
-            except (DestinationLostError, PathFailedError) as error:
-                await self._swarms.onion.mend(error, min(number, 10))
-            except DestinationRefusedError as error:
-                await self._swarms.correct(error)
-            except ProtocolError:
-                await self._swarms.pause(number)
+            except ProtocolError as error:
+                failures = 0 if self.live.is_set() else failures + 1
+                await self._mend(error, failures)
             finally:
                 self.live.clear()
-            number += 1
 
-    async def _stream(self) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
-        """One member's stream until its path grows old; it begins after what was read from that member."""
+    async def _mend(self, error: ProtocolError, failures: int) -> None:
+        """Before the next quorum read; a member that is lost is simply not the next one."""
+        if isinstance(error, PathFailedError):
+            await self._swarms.onion.mend(error, failures)
+        elif isinstance(error, DestinationRefusedError):
+            await self._swarms.correct(error)
+        elif isinstance(error, DestinationLostError):
+            await self._swarms.views.refresh()
+        if failures:
+            await self._swarms.pause(failures)
+
+    async def _arriving(self) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
+        """From one member, after what was read there."""
         node_id = next(iter(self._reading.complete))
-        lane = b"follow" + self._access.lane
-        self._swarms.onion.lanes.drop(lane)
-        loop = asyncio.get_running_loop()
-        until = loop.time() + FOLLOW_MIN_SECONDS + draw(self._swarms.random, FOLLOW_SPREAD_SECONDS)
-        answers = self._swarms.onion.stream(node_id, SUBSCRIBE, self._request(node_id), lane=lane)
-        async with aclosing(answers):
-            while (answer := await _before(until - loop.time(), answers)) is not None:
+        stream = LiveStream(self._swarms, node_id, b"follow" + self._access.lane, lambda: self._request(node_id))
+        async with aclosing(stream.answers()) as answers:
+            async for answer in answers:
+                async with aclosing(self._reader.new(answer.envelopes, self._reading)) as envelopes:
+                    async for envelope in envelopes:
+                        yield envelope
                 self._reading.cursors[node_id] = answer.cursor
                 self.live.set()
-                for envelope in self._reading.fresh(answer.envelopes):
-                    yield await self._reader.whole(envelope)
 
     def _request(self, node_id: bytes) -> mailbox_pb2.SubscribeRequest:
         now_ms, random = self._swarms.clock.now_ms(), self._swarms.random
@@ -81,11 +75,3 @@ class Follower:
             max_bytes=ROOM[CellClass.SMALL],
             authorization=self._access.reading(SignedMethod.SUBSCRIBE, now_ms, random),
         )
-
-
-async def _before(seconds: float, answers: AsyncGenerator[Message, None]) -> mailbox_pb2.SubscribeResponse | None:
-    """The next answer; None when the stream has ended or the time is over."""
-    try:
-        return cast("mailbox_pb2.SubscribeResponse", await asyncio.wait_for(anext(answers), seconds))
-    except (TimeoutError, StopAsyncIteration):
-        return None

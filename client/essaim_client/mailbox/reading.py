@@ -1,7 +1,7 @@
 """Reading a mailbox from enough members that nothing acknowledged can be missed: r - W + 1 complete answers."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import cast
@@ -19,19 +19,37 @@ ROOM = {CellClass.SMALL: 12_288, CellClass.MEDIUM: 61_440, CellClass.LARGE: 253_
 """Envelope bytes that are asked for in one reply of a class: the rest is framing and the cursor."""
 
 
+SEEN_MAX = 1 << 16
+"""Envelope ids remembered by a reading: beyond them a repeat is left to the reader's own store."""
+
+
 @dataclass
 class Reading:
     """What has been read so far: a cursor for each member, and which of them answered completely."""
 
     cursors: dict[bytes, bytes] = field(default_factory=dict)
     complete: set[bytes] = field(default_factory=set)
-    seen: set[bytes] = field(default_factory=set)
+    _seen: dict[bytes, None] = field(default_factory=dict)
 
-    def fresh(self, envelopes: Sequence[mailbox_pb2.StoredEnvelope]) -> list[mailbox_pb2.StoredEnvelope]:
-        """Those not given out before: members repeat each other."""
-        new = [each for each in envelopes if each.envelope_id not in self.seen]
-        self.seen |= {each.envelope_id for each in new}
-        return new
+    def is_new(self, envelope: mailbox_pb2.StoredEnvelope) -> bool:
+        """Members repeat each other."""
+        return envelope.envelope_id not in self._seen
+
+    def taken(self, envelope: mailbox_pb2.StoredEnvelope) -> None:
+        """The envelope was given out."""
+        self._seen[envelope.envelope_id] = None
+        while len(self._seen) > SEEN_MAX:
+            del self._seen[next(iter(self._seen))]
+
+
+@dataclass
+class Pages:
+    """What one member had after a cursor; `complete` unless it failed, or says itself that it may lack something."""
+
+    node_id: bytes
+    cursor: bytes
+    envelopes: list[mailbox_pb2.StoredEnvelope] = field(default_factory=list)
+    complete: bool = False
 
 
 class Reader:
@@ -47,63 +65,76 @@ class Reader:
         Raises SwarmUnreachableError when too few answer completely; what was yielded until then is good.
         """
         reading.complete.clear()
+        patience = self._swarms.patience()
         for number in range(ROUNDS):
-            waiting = [n for n in self._swarms.members(self.access.policy.mailbox_id) if n.node_id not in reading.complete]
-            missing = self._needed() - len(reading.complete)
-            async with aclosing(self._each(waiting[:missing], reading)) as envelopes:
-                async for envelope in envelopes:
-                    yield envelope
-            for node in waiting[missing:]:
-                if len(reading.complete) >= self._needed():
-                    break
-                for envelope in reading.fresh(await self._read_member(node, reading)):
-                    yield await self.whole(envelope)
-            if len(reading.complete) >= self._needed():
+            waiting = self._unread(reading)
+            # First just as many as are needed; where one of them fails, the others, one batch of the missing at a time.
+            while waiting and (missing := self._missing(reading)):
+                asked, waiting = waiting[:missing], waiting[missing:]
+                async with aclosing(self._each(asked, reading)) as envelopes:
+                    async for envelope in envelopes:
+                        yield envelope
+            if not self._missing(reading):
                 return
+            if patience.over:
+                break
             await self._swarms.pause(number)
         raise SwarmUnreachableError("too few members of the swarm answered completely")
 
-    async def _each(
-        self, nodes: Sequence[Node], reading: Reading
-    ) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
+    def _unread(self, reading: Reading) -> list[Node]:
+        members = self._swarms.members(self.access.policy.mailbox_id)
+        return [node for node in members if node.node_id not in reading.complete]
+
+    def _missing(self, reading: Reading) -> int:
+        size = len(self._swarms.views.current.swarm_of(self.access.policy.mailbox_id).members)
+        return max(0, size - (size // 2 + 1) + 1 - len(reading.complete))
+
+    async def _each(self, nodes: Sequence[Node], reading: Reading) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
         """All members at once, each given out as it answers: its mail does not wait for the slowest."""
-        tasks = [asyncio.create_task(self._read_member(node, reading)) for node in nodes]
+        tasks = [asyncio.create_task(self._read_member(node, reading.cursors.get(node.node_id, b""))) for node in nodes]
         try:
-            for pages in asyncio.as_completed(tasks):
-                for envelope in reading.fresh(await pages):
-                    yield await self.whole(envelope)
+            for answered in asyncio.as_completed(tasks):
+                pages = await answered
+                async with aclosing(self.new(pages.envelopes, reading)) as envelopes:
+                    async for envelope in envelopes:
+                        yield envelope
+                reading.cursors[pages.node_id] = pages.cursor
+                if pages.complete:
+                    reading.complete.add(pages.node_id)
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _needed(self) -> int:
-        size = len(self._swarms.views.current.swarm_of(self.access.policy.mailbox_id).members)
-        return size - (size // 2 + 1) + 1
+    async def new(
+        self, envelopes: Iterable[mailbox_pb2.StoredEnvelope], reading: Reading
+    ) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
+        """Those not given out before, whole. The caller moves the cursor on afterwards: none is passed over."""
+        for envelope in envelopes:
+            if reading.is_new(envelope):
+                yield await self.whole(envelope)
+                reading.taken(envelope)
 
-    async def _read_member(self, node: Node, reading: Reading) -> list[mailbox_pb2.StoredEnvelope]:
-        """All pages of one member; an unreachable one gives none."""
-        envelopes: list[mailbox_pb2.StoredEnvelope] = []
+    async def _read_member(self, node: Node, cursor: bytes) -> Pages:
+        """All pages of one member; an unreachable one gives none, one that is lost meanwhile what it gave."""
+        pages = Pages(node.node_id, cursor)
         try:
             while True:
-                answer = await self._page(node, reading.cursors.get(node.node_id, b""))
-                envelopes += answer.envelopes
-                reading.cursors[node.node_id] = answer.cursor
+                answer = await self._page(node, pages.cursor)
+                pages.envelopes += answer.envelopes
+                pages.cursor = answer.cursor
                 if not answer.more:
-                    break
+                    pages.complete = not answer.incomplete
+                    return pages
         except (DestinationLostError, PathFailedError):
-            return envelopes
+            return pages
         except DestinationRefusedError as error:
             await self._swarms.correct(error)
-            return envelopes
-        if not answer.incomplete:
-            reading.complete.add(node.node_id)
-        return envelopes
+            return pages
 
     async def _page(self, node: Node, cursor: bytes) -> mailbox_pb2.RetrieveResponse:
         request = self._request(cursor=cursor, max_bytes=ROOM[CellClass.SMALL])
-        return cast(
-            "mailbox_pb2.RetrieveResponse", await self._swarms.ask(node, "Retrieve", request, self.access.lane)
-        )
+        return cast("mailbox_pb2.RetrieveResponse", await self._swarms.ask(node, "Retrieve", request, self.access.lane))
 
     def _request(self, *, cursor: bytes, max_bytes: int, ids: Sequence[bytes] = ()) -> mailbox_pb2.RetrieveRequest:
         return mailbox_pb2.RetrieveRequest(

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import CellClass
 from essaim.protocol.mailbox import puzzle
-from essaim.protocol.view import NetworkView, Node
+from essaim.protocol.view import NetworkView, Node, NodeState
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.network.clock import CorrectedClock
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
@@ -24,6 +24,8 @@ PUZZLE_BITS_MAX = 24
 ROUNDS = 6
 """How often all members are tried before the caller hears of it."""
 PAUSE_SECONDS = 0.25
+PATIENCE_SECONDS = 60.0
+"""After this no new round begins: somebody waits for an answer, even if it is that there is none."""
 ANOTHER_MEMBER = {"UNAVAILABLE", "DISK_FULL", "QUORUM_MISSING", "INTERNAL", "NOT_READY", "BUSY"}
 
 
@@ -44,8 +46,19 @@ class Views(Protocol):
 
     @property
     def current(self) -> NetworkView: ...
-    async def refresh(self) -> None: ...
+    async def refresh(self, *, direct: bool = False) -> None: ...
     async def correct_clock(self) -> None: ...
+
+
+class Patience:
+    """How long rounds go on, from now."""
+
+    def __init__(self) -> None:
+        self._until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+
+    @property
+    def over(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._until
 
 
 @dataclass(frozen=True)
@@ -58,9 +71,9 @@ class Swarms:
     random: Randomness
 
     def members(self, mailbox_id: bytes) -> list[Node]:
-        """The mailbox's swarm by the current view, in a random order."""
+        """The mailbox's swarm by the current view, in a random order, those that are away or leave last."""
         members = self.views.current.swarm_of(mailbox_id).members
-        return sorted(members, key=lambda _: self.random(8))
+        return sorted(members, key=lambda node: (node.state != NodeState.ACTIVE, self.random(8)))
 
     async def ask(
         self, node: Node, name: str, request: Message, lane: bytes, reply_class: CellClass = CellClass.SMALL
@@ -73,6 +86,7 @@ class Swarms:
     async def ask_any(self, mailbox_id: bytes, name: str, make: Callable[[], Message]) -> Message:
         """The first member that does it. `make` builds (and signs) the request anew after a correction."""
         last: ProtocolError | None = None
+        patience = self.patience()
         for number in range(ROUNDS):
             for node in self.members(mailbox_id):
                 try:
@@ -83,8 +97,14 @@ class Swarms:
                     last = error
                     if await self.correct(error):
                         break
+                if patience.over:
+                    raise SwarmUnreachableError("no member of the swarm answered in time") from last
             await self.pause(number)
         raise SwarmUnreachableError("no member of the swarm answered") from last
+
+    def patience(self) -> Patience:
+        """For one operation over several members."""
+        return Patience()
 
     async def correct(self, error: DestinationRefusedError) -> bool:
         """True: the view or clock was mended, begin again; False: take another member. Else raises the refusal."""
@@ -117,4 +137,3 @@ def _bits(text: str) -> int:
     if bits > PUZZLE_BITS_MAX:
         raise PuzzleTooHardError(f"a node asks for a puzzle of {text[:4]} bits")
     return bits
-

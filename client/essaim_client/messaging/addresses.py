@@ -9,9 +9,8 @@ from essaim.protocol.blinding import (
 )
 from essaim.protocol.conversation import Device
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.slot_record import SlotRecord
+from essaim.protocol.mailbox.slot_record import Signer, SlotRecord
 from essaim_client.mailbox.access import Access
-from essaim.protocol.mailbox.slot_record import Signer
 
 SLOT_RECORD_VERSION = 1
 

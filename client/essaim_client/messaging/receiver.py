@@ -16,7 +16,7 @@ from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import Access
 from essaim_client.mailbox.following import Follower
 from essaim_client.mailbox.reading import Reader, Reading
-from essaim_client.mailbox.swarm_call import Swarms
+from essaim_client.mailbox.swarm_call import Swarms, SwarmUnreachableError
 from essaim_client.mailbox.writing import Writer
 from essaim_client.messaging.addresses import inbox_access
 from essaim_client.messaging.profile import Profile
@@ -55,6 +55,7 @@ class Receiver:
         self._access: Access = inbox_access(profile.account, profile.device)
         self._follower = Follower(swarms, self._access)
         self._renewed_ms: dict[Peer, int] = {}
+        self._errands: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
 
     @property
@@ -63,12 +64,19 @@ class Receiver:
         return self._follower.live
 
     async def receive(self) -> list[Message]:
-        """All that waits now, read from a quorum, confirmed before it returns."""
-        messages = []
-        async with aclosing(Reader(self._swarms, self._access).read(Reading())) as envelopes:
-            async for envelope in envelopes:
-                messages += await self._take(envelope)
-        await self._confirm_all()
+        """All that waits now, read from a quorum, confirmed before it returns.
+
+        Raises SwarmUnreachableError where too few members answer, unless there is something to give out even so.
+        """
+        messages: list[Message] = []
+        try:
+            async with aclosing(Reader(self._swarms, self._access).read(Reading())) as envelopes:
+                async for envelope in envelopes:
+                    messages += self._take(envelope)
+            await self._confirm_all()
+        except SwarmUnreachableError:
+            if not messages:
+                raise
         return messages
 
     async def listen(self) -> AsyncGenerator[Message, None]:
@@ -77,14 +85,23 @@ class Receiver:
         try:
             async with aclosing(self._follower.envelopes()) as envelopes:
                 async for envelope in envelopes:
-                    for message in await self._take(envelope):
+                    for message in self._take(envelope):
                         yield message
         finally:
             confirming.cancel()
-            with suppress(asyncio.CancelledError):
-                await confirming
+            await asyncio.gather(confirming, return_exceptions=True)
 
-    async def _take(self, envelope: mailbox_pb2.StoredEnvelope) -> list[Message]:
+    async def finish(self) -> None:
+        """Wait for what received messages have set off in the background."""
+        await asyncio.gather(*self._errands)
+
+    async def close(self) -> None:
+        """Stop it."""
+        for errand in self._errands:
+            errand.cancel()
+        await asyncio.gather(*self._errands, return_exceptions=True)
+
+    def _take(self, envelope: mailbox_pb2.StoredEnvelope) -> list[Message]:
         """Deal with one envelope: after this its content is on disk, and it may be confirmed."""
         if self._profile.store.dealt_with(envelope.envelope_id):
             self._wake.set()
@@ -102,11 +119,14 @@ class Receiver:
             self._profile.store.deal_with(envelope.envelope_id, envelope.slot, self._now_ms() + ENVELOPE_MEMORY_MS)
             self._profile.save()
         self._wake.set()
-        await self._mend(broken, opened)
+        if broken is not None or (opened is not None and opened.initial):
+            errand = asyncio.create_task(self._mend(broken))
+            self._errands.add(errand)
+            errand.add_done_callback(self._errands.discard)
         return messages
 
     def _shown(self, opened: Opened) -> list[Message]:
-        """What the person sees of an opened envelope; False repeats and malformed contents give nothing."""
+        """What the person sees of an opened envelope; repeats and malformed contents give nothing."""
         try:
             content = content_pb2.Content.FromString(opened.content)
         except DecodeError:
@@ -121,14 +141,14 @@ class Receiver:
             Message(account, opened.sender.slot, content.message_id, shown.text, shown.sent_ms, now_ms, opened.changes)
         ]
 
-    async def _mend(self, broken: Peer | None, opened: Opened | None) -> None:
-        """A session that broke begins anew by itself; prekeys that were used are replaced."""
+    async def _mend(self, broken: Peer | None) -> None:
+        """A session that broke begins anew by itself; a prekey that was used is replaced. Nobody waits for either."""
         with suppress(ProtocolError):
-            if broken is not None and self._now_ms() - self._renewed_ms.get(broken, 0) > RENEW_EVERY_MS:
+            if broken is None:
+                await self._publisher.used_one()
+            elif self._now_ms() - self._renewed_ms.get(broken, 0) > RENEW_EVERY_MS:
                 self._renewed_ms[broken] = self._now_ms()
                 await self._sender.renew(broken)
-            if opened is not None and opened.initial:
-                await self._publisher.used_one()
 
     async def _confirm_always(self) -> None:
         """Confirms in the background, so that a message is shown before the swarm has answered."""

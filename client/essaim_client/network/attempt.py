@@ -1,19 +1,23 @@
-"""One attempt of one request over one path: wrap, send to the guard, open what comes back, say whose fault an end was."""
+"""One attempt of one request over one path: wrap, send to the guard, open what comes back, say whose fault it was."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cached_property
 
 from google.protobuf.message import DecodeError
 
-from essaim.network.links import LinkRefusedError, Links
+from essaim.network.call import LinkRefusedError
+from essaim.network.links import Links
 from essaim.onion.v1 import request_pb2
+from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import LAYOUTS, CellClass, Suite
 from essaim.protocol.onion import (
     BadReplyError,
     CellSpec,
     HopError,
+    HopPublic,
     Refusal,
     ReplyKind,
     ReplyOpener,
@@ -32,8 +36,10 @@ SILENCE_SECONDS = 90.0
 """Longer than two heartbeats: a silent stream is a dead path."""
 
 
-class RequestTooLargeError(ValueError):
+class RequestTooLargeError(ProtocolError):
     """The payload fits no cell."""
+
+    reason = "REQUEST_TOO_LARGE"
 
 
 @dataclass(frozen=True)
@@ -46,50 +52,59 @@ class Attempt:
     payload: bytes
     reply_class: CellClass
 
+    @cached_property
+    def cell_class(self) -> CellClass:
+        """Of the request, the same at each hop. Raises RequestTooLargeError."""
+        cell_class = LAYOUTS[self.suite].class_of(len(self.payload))
+        if cell_class is None:
+            raise RequestTooLargeError("the request fits no cell")
+        return cell_class
+
     async def replies(self, links: Links, now_ms: int, random: Randomness) -> AsyncGenerator[bytes, None]:
         """The bodies of the destination's replies, to the last one.
 
         Raises DestinationRefusedError, DestinationLostError or PathFailedError; leaving early cancels the call.
         """
         cell, opener = self._wrap(now_ms, random)
-        async with aclosing(self._opened(links, cell, opener)) as bodies:
-            async for body in bodies:
-                yield body
-
-    def _wrap(self, now_ms: int, random: Randomness) -> tuple[bytes, ReplyOpener]:
-        cell_class = LAYOUTS[self.suite].class_of(len(self.payload))
-        if cell_class is None:
-            raise RequestTooLargeError("the request fits no cell")
-        nodes = (*self.path.hops, self.destination)
-        hops = [node.hop(now_ms) for node in nodes]
-        keyed = [hop for hop in hops if hop is not None]
-        if len(keyed) < len(hops):
-            suspects = tuple(node.node_id for node, hop in zip(nodes, hops, strict=True) if hop is None)
-            raise PathFailedError(Refusal.KEY_UNKNOWN, suspects)
-        return wrap(keyed, self.payload, CellSpec(self.suite, cell_class, self.reply_class), minute_of(now_ms), random)
-
-    async def _opened(self, links: Links, cell: bytes, opener: ReplyOpener) -> AsyncGenerator[bytes, None]:
-        limit = FIRST_REPLY_SECONDS[max(self.reply_class, _class_of(cell))]
+        limit, guard_silent = FIRST_REPLY_SECONDS[max(self.reply_class, self.cell_class)], True
         try:
-            async with await links.call(self.path.guard, cell) as call:
-                replies = aiter(call.replies())
+            async with await links.call(self.path.guard, cell) as call, aclosing(call.replies()) as replies:
                 while not opener.ended:
-                    seq, sealed = await asyncio.wait_for(anext(replies), limit)
-                    limit = SILENCE_SECONDS
+                    async with asyncio.timeout(limit):
+                        seq, sealed = await anext(replies)
+                    limit, guard_silent = SILENCE_SECONDS, False
                     body = self._open(opener, seq, sealed)
                     if body is not None:
                         yield body
         except StopAsyncIteration:
             raise PathFailedError(Refusal.BAD_REPLY, self._behind_guard()) from None  # an end nobody authenticated
         except TimeoutError:
-            raise PathFailedError(Refusal.TIMEOUT, self._behind_guard()) from None
+            raise self._silent(guard_silent) from None
         except LinkRefusedError as error:
             raise self._guard_refused(error.refusal) from None
 
+    def _wrap(self, now_ms: int, random: Randomness) -> tuple[bytes, ReplyOpener]:
+        spec = CellSpec(self.suite, self.cell_class, self.reply_class)
+        hops = [self._keys(node, now_ms) for node in (*self.path.hops, self.destination)]
+        return wrap(hops, self.payload, spec, minute_of(now_ms), random)
+
+    def _keys(self, node: Node, now_ms: int) -> HopPublic:
+        """A node's onion keys by the view; one without any is treated as if it had refused them itself."""
+        hop = node.hop(now_ms)
+        if hop is not None:
+            return hop
+        if node is self.destination:
+            raise DestinationLostError(Refusal.KEY_UNKNOWN)
+        raise PathFailedError(Refusal.KEY_UNKNOWN, (node.node_id,), guard=node is self.path.guard)
+
     def _guard_refused(self, refusal: Refusal) -> PathFailedError:
-        """Only a guard that cannot be reached, or has no room, is passed over: a key or a clock is nobody's fault."""
-        down = refusal in {Refusal.UNREACHABLE, Refusal.TIMEOUT, Refusal.BUSY}
-        return PathFailedError(refusal, (self.path.guard.node_id,) if down else (), guard=down)
+        return PathFailedError(refusal, (self.path.guard.node_id,), guard=True)
+
+    def _silent(self, from_the_first: bool) -> PathFailedError:
+        """A guard answers a call that its path leaves alone by an error cell; no relay watches a stream's silence."""
+        if from_the_first:
+            return self._guard_refused(Refusal.TIMEOUT)
+        return PathFailedError(Refusal.TIMEOUT, self._behind_guard())
 
     def _open(self, opener: ReplyOpener, seq: int, sealed: bytes) -> bytes | None:
         try:
@@ -110,10 +125,6 @@ class Attempt:
         return (self.path.middle.node_id, self.path.exit.node_id)
 
 
-def _class_of(cell: bytes) -> int:
-    return next(each for each in CellClass if each.size == len(cell))
-
-
 def _body_of(payload: bytes) -> bytes:
     try:
         reply = request_pb2.Reply.FromString(payload)
@@ -123,5 +134,3 @@ def _body_of(payload: bytes) -> bytes:
     if refusal is not None:
         raise DestinationRefusedError(refusal)
     return reply.body
-
-

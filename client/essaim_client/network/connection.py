@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Self, cast
 
 from essaim.network.links import Links
@@ -16,7 +16,7 @@ from essaim.protocol.view import Genesis, NetworkView, ViewKeeper
 from essaim.view.v1 import view_pb2
 from essaim_client.network.clock import CorrectedClock
 from essaim_client.network.direct import joined
-from essaim_client.network.failure import DestinationLostError
+from essaim_client.network.failure import DestinationLostError, PathFailedError
 from essaim_client.network.guard import GuardSet, Randomness, draw
 from essaim_client.network.lanes import Lanes
 from essaim_client.network.method import Method
@@ -28,6 +28,7 @@ GET_VIEW = Method(view_pb2.DESCRIPTOR.services_by_name["ViewService"], "GetView"
 VIEW_LANE = b"view"
 REFRESH_MIN_SECONDS = 60
 REFRESH_SPREAD_SECONDS = 60
+FETCH_NODES = 2
 CHUNK_ROOM = 256
 """Left of a reply for the framing of a chunk."""
 
@@ -101,16 +102,25 @@ class Connection:
         return self.lanes.guards.candidates(self.view, now_ms)
 
     async def _fetch(self, epoch: int, serial: int) -> view_pb2.ViewAnswer:
-        """The view since a serial from a random storage node, one attempt on a path of its own."""
-        nodes = self.view.storage()
-        if not nodes:
-            raise DestinationLostError(Refusal.NOT_LISTED)
-        node = nodes[draw(self.random, len(nodes))]
+        """The view since a serial from a random storage node; from a second one when the first does not answer."""
+        nodes = list(self.view.storage())
+        failure: ProtocolError = DestinationLostError(Refusal.NOT_LISTED)
+        for _ in range(min(FETCH_NODES, len(nodes))):
+            node = nodes.pop(draw(self.random, len(nodes)))
+            try:
+                return await self._fetch_from(node.node_id, epoch, serial)
+            except (PathFailedError, DestinationLostError) as error:
+                failure = error
+        raise failure
+
+    async def _fetch_from(self, node_id: bytes, epoch: int, serial: int) -> view_pb2.ViewAnswer:
+        """One attempt, on a path of its own."""
         room = CellClass.LARGE.reply_payload - CHUNK_ROOM
         request = view_pb2.GetViewRequest(epoch=epoch, serial=serial, chunk_bytes=room)
         self.lanes.drop(VIEW_LANE)
-        answers = self.onion.stream(node.node_id, GET_VIEW, request, lane=VIEW_LANE, reply_class=CellClass.LARGE)
-        return joined([cast("view_pb2.GetViewResponse", chunk) async for chunk in answers])
+        answers = self.onion.stream(node_id, GET_VIEW, request, lane=VIEW_LANE, reply_class=CellClass.LARGE)
+        async with aclosing(answers) as chunks:
+            return joined([cast("view_pb2.GetViewResponse", chunk) async for chunk in chunks])
 
     async def _keep_fresh(self) -> None:
         """A new view every one to two minutes, at times that tell nothing of the user."""

@@ -1,4 +1,4 @@
-"""Lanes: which path a request takes. One lane, one path for its ten minutes; different lanes never share one on purpose.
+"""Lanes: which path a request takes. One lane, one path for its ten minutes; two lanes never share one on purpose.
 
 A caller names a lane by what must not be linked with other traffic (a mailbox, one of several readings of it).
 """
@@ -65,8 +65,9 @@ def _has(path: Path, node_ids: tuple[bytes, ...]) -> bool:
 
 
 def _still_listed(path: Path, view: NetworkView) -> bool:
-    """As it was drawn: a relay that started anew (new keys, perhaps another address) needs a new path."""
-    return all(
-        (node := view.nodes.get(hop.node_id)) is not None and node.start_id == hop.start_id and node.address == hop.address
-        for hop in path.hops
-    )
+    """As it was drawn: a relay that leaves, or started anew (new keys, perhaps another address) needs a new path."""
+    return all(_same(hop, view.nodes.get(hop.node_id)) for hop in path.hops)
+
+
+def _same(hop: Node, now: Node | None) -> bool:
+    return now is not None and (now.state, now.start_id, now.address) == (hop.state, hop.start_id, hop.address)

@@ -5,7 +5,7 @@ The guard stays for months, the middle is one of a few *second hops* that stay f
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_network
 from typing import Self
@@ -80,11 +80,16 @@ class SecondHops:
         return json.dumps([asdict(hop) for hop in self._hops]).encode()
 
     def refresh(self, view: NetworkView, guards: Sequence[Node], now_ms: int, random: Randomness) -> None:
-        """Drop the expired and the unlisted, fill up from relays that are not guards where there are others."""
+        """Drop the expired and the unlisted, fill up: from relays that are not guards first."""
         listed = {node.node_id.hex() for node in view.relays()}
         self._hops = [hop for hop in self._hops if hop.expires_ms > now_ms and hop.node_id in listed]
-        taken = {hop.node_id for hop in self._hops} | {guard.node_id.hex() for guard in guards}
-        free = sorted(listed - taken) or sorted(listed - {hop.node_id for hop in self._hops})
+        own_guards = {guard.node_id.hex() for guard in guards}
+        self._fill(listed - own_guards, now_ms, random)
+        # A small network has no others: a guard may be the middle of paths that begin with another one.
+        self._fill(listed & own_guards, now_ms, random)
+
+    def _fill(self, relays: set[str], now_ms: int, random: Randomness) -> None:
+        free = sorted(relays - {hop.node_id for hop in self._hops})
         while len(self._hops) < SECOND_HOPS and free:
             life = SECOND_LIFE_MIN_MS + draw(random, SECOND_LIFE_MAX_MS - SECOND_LIFE_MIN_MS)
             self._hops.append(SecondHop(free.pop(draw(random, len(free))), now_ms + life))
@@ -105,11 +110,11 @@ class PathChoice:
     avoid: Collection[bytes] = ()
 
     def draw(self, now_ms: int, random: Randomness) -> Path:
-        """Raises NoPathError rather than bend a rule."""
+        """Raises NoPathError rather than bend a rule. The guards keep their order, whatever else failed."""
         barred = self._barred()
-        for guard in self._usable(self.guards, [], barred):
-            for middle in self._shuffled(self._usable(self.seconds, [guard], barred), random):
-                exits = self._shuffled(self._usable(self.view.relays(), [guard, middle], barred), random)
+        for guard in self._allowed(self.guards, (), barred):
+            for middle in self._shuffled(self._allowed(self.seconds, (guard,), barred), random):
+                exits = self._shuffled(self._allowed(self.view.relays(), (guard, middle), barred), random)
                 if exits:
                     return Path(guard, middle, exits[0], now_ms + PATH_LIFE_MS)
         raise NoPathError("the network's rules allow no path of three relays")
@@ -118,14 +123,13 @@ class PathChoice:
         swarm = self.view.swarm_of_node(self.destination.node_id)
         return {node.node_id for node in swarm.members} if swarm else {self.destination.node_id}
 
-    def _usable(self, nodes: Sequence[Node], chosen: Sequence[Node], barred: set[bytes]) -> list[Node]:
-        others = [*chosen, self.destination]
-        allowed = [
+    def _allowed(self, nodes: Iterable[Node], chosen: Sequence[Node], barred: set[bytes]) -> list[Node]:
+        others = (*chosen, self.destination)
+        return [
             node
             for node in nodes
             if node.node_id not in barred and all(may_share_path(self.view, node, other) for other in others)
         ]
-        return sorted(allowed, key=lambda node: node.node_id in self.avoid)
 
     def _shuffled(self, nodes: list[Node], random: Randomness) -> list[Node]:
         drawn = sorted(nodes, key=lambda _: random(8))

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, cast
 
+from google.protobuf.message import DecodeError
+
 from essaim.network.peer import Peer
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.view import NetworkView, ViewKeeper, ViewRefusedError
+from essaim.protocol.view import ForkError, NetworkView, ViewKeeper, ViewRefusedError
 from essaim.view.v1 import view_pb2
 from essaim_client.network.clock import ANSWERS_NEEDED, CorrectedClock
 from essaim_client.network.direct import DirectAnswer, NoAnswerError, ask
@@ -78,7 +80,20 @@ class ViewSync:
             await self._direct(self._seeds)
         await self._direct(self.guards())
         if not self._usable():
-            raise NoViewError("no seed and no guard gave a view with usable keys")
+            raise self._nothing_usable()
+
+    async def usable(self) -> NetworkView:
+        """The current view; after a long sleep a new one. Raises NoViewError rather than use an expired one."""
+        if not self._usable() and asyncio.current_task() is not self._refreshing:
+            await self.refresh()
+        if not self._usable():
+            raise self._nothing_usable()
+        return self.current
+
+    def _nothing_usable(self) -> NoViewError:
+        if self.refused is not None:
+            return NoViewError(f"no seed and no guard gave a usable view; one was refused: {self.refused.reason}")
+        return NoViewError("no seed and no guard gave a view that is valid now: check the network and the clock")
 
     def _usable(self) -> bool:
         view, now_ms = self._keeper.current, self._clock.now_ms()
@@ -86,22 +101,26 @@ class ViewSync:
             return False
         return sum(node.hop(now_ms) is not None for node in view.relays()) >= USABLE_RELAYS
 
-    async def refresh(self) -> None:
-        """The newest view; many callers at once share one fetch. Never raises: what is held stays in use."""
+    async def refresh(self, *, direct: bool = False) -> None:
+        """The newest view, through the onion unless `direct`; many callers at once share one fetch.
+
+        Never raises: what is held stays in use.
+        """
         if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._refresh())
+            self._refreshing = asyncio.create_task(self._refresh(direct))
         await asyncio.shield(self._refreshing)
 
-    async def _refresh(self) -> None:
-        if self._usable() and self.through_onion is not None and await self._onion(self.through_onion):
+    async def _refresh(self, direct: bool) -> None:
+        if not direct and self._usable() and self.through_onion is not None and await self._onion(self.through_onion):
             return
         await self._direct(self.guards())
         if not self._usable():
             await self._direct(self._seeds)
 
     async def _onion(self, fetch: Fetch) -> bool:
+        asked = self._held()
         try:
-            self._take(await fetch(*self._held()))
+            self._take(await fetch(*asked), asked)
         except ProtocolError:
             return False
         return True
@@ -116,28 +135,41 @@ class ViewSync:
         answers = [each for each in await asyncio.gather(*asked, return_exceptions=True) if not _failed(each)]
         told = [cast("DirectAnswer", each) for each in answers]
         self._clock.learn([each.offset_ms for each in told])
-        for each in told:
-            self._take(each.answer)
+        # The newest first: what an older answer would change, it has changed already.
+        for each in sorted(told, key=lambda each: position_of(each.answer), reverse=True):
+            self._take(each.answer, (epoch, serial))
 
     def _held(self) -> tuple[int, int]:
         view = self._keeper.current
         return (view.epoch, view.serial) if view is not None else (0, 0)
 
-    def _take(self, answer: view_pb2.ViewAnswer) -> None:
+    def _take(self, answer: view_pb2.ViewAnswer, asked: tuple[int, int]) -> None:
+        """Accept an answer to a question that was asked at the position `asked`."""
         before = self._held()
         try:
             view = self._keeper.accept(answer, self._clock.now_ms())
         except ViewRefusedError as error:
-            self.refused = error
+            # An answer that another one has overtaken does not fit any more, and harms nobody; a fork always tells.
+            if before == asked or isinstance(error, ForkError):
+                self.refused = error
             return
         self._clock.never_below(view.valid_from_ms)
         if self._held() != before:
             self._state.put("view", self._keeper.export())
 
 
+def position_of(answer: view_pb2.ViewAnswer) -> tuple[int, int]:
+    """The (epoch, serial) that an answer claims, not verified; zeros where it says none."""
+    kind = answer.WhichOneof("answer")
+    signed = answer.whole.header if kind == "whole" else answer.diff.latest
+    try:
+        header = view_pb2.Header.FromString(signed.header)
+    except DecodeError:
+        return 0, 0
+    return header.epoch, header.serial
+
+
 def _failed(answer: object) -> bool:
     if isinstance(answer, BaseException) and not isinstance(answer, NoAnswerError):
         raise answer
     return isinstance(answer, NoAnswerError)
-
-

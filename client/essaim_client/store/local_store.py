@@ -22,6 +22,12 @@ class StoreRefusedError(ProtocolError):
     reason = "STORE_REFUSED"
 
 
+class StoreBusyError(ProtocolError):
+    """Another process has the store open."""
+
+    reason = "STORE_BUSY"
+
+
 @dataclass(frozen=True)
 class Shown:
     """A message as the person sees it; times are unix milliseconds, `account` the other side's identity key."""
@@ -46,34 +52,38 @@ class Waiting:
 
 
 class LocalStore:
-    """Used by one event loop; calls are short and synchronous."""
+    """Used by one event loop of one process; calls are short and synchronous."""
 
     def __init__(self, path: Path, key: bytes) -> None:
         self._db = apsw.Connection(str(path))
         try:
-            self._db.pragma("cipher", "chacha20")
-            self._db.pragma("hexkey", key.hex())
-            self._db.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        except apsw.NotADBError:
+            self._open(key)
+            self._migrate()
+        except BaseException as error:
             self._db.close()
-            raise StoreRefusedError("the store does not open with this key") from None
+            if isinstance(error, apsw.NotADBError):
+                raise StoreRefusedError("the store does not open with this key") from None
+            if isinstance(error, apsw.BusyError):
+                raise StoreBusyError("another program is using this account on this device") from None
+            raise
+
+    def _open(self, key: bytes) -> None:
+        self._db.pragma("cipher", "chacha20")
+        self._db.pragma("hexkey", key.hex())
+        # Held from the first read to the end: two processes would each overwrite the other's sessions.
+        self._db.pragma("locking_mode", "exclusive")
         for name, value in (("journal_mode", "wal"), ("synchronous", "full"), ("secure_delete", 1)):
             self._db.pragma(name, value)
-        self._db.set_busy_timeout(5_000)
-        self._migrate()
+        self._db.execute("SELECT count(*) FROM sqlite_master").fetchall()
 
     def _migrate(self) -> None:
-        steps = sorted(
-            (entry for entry in resources.files(__package__).joinpath("migrations").iterdir() if entry.name.endswith(".sql")),
-            key=lambda entry: entry.name,
-        )
+        steps = _migrations()
         version = int(self._db.pragma("user_version") or 0)
         if version > len(steps):
-            self._db.close()
             raise StoreRefusedError("the store was made by a newer version of Essaim")
         for number, step in enumerate(steps[version:], version + 1):
             with self._db:
-                self._db.execute(step.read_text())
+                self._db.execute(step)
                 self._db.pragma("user_version", number)
 
     def close(self) -> None:
@@ -102,7 +112,7 @@ class LocalStore:
     # The device
 
     def device_records(self) -> dict[bytes, bytes]:
-        return dict(self._db.execute("SELECT name, value FROM device").fetchall())
+        return dict(self._db.execute("SELECT name, value FROM device").fetchall())  # type: ignore[arg-type]  # two columns
 
     def change_device(self, changes: Mapping[bytes, bytes | None]) -> None:
         for name, value in changes.items():
@@ -132,9 +142,8 @@ class LocalStore:
 
     def enqueue(self, policy: bytes, slot: bytes, expires_ms: int, data: bytes) -> int:
         """Keep a sealed envelope until it is acknowledged; its number."""
-        self._db.execute(
-            "INSERT INTO outgoing (policy, slot, expires_ms, data) VALUES (?, ?, ?, ?)", (policy, slot, expires_ms, data)
-        )
+        sql = "INSERT INTO outgoing (policy, slot, expires_ms, data) VALUES (?, ?, ?, ?)"
+        self._db.execute(sql, (policy, slot, expires_ms, data))
         return self._db.last_insert_rowid()
 
     def waiting(self) -> list[Waiting]:
@@ -153,7 +162,8 @@ class LocalStore:
         self._db.execute("INSERT OR IGNORE INTO envelope VALUES (?, ?, ?, 0)", (envelope_id, slot, until_ms))
 
     def unconfirmed(self, limit: int) -> list[bytes]:
-        return [row[0] for row in self._db.execute("SELECT envelope_id FROM envelope WHERE NOT confirmed LIMIT ?", (limit,))]
+        rows = self._db.execute("SELECT envelope_id FROM envelope WHERE NOT confirmed ORDER BY rowid LIMIT ?", (limit,))
+        return [envelope_id for (envelope_id,) in rows]
 
     def confirmed(self, ids: list[bytes]) -> None:
         self._db.executemany("UPDATE envelope SET confirmed = 1 WHERE envelope_id = ?", [(each,) for each in ids])
@@ -165,3 +175,9 @@ class LocalStore:
     def _value(self, sql: str, key: str | bytes) -> bytes | None:
         row = self._db.execute(sql, (key,)).fetchone()
         return None if row is None else row[0]
+
+
+def _migrations() -> list[str]:
+    """The numbered SQL steps, in order."""
+    steps = list(resources.files(__package__).joinpath("migrations").iterdir())
+    return [step.read_text() for step in sorted(steps, key=lambda step: step.name) if step.name.endswith(".sql")]
