@@ -41,7 +41,7 @@ from essaim_storage.events import (
 from essaim_storage.message import Message
 from essaim_storage.node import StorageNode
 from essaim_storage.refusal import DiskFullError
-from essaim_storage.sqlite_store import SqliteStore
+from essaim_storage.sqlite_store import DatabaseError, SqliteStore
 
 Answer = Stored | Removed | Retrieved | Published | Claimed
 SCRUB_RECORDS = 64
@@ -120,6 +120,9 @@ class Executor:
             while self._events:
                 for effect in self._node.handle(self._events.popleft(), self._now_ms()):
                     self._do(effect)
+        except DatabaseError as error:
+            self._fail(error)
+            raise
         finally:
             self._handling = False
 
@@ -191,10 +194,13 @@ class Executor:
         except DiskFullError:
             self.tell(CommitRefused(batch))
         except Exception as error:  # noqa: BLE001 - whatever it is, this process may not believe its disk any more
-            if not self._failed.done():
-                self._failed.set_exception(error)
+            self._fail(error)
         else:
             self.tell(Committed(batch))
+
+    def _fail(self, error: Exception) -> None:
+        if not self._failed.done():
+            self._failed.set_exception(error)
 
     def _write(self, changes: tuple[Change, ...]) -> None:
         begin = time.perf_counter()

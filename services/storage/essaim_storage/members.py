@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from essaim.network.links import Links
 from essaim.network.peer import Peer
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.view import NetworkView
 from essaim_storage import metrics
 from essaim_storage.events import Event, LinkDown, LinkUp, PeerMessage, ViewChanged
 from essaim_storage.message import Message
@@ -35,6 +36,19 @@ class Neighbours:
     """Whether this node itself is a member."""
     owns: Callable[[bytes], bool] = _owns_nothing
     """Whether a mailbox id lives in this swarm."""
+
+
+def neighbours_of(view: NetworkView, own_id: bytes) -> Neighbours:
+    """What a signed view says of a node's swarm; nobody, if it is in none."""
+    swarm = view.swarm_of_node(own_id)
+    if swarm is None:
+        return Neighbours(view.serial)
+    peers = {each.node_id: each for each in swarm.members if each.node_id != own_id}
+
+    def owns(mailbox_id: bytes) -> bool:
+        return view.swarm_of(mailbox_id).swarm_id == swarm.swarm_id
+
+    return Neighbours(view.serial, peers, listed=True, owns=owns)
 
 
 class Members:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import apsw
+
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import Record, Tombstone
 from essaim.runtime.database import migrations, open_database
@@ -17,6 +19,9 @@ from essaim_storage import incarnation
 from essaim_storage.row import COLUMNS, BadRowError, Head, checksum, record_of
 from essaim_storage.sqlite_writer import SqliteWriter
 from essaim_storage.store import Entry, Fingerprint, Newest, PrekeyBatch
+
+DatabaseError = apsw.Error
+"""What reading raises when the file itself is broken: no answer of it may be believed any more."""
 
 _JOINED = "record JOIN mailbox ON mailbox.id = record.mailbox"
 _HEAD = f"SELECT {COLUMNS} FROM {_JOINED}"

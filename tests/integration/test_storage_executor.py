@@ -1,0 +1,77 @@
+"""What the shell does when its disk fails, and what a client sees when it goes away."""
+
+import asyncio
+from pathlib import Path
+
+import apsw
+import pytest
+
+from essaim.protocol.keys import SigningKey
+from essaim.runtime.clock import SystemClock
+from essaim.testing.mailbox import MailboxOwner
+from essaim_storage.assembly import DATABASE_FILE
+from essaim_storage.events import StoreAsked, ViewChanged
+from essaim_storage.executor import Executor
+from essaim_storage.node import StorageNode
+from essaim_storage.sqlite_store import SqliteStore
+
+OWN = SigningKey(bytes([9]) * 32).public.raw
+CLOCK = SystemClock()
+
+
+class BreakingFile(apsw.VFSFile):
+    broken = False
+
+    def __init__(self, name: str | apsw.URIFilename, flags: list[int]) -> None:
+        super().__init__("", name, flags)
+
+    def xSync(self, flags: int) -> None:
+        if BreakingFile.broken:
+            raise apsw.IOError
+        super().xSync(flags)
+
+
+class BreakingVfs(apsw.VFS):
+    def __init__(self) -> None:
+        super().__init__("breaking", "")
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        return super().xOpen(name, flags) if name is None else BreakingFile(name, flags)
+
+
+def record(owner: MailboxOwner):
+    from essaim.protocol.mailbox.envelope import envelope_id
+    from essaim.protocol.mailbox.record import EnvelopeRecord
+
+    new = owner.letter(CLOCK.now_ms())
+    of_id = envelope_id(owner.inbox.mailbox_id, new.slot, new.expires_ms, new.data)
+    return EnvelopeRecord(owner.inbox, of_id, new.slot, new.expires_ms, new.data)
+
+
+@pytest.fixture
+def disk(tmp_path: Path):
+    vfs = BreakingVfs()
+    BreakingFile.broken = False
+    yield SqliteStore(tmp_path / DATABASE_FILE, vfs="breaking")
+    vfs.unregister()
+
+
+async def test_failed_fsync_ends_the_process_and_acknowledges_nothing(disk: SqliteStore) -> None:
+    executor = Executor(StorageNode(OWN, disk, bytes), disk, lambda *_: None, CLOCK.now_ms)
+    executor.start()
+    executor.tell(ViewChanged(1, frozenset([OWN]), lambda _: True))
+    life = asyncio.ensure_future(executor.run())
+    owner = MailboxOwner()
+    await executor.ask(lambda request: StoreAsked(request, (record(owner),)))
+    assert not life.done()
+
+    BreakingFile.broken = True
+    asked = asyncio.ensure_future(executor.ask(lambda request: StoreAsked(request, (record(owner),))))
+
+    with pytest.raises(apsw.IOError):
+        await life
+    assert not asked.done()
+    asked.cancel()
+    await asyncio.wait([asked])
+    BreakingFile.broken = False
+    await executor.close()

@@ -1,0 +1,76 @@
+"""What members say to each other survives the wire, and foreign bytes are a reason, never a crash."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.keys import SigningKey
+from essaim.protocol.mailbox.authorization import Authorization, Method
+from essaim.protocol.mailbox.policy import Policy
+from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
+from essaim.storage.v1 import replica_pb2
+from essaim_storage.message import Ack, Digest, Fetch, Hello, Records, Refusal, Write
+from essaim_storage.wire import decode_message, encode_message
+
+A, B = (SigningKey(bytes([n]) * 32).public for n in (1, 2))
+PUBLIC, PRIVATE = Policy.public_inbox(A), Policy.private_inbox(A, B)
+SIGNED = Authorization(1_800_000_000_000, bytes(16), bytes(64), bytes(137))
+OPEN = EnvelopeRecord(PUBLIC, b"i" * 32, b"\0", 1_800_000_000_001, b"d" * 4096)
+CLOSED = EnvelopeRecord(PRIVATE, b"j" * 32, b"\1", 1_800_000_000_001, b"e" * 4096, 0, SIGNED)
+REMOVAL = Tombstone(PRIVATE, Method.DELETE, b"", (b"i" * 32, b"j" * 32), SIGNED)
+MESSAGES = (
+    Hello(b"n" * 16, True, False),
+    Write(7, (OPEN, CLOSED, REMOVAL), late=True),
+    Ack(7, (Refusal(1, "DISK_FULL"),)),
+    Fetch(9, (b"i" * 32,)),
+    Records(9, (REMOVAL, OPEN)),
+    Digest(3, bytes(32), b"\xff" * 32, 2, b"f" * 32, (b"i" * 32, b"j" * 32), reply_wanted=True),
+)
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda each: type(each).__name__)
+def test_message_survives_the_wire(message) -> None:
+    data = encode_message(message, 5)
+    assert decode_message(data) == message
+    assert replica_pb2.ReplicaMessage.FromString(data).view_serial == 5
+
+
+def proto_of(record: EnvelopeRecord | Tombstone) -> replica_pb2.ReplicaMessage:
+    return replica_pb2.ReplicaMessage.FromString(encode_message(Records(1, (record,)), 1))
+
+
+def reason(proto: replica_pb2.ReplicaMessage) -> str:
+    with pytest.raises(ProtocolError) as caught:
+        decode_message(proto.SerializeToString())
+    return caught.value.reason
+
+
+def test_malformed_message_has_its_reason() -> None:
+    assert reason(replica_pb2.ReplicaMessage()) == "MALFORMED"
+    bare = proto_of(OPEN)
+    bare.records.records[0].ClearField("envelope")
+    assert reason(bare) == "MALFORMED"
+    elsewhere = proto_of(OPEN)
+    elsewhere.records.records[0].mailbox_id = bytes(32)
+    assert reason(elsewhere) == "POLICY_MISMATCH"
+    method = proto_of(REMOVAL)
+    method.records.records[0].tombstone.method = "Store"
+    assert reason(method) == "METHOD_REFUSED"
+    unsigned = proto_of(REMOVAL)
+    unsigned.records.records[0].tombstone.signature = b""
+    assert reason(unsigned) == "NOT_AUTHORIZED"
+
+
+@given(st.integers(0, 1 << 32))
+def test_message_fuzz_is_read_or_refused(seed: int) -> None:
+    rng = random.Random(seed)
+    data = bytearray(encode_message(rng.choice(MESSAGES), 1))
+    for _ in range(rng.randint(1, 4)):
+        data[rng.randrange(min(len(data), 400))] = rng.randrange(256)
+    try:
+        decode_message(bytes(data[: rng.randint(0, len(data))]))
+    except ProtocolError as error:
+        assert error.reason.isupper()
