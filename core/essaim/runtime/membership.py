@@ -1,0 +1,233 @@
+"""A node's membership: registers this start, renews its keys and uptime, follows the views, leaves on drain.
+
+A start has fresh onion keys and a start id of its own. The node is ready once a signed view names this start with its
+address and keys; until then it serves whoever already has a link, and nothing else is promised.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from functools import partial
+from typing import Any
+
+from essaim.discovery.v1 import discovery_pb2
+from essaim.protocol.geometry import Suite
+from essaim.protocol.onion import ALL_SUITES, KeyKind, Keyring, PeriodKey
+from essaim.protocol.view import Descriptor, Genesis, NetworkView, NodeState, Role, ViewRefusedError
+from essaim.protocol.view.key_record import records_of
+from essaim.protocol.view.parameters import X25519_BATCH_AT
+from essaim.runtime import logs
+from essaim.runtime.discovery_client import DiscoveryClient, DiscoveryLostError, TransactionRefusedError
+from essaim.runtime.logs import LogLevel
+from essaim.runtime.refusal import StartError
+from essaim.runtime.settings import NodeSettings
+from essaim.runtime.standing import Standing
+from essaim.runtime.start import Start
+from essaim.runtime.view_holder import ViewHolder
+from essaim.view.v1 import view_pb2
+
+START_ID_SIZE = 16
+BACKOFF_FIRST_SECONDS = 0.1
+BACKOFF_MOST_SECONDS = 2.0
+PUBLISH_AT = {KeyKind.X25519: X25519_BATCH_AT, KeyKind.MLKEM: 0}
+"""New keys are published when no more than so many published periods lie ahead: X25519 in batches."""
+
+
+class MembershipEvent(logs.Event):
+    """What membership has to say."""
+
+    REGISTERED = "registered"
+    DISCOVERY_LOST = "discovery_lost"
+    TRANSACTION_REFUSED = "transaction_refused"
+    VIEW_REFUSED = "view_refused"
+    KEYS_PUBLISHED = "keys_published"
+    LEAVE_NOT_TOLD = "leave_not_told"
+
+
+class Membership:
+    """`background` are tasks of the process, `join` and `leave` its hooks (essaim.runtime.start.Service)."""
+
+    def __init__(self, start: Start[NodeSettings], genesis: Genesis, role: Role) -> None:
+        settings = start.settings
+        if settings.discovery is None:
+            raise StartError("--discovery is missing: name discovery's ip:port.")
+        self._start = start
+        self._genesis = genesis
+        self._role = role
+        self._start_id = start.random(START_ID_SIZE)
+        self._published: dict[KeyKind, int] = {}
+        self._now_ms = start.clock.now_ms
+        self._leaving = False
+        self._was_named = False
+        self.holder = ViewHolder(genesis, settings.data_dir)
+        self.keyring = Keyring(genesis.parameters.key_periods, start.random)
+        self.keyring.advance(self._now_ms())
+        self._discovery = DiscoveryClient(
+            settings.discovery,
+            genesis.discovery_certificates,
+            genesis.network_id,
+            start.identity.signing,
+            self._now_ms,
+        )
+
+    @property
+    def standing(self) -> Standing:
+        """The current view, seen through what links and cells need of it."""
+        return Standing(self._start.identity.node_id, self._now_ms, self._listed, self._serial, self._suites)
+
+    def _listed(self, node_id: bytes) -> bool:
+        return self.holder.current is not None and node_id in self.holder.current.nodes
+
+    def _serial(self) -> int:
+        return self.holder.current.serial if self.holder.current is not None else 0
+
+    def _suites(self) -> Collection[Suite]:
+        return self.holder.current.parameters.suites if self.holder.current is not None else ALL_SUITES
+
+    @property
+    def background(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        """Coroutine functions that run as long as the node does."""
+        return (self._follow, self._renew_keys, self._prove_uptime)
+
+    # Joining and leaving
+
+    async def open(self) -> None:
+        """Before anything else: the channel to discovery."""
+        await self._discovery.__aenter__()
+
+    async def close(self) -> None:
+        await self._discovery.__aexit__(None, None, None)
+
+    async def join(self) -> None:
+        """Returns once a signed view names this start's address and keys."""
+        await self._persist(self._register)
+        view = await self.holder.wait_for(self._names_this_start)
+        logs.write(MembershipEvent.REGISTERED, epoch=view.epoch, serial=view.serial)
+
+    async def leave(self) -> None:
+        """No new work: the next view says so."""
+        self._leaving = True
+        await self._tell(discovery_pb2.Transaction(leave=discovery_pb2.Leave()))
+
+    def _names_this_start(self, view: NetworkView) -> bool:
+        node = view.nodes.get(self._start.identity.node_id)
+        if node is None or node.start_id != self._start_id or node.state != NodeState.ACTIVE:
+            return False
+        return node.address == str(self._start.address) and node.hop(self._now_ms()) is not None
+
+    async def _register(self) -> None:
+        settings, signing = self._start.settings, self._start.identity.signing
+        descriptor = Descriptor(
+            network_id=self._genesis.network_id,
+            node_id=self._start.identity.node_id,
+            role=self._role,
+            address=str(self._start.address),
+            certificates=(self._start.identity.certificate.der,),
+            operator_id=bytes.fromhex(settings.operator_id),
+            region=settings.region,
+            start_id=self._start_id,
+            sequence=self._now_ms(),
+            issued_ms=self._now_ms(),
+        )
+        keys = self.keyring.published
+        register = discovery_pb2.Register(descriptor=descriptor.sign(signing), keys=self._records(keys))
+        await self._discovery.submit(discovery_pb2.Transaction(register=register))
+        self._note_published(keys)
+
+    # What discovery is told from time to time
+
+    async def _renew_keys(self) -> None:
+        while True:
+            await asyncio.sleep(max(0.01, (self.keyring.next_change_ms(self._now_ms()) - self._now_ms()) / 1000))
+            self.keyring.advance(self._now_ms())
+            due = self._due()
+            if due:
+                await self._persist(partial(self._publish, due))
+
+    def _due(self) -> tuple[PeriodKey, ...]:
+        """Keys to publish now: those not yet published of a kind that runs short."""
+        now_ms, periods = self._now_ms(), self._genesis.parameters.key_periods
+        short = {
+            kind for kind, last in self._published.items() if last - periods.current(kind, now_ms) <= PUBLISH_AT[kind]
+        }
+        return tuple(
+            key for key in self.keyring.published if key.kind in short and key.period > self._published[key.kind]
+        )
+
+    async def _publish(self, keys: tuple[PeriodKey, ...]) -> None:
+        records = discovery_pb2.PublishKeys(keys=self._records(keys))
+        await self._discovery.submit(discovery_pb2.Transaction(publish_keys=records))
+        self._note_published(keys)
+        logs.write(MembershipEvent.KEYS_PUBLISHED, LogLevel.DEBUG, count=len(keys))
+
+    async def _prove_uptime(self) -> None:
+        while True:
+            await asyncio.sleep(self._genesis.parameters.uptime_seconds)
+            if not self._leaving:
+                await self._tell(
+                    discovery_pb2.Transaction(prove_uptime=discovery_pb2.ProveUptime(start_id=self._start_id))
+                )
+
+    def _records(self, keys: Iterable[PeriodKey]) -> list[view_pb2.SignedKeyRecord]:
+        signing = self._start.identity.signing
+        return [each.sign(signing) for each in records_of(self._start.identity.node_id, self._start_id, keys)]
+
+    def _note_published(self, keys: Iterable[PeriodKey]) -> None:
+        for key in keys:
+            self._published[key.kind] = max(key.period, self._published.get(key.kind, 0))
+
+    async def _tell(self, transaction: discovery_pb2.Transaction) -> None:
+        """Once; a loss is noted, the next occasion comes."""
+        try:
+            await self._discovery.submit(transaction)
+        except DiscoveryLostError:
+            logs.write(MembershipEvent.DISCOVERY_LOST, LogLevel.WARNING)
+        except TransactionRefusedError:
+            logs.write(MembershipEvent.TRANSACTION_REFUSED, LogLevel.WARNING)
+
+    async def _persist(self, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Until discovery has it; waits a little longer each time, with jitter."""
+        number = 0
+        while True:
+            try:
+                return await attempt()
+            except DiscoveryLostError:
+                logs.write(MembershipEvent.DISCOVERY_LOST, LogLevel.WARNING, attempt=number)
+            except TransactionRefusedError:
+                logs.write(MembershipEvent.TRANSACTION_REFUSED, LogLevel.ERROR, attempt=number)
+            await asyncio.sleep(_backoff(number))
+            number += 1
+
+    # The views
+
+    async def _follow(self) -> None:
+        """Every view as it is signed; after a break from what is held. A node that was dropped registers again."""
+        number = 0
+        while True:
+            held = self.holder.current
+            epoch, serial = (held.epoch, held.serial) if held is not None else (0, 0)
+            try:
+                async for answer in self._discovery.follow(epoch, serial):
+                    await self.holder.take(answer, self._now_ms())
+                    number = 0
+                    await self._return_if_dropped()
+            except DiscoveryLostError:
+                logs.write(MembershipEvent.DISCOVERY_LOST, LogLevel.DEBUG, attempt=number)
+            except ViewRefusedError as error:
+                logs.write(MembershipEvent.VIEW_REFUSED, LogLevel.ERROR, error=type(error))
+            await asyncio.sleep(_backoff(number))
+            number += 1
+
+    async def _return_if_dropped(self) -> None:
+        view = self.holder.current
+        node = view.nodes.get(self._start.identity.node_id) if view is not None else None
+        named = node is not None and node.start_id == self._start_id
+        if self._was_named and not named and not self._leaving:
+            await self._persist(self._register)
+        self._was_named = named
+
+
+def _backoff(number: int) -> float:
+    """Seconds before attempt `number` + 1: doubled, capped, with jitter so that a network does not return at once."""
+    most = min(BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * 2**number)
+    return random.uniform(most / 2, most)
