@@ -24,7 +24,7 @@ protos: setup ## generate the Python stubs from protos/ into core/essaim/<area>/
 	@$(PYTHON) tools/generate_protos.py --stamp build/protos.digest
 
 demo: protos ## start a testnet on this machine and run the main job (ARGS=--json)
-	@$(PYTHON) tools/demo.py $(ARGS)
+	@PYTHONPATH=tools $(PYTHON) -m demo $(ARGS)
 
 test: protos ## every test that needs Python and a shell only (ARGS="-k name")
 	@$(PYTHON) -m pytest $(SUITES) $(ARGS)
