@@ -1,0 +1,301 @@
+"""The link shell over real TLS: messages, budgets, draining, breaking, dialling again."""
+
+import asyncio
+import os
+
+import pytest
+from grpc.aio import AioRpcError
+
+from essaim.network.acceptor import Acceptance, LinkAcceptor
+from essaim.network.call import LinkRefusedError
+from essaim.network.links import Links
+from essaim.network.raw import decode, encode, link_stream
+from essaim.network.settings import LinkSettings
+from essaim.network.tls import dial_peer
+from essaim.protocol.geometry import CELL_SIZES
+from essaim.protocol.keys import SigningKey
+from essaim.protocol.link.frame import MAX_MESSAGE, MESSAGE_CLASS, Cancel, Challenge, End, Grant, cell_head, frames_of
+from essaim.protocol.link.hello import answer
+from essaim.protocol.onion import Refusal
+from essaim.protocol.status import read_trailers
+from essaim.testing.clock import FakeClock
+from essaim.testing.node import LooseNode, LoosePeer
+
+SETTINGS = LinkSettings(client_calls=3, node_calls=5, backoff_first_seconds=0.0)
+
+
+def cell_of(reply_class=0):
+    return bytes((1, 2, 0, reply_class)) + os.urandom(CELL_SIZES[0] - 4)
+
+
+class Heard:
+    """A queue of what came, in order."""
+
+    def __init__(self):
+        self._queue = asyncio.Queue()
+
+    def __call__(self, *event):
+        self._queue.put_nowait(event)
+
+    async def next(self):
+        return await self._queue.get()
+
+
+class Accepting:
+    """A node that answers a call when told to."""
+
+    def __init__(self, settings=SETTINGS, signing=None):
+        self.node = LooseNode(FakeClock().now_ms, signing=signing or SigningKey(os.urandom(32)))
+        self.calls, self.messages, self.peers = Heard(), Heard(), Heard()
+        node = self.node
+        acceptance = Acceptance(
+            node.node_id, node.listed, lambda: 7, node.now_ms, self.calls, self.messages, self.peers
+        )
+        self.acceptor = LinkAcceptor(acceptance, settings)
+
+    async def __aenter__(self):
+        await self.node.start(self.acceptor.add_to)
+        return self
+
+    async def __aexit__(self, *error):
+        await self.node.stop()
+
+    async def call(self):
+        return (await self.calls.next())[0]
+
+
+@pytest.fixture
+async def accepting():
+    async with Accepting() as made:
+        yield made
+
+
+@pytest.fixture
+async def client():
+    async with Links(None, SETTINGS) as made:
+        yield made
+
+
+@pytest.fixture
+async def dialling():
+    node = LooseNode(FakeClock().now_ms)
+    up = Heard()
+    async with Links(node.identity, SETTINGS, up) as links:
+        yield node, links, up
+
+
+async def replies_of(call):
+    return [(seq, cell) async for seq, cell in call.replies()]
+
+
+async def test_call_is_answered_in_order(accepting, client):
+    cells = [os.urandom(CELL_SIZES[0]) for _ in range(20)]
+    async with await client.call(accepting.node.peer, cell_of()) as call:
+        incoming = await accepting.call()
+        sent_at_once = [incoming.reply(seq, cell) for seq, cell in enumerate(cells)]
+        incoming.end()
+        assert sent_at_once == [True] * 4 + [False] * 16
+        assert await replies_of(call) == list(enumerate(cells))
+
+
+async def test_call_of_a_client_names_nobody_and_of_a_node_its_id(accepting, client, dialling):
+    node, links, _ = dialling
+    await client.call(accepting.node.peer, cell_of())
+    assert (await accepting.call()).peer is None
+    await links.call(accepting.node.peer, cell_of())
+    assert (await accepting.call()).peer == node.node_id
+
+
+async def test_refusal_reaches_the_caller(accepting, client):
+    call = await client.call(accepting.node.peer, cell_of())
+    (await accepting.call()).refuse(Refusal.STALE, 77)
+    with pytest.raises(LinkRefusedError) as caught:
+        await replies_of(call)
+    assert (caught.value.refusal, caught.value.time_ms) == (Refusal.STALE, 77)
+
+
+async def test_cancel_reaches_the_answerer(accepting, client):
+    class Listener:
+        cancelled = asyncio.Event()
+
+        def on_handed(self, cells):
+            raise AssertionError
+
+        def on_cancelled(self):
+            self.cancelled.set()
+
+    async with await client.call(accepting.node.peer, cell_of()):
+        incoming = await accepting.call()
+        incoming.listener = Listener()
+    await Listener.cancelled.wait()
+    assert incoming.reply(0, cell_of())  # goes nowhere, and breaks nothing
+
+
+async def test_calls_beyond_the_budget_are_refused_and_room_comes_back(accepting, client):
+    calls = [await client.call(accepting.node.peer, cell_of()) for _ in range(4)]
+    incoming = [await accepting.call() for _ in range(3)]
+    with pytest.raises(LinkRefusedError) as caught:
+        await replies_of(calls[3])
+    assert caught.value.refusal == Refusal.BUSY
+    incoming[0].end()
+    assert await replies_of(calls[0]) == []
+    await client.call(accepting.node.peer, cell_of())
+    await accepting.call()
+
+
+async def test_blocked_replies_fill_the_budget():
+    async with Accepting(LinkSettings(client_bytes=2 * CELL_SIZES[0])) as accepting, Links(None) as client:
+        first = await client.call(accepting.node.peer, cell_of())
+        incoming = await accepting.call()
+        for seq in range(4 + 3):
+            incoming.reply(seq, os.urandom(CELL_SIZES[0]))
+        second = await client.call(accepting.node.peer, cell_of())
+        with pytest.raises(LinkRefusedError) as caught:
+            await replies_of(second)
+        assert caught.value.refusal == Refusal.BUSY
+        incoming.end()
+        assert len(await replies_of(first)) == 7
+        await client.call(accepting.node.peer, cell_of())
+        await accepting.call()
+
+
+async def test_messages_go_between_nodes(accepting, dialling):
+    node, links, up = dialling
+    sent = [os.urandom(size) for size in (1, 500, MAX_MESSAGE, 0, 7)]
+    assert all(links.tell(accepting.node.peer, message) for message in sent)
+    assert await up.next() == (accepting.node.node_id, True)
+    assert await accepting.peers.next() == (node.node_id, True)
+    assert [await accepting.messages.next() for _ in sent] == [(node.node_id, message) for message in sent]
+    await links.close()
+    assert await accepting.peers.next() == (node.node_id, False)
+    assert await up.next() == (accepting.node.node_id, False)
+    assert not links.tell(accepting.node.peer, b"too late")
+
+
+async def test_message_of_a_client_is_refused(accepting, client):
+    assert client.tell(accepting.node.peer, b"from nobody")
+    assert await status_of(accepting, MESSAGE_CLASS) == "HELLO_REFUSED"
+
+
+async def test_stranger_is_a_client(accepting, dialling):
+    node, links, _ = dialling
+    accepting.node.strangers.add(node.node_id)
+    await links.call(accepting.node.peer, cell_of())
+    assert (await accepting.call()).peer is None
+
+
+async def test_broken_link_ends_its_calls_and_the_next_call_dials_again(accepting, client):
+    call = await client.call(accepting.node.peer, cell_of())
+    await accepting.call()
+    await accepting.node.stop()
+    with pytest.raises(LinkRefusedError) as caught:
+        await replies_of(call)
+    assert caught.value.refusal == Refusal.UNREACHABLE
+    async with Accepting() as moved:
+        peer = LoosePeer(moved.node.node_id, moved.node.peer.address, moved.node.peer.certificates)
+        await client.call(peer, cell_of())
+        await moved.call()
+
+
+async def test_wrong_certificate_is_unreachable(accepting, client):
+    other = LooseNode(FakeClock().now_ms)
+    peer = LoosePeer(accepting.node.node_id, accepting.node.peer.address, [other.certificate.der])
+    with pytest.raises(LinkRefusedError) as caught:
+        await replies_of(await client.call(peer, cell_of()))
+    assert caught.value.refusal == Refusal.UNREACHABLE
+
+
+async def test_wrong_node_behind_the_certificate_is_unreachable(accepting, client):
+    peer = LoosePeer(
+        LooseNode(FakeClock().now_ms).node_id, accepting.node.peer.address, accepting.node.peer.certificates
+    )
+    with pytest.raises(LinkRefusedError) as caught:
+        await replies_of(await client.call(peer, cell_of()))
+    assert caught.value.refusal == Refusal.UNREACHABLE
+
+
+async def test_failed_dials_are_backed_off():
+    gone = LoosePeer(bytes(32), "127.0.0.1:1", [LooseNode(FakeClock().now_ms).certificate.der])
+    async with Links(None, LinkSettings(backoff_first_seconds=60, backoff_most_seconds=60)) as links:
+        call = await links.call(gone, cell_of())
+        with pytest.raises(LinkRefusedError):
+            await replies_of(call)
+        with pytest.raises(LinkRefusedError) as caught:  # at once, without a dial
+            await links.call(gone, cell_of())
+        assert caught.value.refusal == Refusal.UNREACHABLE
+
+
+async def test_draining_node_finishes_its_calls_and_takes_no_more(accepting, client):
+    call = await client.call(accepting.node.peer, cell_of())
+    incoming = await accepting.call()
+    accepting.acceptor.go_away()
+    stopping = asyncio.create_task(accepting.node.server.stop(30))
+    reply = os.urandom(CELL_SIZES[0])
+    incoming.reply(0, reply)
+    incoming.end()
+    assert await replies_of(call) == [(0, reply)]
+    await stopping  # long before its 30 s: the dialler has closed the link
+
+
+async def test_new_address_of_a_node_is_dialled_while_old_calls_end(accepting, client):
+    async with Accepting(signing=accepting.node.signing) as moved:
+        old = await client.call(accepting.node.peer, cell_of())
+        incoming = await accepting.call()
+        await client.call(moved.node.peer, cell_of())
+        await moved.call()
+        incoming.end()
+        assert await replies_of(old) == []
+
+
+async def status_of(accepting, link_class, *messages, hello=None):
+    """The reason with which the acceptor ends a stream on which these messages came behind HELLO."""
+    async with dial_peer(accepting.node.peer) as channel:
+        stream = link_stream(channel)
+        [challenge] = frames_of(decode(await stream.read()))
+        assert isinstance(challenge, Challenge)
+        await stream.write(encode([hello or answer(challenge, None, accepting.node.node_id, link_class).encode()]))
+        try:
+            for message in messages:
+                await stream.write(message)
+            while isinstance(await stream.read(), bytes):
+                pass
+        except (AioRpcError, asyncio.InvalidStateError):
+            pass
+        return read_trailers((await stream.code()).value[0], await stream.trailing_metadata()).reason
+
+
+FIRST = cell_of()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"\xff",
+        encode([b"\x03"]),
+        encode([End(1).encode()]),
+        encode([Grant(1, 1).encode()]),
+        encode([Cancel(9).encode()]),
+        encode([Challenge(bytes(32), 0).encode()]),
+        encode([cell_head(1, 1, FIRST), FIRST]),
+        encode([cell_head(0, 0, FIRST), FIRST]),
+        encode([cell_head(1, 0, cell_of(1)), cell_of(1)]),
+        encode([b"\x09\x00\x00\x00\x01x"]),
+    ],
+)
+async def test_dialler_that_breaks_its_word_is_told_so_and_others_stay(accepting, client, message):
+    other = await client.call(accepting.node.peer, cell_of())
+    incoming = await accepting.call()
+    assert await status_of(accepting, 0, message) in {"PROTOCOL", "MALFORMED"}
+    incoming.end()
+    assert await replies_of(other) == []
+
+
+async def test_first_frame_must_be_hello(accepting):
+    assert await status_of(accepting, 0, hello=End(1).encode()) == "PROTOCOL"
+
+
+async def test_draining_node_takes_no_link(accepting):
+    accepting.acceptor.go_away()
+    async with dial_peer(accepting.node.peer) as channel:
+        stream = link_stream(channel)
+        assert read_trailers((await stream.code()).value[0], await stream.trailing_metadata()).reason == "DRAINING"
