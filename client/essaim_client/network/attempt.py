@@ -125,7 +125,8 @@ class Attempt:
         return (self.path.middle.node_id, self.path.exit.node_id)
 
 
-def _body_of(payload: bytes) -> bytes:
+def _body_of(payload: bytes) -> bytes | None:
+    """None for the reply without an outcome that ends a stream (docs/protocol/link.md, section 8)."""
     try:
         reply = request_pb2.Reply.FromString(payload)
     except DecodeError:
@@ -133,4 +134,4 @@ def _body_of(payload: bytes) -> bytes:
     refusal = read_status(reply.error) if reply.WhichOneof("outcome") == "error" else None
     if refusal is not None:
         raise DestinationRefusedError(refusal)
-    return reply.body
+    return reply.body if reply.WhichOneof("outcome") == "body" else None
