@@ -12,13 +12,14 @@ from essaim.runtime.identity import NodeIdentity, Random
 from essaim.runtime.settings import NodeSettings
 
 S = TypeVar("S", bound=NodeSettings)
+S_co = TypeVar("S_co", bound=NodeSettings, covariant=True)
 
 
 @dataclass(frozen=True)
-class Start(Generic[S]):
+class Start(Generic[S_co]):
     """What `build` is given: everything of this start that exists before the service does."""
 
-    settings: S
+    settings: S_co
     identity: NodeIdentity
     address: Address  # where others find this node; its port is the bound one
     clock: Clock

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ class Storage:
         descriptor = mailbox_pb2.DESCRIPTOR.services_by_name["MailboxService"]
         self.offer = Offer(descriptor, servicer, mailbox_pb2_grpc.add_MailboxServiceServicer_to_server)
         identity = LinkIdentity(own_id, signing.sign, lambda: self.node.view_serial)
-        self._links = Links(identity, LINKS, self.members.on_link)
+        links = replace(LINKS, quiet_us=settings.pace_ms * 1_000)
+        self._links = Links(identity, links, self.members.on_link)
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+from essaim.protocol.link.refusal import DrainingError
 from essaim_storage import metrics
 from essaim_storage.effects import (
     CancelTimer,
@@ -99,6 +100,11 @@ class Executor:
     async def run(self) -> None:
         """Ends with what the disk failed with: the process must not go on with a disk that lost a write."""
         await self._failed
+
+    def end_subscriptions(self) -> None:
+        """The drain: streams that would not end by themselves; their clients go on at another member."""
+        for queue in self._readers.values():
+            queue.put_nowait(Refused(DrainingError("this node drains")))
 
     async def close(self) -> None:
         """After the last request: the commit under way ends, the log is emptied."""

@@ -87,7 +87,7 @@ def data_of(record: Record) -> bytes:
     return b"".join(record.envelope_ids) if isinstance(record, Tombstone) else record.data
 
 
-def checked_data(head: Head, data: bytes) -> bytes:
+def checked_data(head: Head, data: object) -> bytes:
     """The data, or BadRowError."""
     if not isinstance(data, bytes) or checksum(data) != head.data_sum:
         raise BadRowError
