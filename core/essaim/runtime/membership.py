@@ -47,8 +47,8 @@ class MembershipEvent(logs.Event):
 class Membership:
     """`background` are tasks of the process, `join` and `leave` its hooks (essaim.runtime.start.Service)."""
 
-    def __init__(self, start: Start[NodeSettings], genesis: Genesis, role: Role) -> None:
-        settings = start.settings
+    def __init__(self, start: Start[Any], genesis: Genesis, role: Role) -> None:
+        settings: NodeSettings = start.settings
         if settings.discovery is None:
             raise StartError("--discovery is missing: name discovery's ip:port.")
         self._start = start
