@@ -1,7 +1,42 @@
 """What a relay can be told."""
 
+from typing import Annotated
+
+from pydantic import Field
+
+from essaim.network.settings import LinkSettings
 from essaim.runtime.settings import NodeSettings
 
 
 class RelaySettings(NodeSettings, service="relay"):
     """Settings of the relay."""
+
+    busy_pace_ms: Annotated[
+        int,
+        Field(
+            ge=0, le=50, description="Milliseconds between batches after one that was a quarter full. 5: fills them."
+        ),
+    ] = 5
+    client_calls: Annotated[
+        int,
+        Field(ge=1, description="Calls that one client connection may have open; further ones are refused BUSY."),
+    ] = LinkSettings.client_calls
+    node_calls: Annotated[
+        int,
+        Field(ge=1, description="Calls that one node may have open here; further ones are refused BUSY."),
+    ] = LinkSettings.node_calls
+    queued_bytes: Annotated[
+        int,
+        Field(ge=1 << 20, description="Bytes that may wait on one outgoing link; beyond them calls are refused BUSY."),
+    ] = LinkSettings.queued_bytes
+
+    @property
+    def links(self) -> LinkSettings:
+        """The same, as links know it."""
+        return LinkSettings(
+            quiet_us=self.pace_ms * 1_000,
+            busy_us=max(self.pace_ms, self.busy_pace_ms) * 1_000,
+            client_calls=self.client_calls,
+            node_calls=self.node_calls,
+            queued_bytes=self.queued_bytes,
+        )
