@@ -4,7 +4,7 @@ import pytest
 
 from essaim_storage import effects, events
 from essaim_storage.coordinator import QuorumTimer
-from essaim_storage.message import Ack, Refusal, Write
+from essaim_storage.message import Ack, Hello, Refusal, Write
 from simulated.stage import INBOX, B, C, Stage, entry, envelope, of, sent, tombstone
 
 
@@ -135,3 +135,21 @@ def test_cancelled_store_is_replicated_all_the_same(stage):
 
     assert not of(effects.Reply, stage.commit())
     assert stage.store.has(envelope("a").envelope_id)
+
+
+def test_disk_that_was_lost_meanwhile_does_not_count(stage):
+    found = stage.ask(envelope("a"))
+    stage.acknowledge(B, found)
+    stage.hear(B, Hello(bytes(16), incomplete=True, fresh=True))
+
+    assert not of(effects.Reply, stage.commit())
+    assert outcomes(stage.acknowledge(C, found)) == [""]
+
+
+def test_own_record_that_went_bad_meanwhile_does_not_count(stage):
+    found = stage.ask(envelope("a"))
+    stage.commit()
+    stage.do(events.RecordBad(envelope("a").envelope_id))
+
+    assert not of(effects.Reply, stage.acknowledge(B, found))
+    assert not of(effects.Reply, stage.acknowledge(C, found))

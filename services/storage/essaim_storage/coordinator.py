@@ -109,6 +109,13 @@ class Coordinator:
             effects += self._end(job)
         return effects
 
+    def lost(self, member: bytes, of_id: bytes | None = None) -> None:
+        """A disk lost this record, or all (None): what is not answered yet must not count on it any more."""
+        for job in self._jobs.values():
+            for each, item in job.items.items():
+                if of_id in (None, each):
+                    item.holders.discard(member)
+
     def time_is_up(self, request: int) -> list[Effect]:
         """The quorum timer fired."""
         job = self._jobs.get(request)

@@ -126,6 +126,7 @@ class StorageNode:
                 self._swarm.linked.discard(node_id)
                 return [*self._reconciler.link_down(node_id), *self._hints.link_down(node_id)]
             case events.RecordBad(record_id):
+                self._coordinator.lost(self._swarm.own_id, record_id)
                 return self._reconciler.bad(record_id)
             case events.ViewChanged(serial, members, owns):
                 self._swarm.serial, self._swarm.members, self._swarm.owns = serial, members, owns
@@ -145,6 +146,8 @@ class StorageNode:
                 told = [effect for each in heard for effect in self._coordinator.heard(node_id, *each)]
                 return [*told, *effects]
             case Hello():
+                if message.fresh:
+                    self._coordinator.lost(node_id)
                 return self._reconciler.hello(node_id, message)
             case Digest():
                 return self._reconciler.digest(node_id, message)
