@@ -1,1 +1,31 @@
-"""The client library of Essaim: accounts, conversations and paths over asyncio."""
+"""The client library of Essaim: accounts, conversations and paths over asyncio.
+
+async with Client.open(home, passphrase="...") as me:
+    sent = await me.send("esm1...", "hello")
+    async for message in me.listen():
+        print(message.sender, message.text)
+"""
+
+import essaim  # noqa: F401  # before gRPC, which reads its TLS settings when it is imported
+from essaim.protocol.account import AccountId
+from essaim.protocol.conversation import Change
+from essaim.protocol.errors import ProtocolError
+from essaim_client.client import Client
+from essaim_client.messaging.receiver import Message
+from essaim_client.messaging.sender import Sent
+from essaim_client.network_file import NetworkFile
+from essaim_client.store.local_store import Shown
+from essaim_client.trace import Trace, TracedHop
+
+__all__ = [
+    "AccountId",
+    "Change",
+    "Client",
+    "Message",
+    "NetworkFile",
+    "ProtocolError",
+    "Sent",
+    "Shown",
+    "Trace",
+    "TracedHop",
+]

@@ -1,6 +1,5 @@
 """This person on this device: account, device and encrypted store, opened together."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from essaim.protocol.account import Account
@@ -10,7 +9,6 @@ from essaim_client.store.local_store import LocalStore
 
 SEED_KEY = "account-seed"
 ENTROPY_KEY = "account-entropy"
-Randomness = Callable[[int], bytes]
 
 
 class NoAccountError(ProtocolError):
@@ -28,22 +26,18 @@ class Profile:
     store: LocalStore
 
     @classmethod
-    def create(cls, store: LocalStore, entropy: bytes, seed: bytes, device: Device) -> "Profile":
-        """Keep a new account and its device in an empty store."""
-        profile = cls(Account(seed), device, store)
-        with store.transaction():
-            store.put(ENTROPY_KEY, entropy)
-            store.put(SEED_KEY, seed)
-            profile.save()
-        return profile
+    def load(cls, account: Account, store: LocalStore) -> "Profile | None":
+        """What `begin` and `save` kept; None before the account's first time online on this device."""
+        records = store.device_records()
+        return cls(account, Device.restore(records), store) if records else None
 
     @classmethod
-    def load(cls, store: LocalStore) -> "Profile":
-        """What `create` kept. Raises NoAccountError."""
-        seed = store.get(SEED_KEY)
-        if seed is None:
-            raise NoAccountError("no account here yet: make one with `essaim account new`")
-        return cls(Account(seed), Device.restore(store.device_records()), store)
+    def begin(cls, account: Account, store: LocalStore, device: Device) -> "Profile":
+        """Keep a new device."""
+        profile = cls(account, device, store)
+        with store.transaction():
+            profile.save()
+        return profile
 
     def save(self) -> None:
         """Write what changed in the device; call it inside a transaction, with what the change brought."""

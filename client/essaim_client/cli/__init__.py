@@ -1,0 +1,23 @@
+"""`essaim`: the command line of the client library."""
+
+import typer
+
+from essaim_client.cli import account, messages, network
+
+app = typer.Typer(
+    help="Write to people over Essaim, a private messaging network.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(account.app, name="account")
+app.command()(messages.send)
+app.command()(messages.receive)
+app.command()(messages.listen)
+app.command()(network.path)
+app.command()(network.nodes)
+
+
+def main() -> None:
+    """The entry point."""
+    app()

@@ -1,0 +1,107 @@
+"""`essaim send`, `receive`, `listen`."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import aclosing
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from essaim.protocol.account import AccountId
+from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption, home_of, passphrase_for
+from essaim_client.cli.output import emit, run, screen, sentences, visible, warn
+from essaim_client.client import Client
+from essaim_client.messaging.receiver import Message
+
+RecipientArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Whom to write to: esm1...")]
+TextArgument = Annotated[str, typer.Argument(help="What to write; - reads it from the standard input.")]
+
+
+def send(
+    account: RecipientArgument,
+    text: TextArgument,
+    home: HomeOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a message; returns when a quorum of the recipient's swarm has it on disk."""
+    with sentences(as_json):
+        recipient = AccountId.parse(account)
+        content = sys.stdin.read() if text == "-" else text
+        place = home_of(home)
+        passphrase = passphrase_for(place, passphrase_file)
+
+        async def work() -> None:
+            async with Client.open(place, passphrase=passphrase) as me:
+                warn(me)
+                sent = await me.send(recipient, content)
+                if as_json:
+                    emit({"message_id": sent.message_id.hex(), "sent_ms": sent.sent_ms, "devices": sent.devices})
+                else:
+                    screen.print(f"sent {sent.message_id.hex()} to {sent.devices} device(s)")
+
+        run(work)
+
+
+def receive(home: HomeOption = None, passphrase_file: PassphraseFileOption = None, as_json: JsonOption = False) -> None:
+    """Show all that waits, and confirm it."""
+    with sentences(as_json):
+        place = home_of(home)
+        passphrase = passphrase_for(place, passphrase_file)
+
+        async def work() -> None:
+            async with Client.open(place, passphrase=passphrase) as me:
+                warn(me)
+                messages = await me.receive()
+                if as_json:
+                    emit({"messages": [_flat(message) for message in messages]})
+                for message in () if as_json else messages:
+                    _show(message)
+                if not messages and not as_json:
+                    screen.print("nothing new")
+
+        run(work)
+
+
+def listen(home: HomeOption = None, passphrase_file: PassphraseFileOption = None, as_json: JsonOption = False) -> None:
+    """Show what waits, then what arrives, until Ctrl-C."""
+    with sentences(as_json):
+        place = home_of(home)
+        passphrase = passphrase_for(place, passphrase_file)
+
+        async def work() -> None:
+            async with Client.open(place, passphrase=passphrase) as me:
+                warn(me)
+                async with aclosing(me.listen()) as messages:
+                    async for message in messages:
+                        if as_json:
+                            emit(_flat(message))
+                        else:
+                            _show(message)
+
+        try:
+            run(work)
+        except KeyboardInterrupt:
+            return
+
+
+def _flat(message: Message) -> Mapping[str, object]:
+    return {
+        "message_id": message.message_id.hex(),
+        "sender": str(message.sender),
+        "text": message.text,
+        "sent_ms": message.sent_ms,
+        "received_ms": message.received_ms,
+        "changes": [change.name for change in message.changes],
+    }
+
+
+def _show(message: Message) -> None:
+    for change in message.changes:
+        screen.print(f"! {change.name.lower().replace('_', ' ')}: {message.sender}", style="yellow")
+    # The sender's word for it; shown as when it came where it makes no sense.
+    ms = min(message.sent_ms, message.received_ms)
+    when = datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    screen.print(f"{when}  {message.sender}", style="bold")
+    screen.print(visible(message.text))

@@ -1,0 +1,176 @@
+"""The client in ten lines of asyncio: one account on one device, its mailbox and everybody that it writes to."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+
+from essaim.protocol.account import AccountId
+from essaim.protocol.conversation import Device
+from essaim.protocol.phrase import ENTROPY_SIZE, entropy_of, words_of
+from essaim.protocol.view import NetworkView, Node
+from essaim_client.home import Home, default_home
+from essaim_client.mailbox.swarm_call import Swarms
+from essaim_client.messaging.addresses import inbox_access
+from essaim_client.messaging.directory import published_manifest
+from essaim_client.messaging.profile import Profile
+from essaim_client.messaging.publisher import Publisher
+from essaim_client.messaging.receiver import Message, Receiver
+from essaim_client.messaging.sender import Sender, Sent
+from essaim_client.messaging.upkeep import Upkeep
+from essaim_client.network.connection import Connection, own_now_ms
+from essaim_client.network.guard import Randomness
+from essaim_client.network_file import NetworkFile
+from essaim_client.store.local_store import Shown
+from essaim_client.trace import Trace, trace_inbox
+
+SLOT = 0
+"""Until devices can be linked an account has one."""
+LEAVE_SECONDS = 20.0
+"""How long a good end waits for what is being published."""
+
+
+class Client:
+    """`async with Client.open(home, passphrase="...") as me`: one object for each account that is in use.
+
+    Everything refused is an `essaim.protocol.errors.ProtocolError` with a closed `reason`.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        passphrase: str | None,
+        now_ms: Callable[[], int] = own_now_ms,
+        random: Randomness = os.urandom,
+    ) -> None:
+        self._home = home
+        self._passphrase = passphrase
+        self._now_ms = now_ms
+        self._random = random
+        self._stack = AsyncExitStack()
+
+    # Accounts, offline
+
+    @staticmethod
+    def create_account(home: str | Path | None, network: NetworkFile, passphrase: str | None) -> str:
+        """A new account in the directory `home`; its 24 words, which are its only backup.
+
+        Without a passphrase the system's key ring closes the store. Raises HomeTakenError, VaultRefusedError.
+        """
+        entropy = os.urandom(ENTROPY_SIZE)
+        Home.create(_path(home), network, passphrase, entropy).close()
+        return words_of(entropy)
+
+    @staticmethod
+    def restore_account(home: str | Path | None, network: NetworkFile, passphrase: str | None, words: str) -> None:
+        """The account of 24 words, as a new device without the old one's messages. Raises PhraseError, as above."""
+        Home.create(_path(home), network, passphrase, entropy_of(words)).close()
+
+    # Open and close
+
+    @classmethod
+    def open(cls, home: str | Path | None = None, *, passphrase: str | None = None) -> "Client":
+        """For `async with`, which raises what cannot be opened: NoAccountError, VaultRefusedError, NoViewError ..."""
+        return cls(_path(home), passphrase)
+
+    async def __aenter__(self) -> "Client":
+        async with AsyncExitStack() as stack:
+            home = await asyncio.to_thread(Home.open, self._home, self._passphrase)
+            stack.callback(home.close)
+            connection = Connection(
+                home.network.genesis, home.network.seeds, home.store, now_ms=self._now_ms, random=self._random
+            )
+            self._network = await stack.enter_async_context(connection)
+            await self._compose(home, stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def _compose(self, home: Home, stack: AsyncExitStack) -> None:
+        self._swarms = Swarms(self._network.onion, self._network.views, self._network.clock, self._random)
+        self._profile = Profile.load(home.account, home.store) or await self._first_device(home)
+        publisher = Publisher(self._swarms, self._profile)
+        self._sender = Sender(self._swarms, self._profile)
+        self._receiver = Receiver(self._swarms, self._profile, self._sender, publisher)
+        stack.push_async_callback(self._receiver.close)
+        self._upkeep = await stack.enter_async_context(Upkeep(publisher, self._sender.mail))
+
+    async def _first_device(self, home: Home) -> Profile:
+        """A new device that follows what the account's outbox says; by the network's clock, so not before now."""
+        before = await published_manifest(self._swarms, home.account.id, None)
+        now_ms = self._network.clock.now_ms()
+        return Profile.begin(home.account, home.store, Device.create(home.account, SLOT, now_ms, self._random, before))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LEAVE_SECONDS):
+                        await self._upkeep.tried.wait()
+                        await self._receiver.finish()
+        finally:
+            await self._stack.aclose()
+
+    # People
+
+    @property
+    def account_id(self) -> AccountId:
+        """What others write to; `str()` of it is the esm1... text."""
+        return self._profile.account.id
+
+    async def ready(self) -> None:
+        """Until this device is published: from then on others can write to it."""
+        await self._upkeep.published.wait()
+
+    async def send(self, account: AccountId | str, text: str) -> Sent:
+        """Returns when a quorum has the message on disk, for each device of the recipient.
+
+        Raises AccountIdRefusedError, UnknownAccountError, OwnAccountError, ContentTooLargeError, and
+        SwarmUnreachableError: then it is kept on this device and stored when the swarm can be reached.
+        """
+        return await self._sender.send_text(AccountId.parse(account) if isinstance(account, str) else account, text)
+
+    async def receive(self) -> list[Message]:
+        """All messages that wait, each once, kept on this device and confirmed. Raises SwarmUnreachableError."""
+        return await self._receiver.receive()
+
+    def listen(self) -> AsyncGenerator[Message, None]:
+        """What waits, then what arrives, until the loop is left; no failure of the network ends it."""
+        return self._receiver.listen()
+
+    @property
+    def live(self) -> asyncio.Event:
+        """Set while `listen` is connected and has given out what was there before."""
+        return self._receiver.live
+
+    def history(self, account: AccountId | None = None) -> list[Shown]:
+        """What was sent and received on this device, oldest first."""
+        return self._profile.store.messages(account.raw if account is not None else None)
+
+    # The network
+
+    @property
+    def view(self) -> NetworkView:
+        """The newest signed view."""
+        return self._network.view
+
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes of the view."""
+        return tuple(self.view.nodes.values())
+
+    @property
+    def diverse(self) -> bool:
+        """Whether the view makes the relays of a path differ in anything. If not, one operator may run them all."""
+        rules = self.view.parameters
+        return rules.distinct_operators or rules.distinct_prefixes or rules.distinct_regions
+
+    async def trace(self) -> Trace:
+        """Read the own inbox once, and tell which nodes carried that and what each had in hand."""
+        return await trace_inbox(self._swarms, inbox_access(self._profile.account, self._profile.device))
+
+
+def _path(home: str | Path | None) -> Path:
+    return default_home() if home is None else Path(home)
