@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
+from pathlib import Path as FilePath
 from types import TracebackType
 
 from essaim.protocol.account import AccountId
@@ -22,6 +22,7 @@ from essaim_client.messaging.sender import Sender, Sent
 from essaim_client.messaging.upkeep import Upkeep
 from essaim_client.network.connection import Connection, own_now_ms
 from essaim_client.network.guard import Randomness
+from essaim_client.network.path import Path
 from essaim_client.network_file import NetworkFile
 from essaim_client.store.local_store import Shown
 from essaim_client.trace import Trace, trace_inbox
@@ -40,7 +41,7 @@ class Client:
 
     def __init__(
         self,
-        home: Path,
+        home: FilePath,
         passphrase: str | None,
         now_ms: Callable[[], int] = own_now_ms,
         random: Randomness = os.urandom,
@@ -54,7 +55,7 @@ class Client:
     # Accounts, offline
 
     @staticmethod
-    def create_account(home: str | Path | None, network: NetworkFile, passphrase: str | None) -> str:
+    def create_account(home: str | FilePath | None, network: NetworkFile, passphrase: str | None) -> str:
         """A new account in the directory `home`; its 24 words, which are its only backup.
 
         Without a passphrase the system's key ring closes the store. Raises HomeTakenError, VaultRefusedError.
@@ -64,14 +65,14 @@ class Client:
         return words_of(entropy)
 
     @staticmethod
-    def restore_account(home: str | Path | None, network: NetworkFile, passphrase: str | None, words: str) -> None:
+    def restore_account(home: str | FilePath | None, network: NetworkFile, passphrase: str | None, words: str) -> None:
         """The account of 24 words, as a new device without the old one's messages. Raises PhraseError, as above."""
         Home.create(_path(home), network, passphrase, entropy_of(words)).close()
 
     # Open and close
 
     @classmethod
-    def open(cls, home: str | Path | None = None, *, passphrase: str | None = None) -> "Client":
+    def open(cls, home: str | FilePath | None = None, *, passphrase: str | None = None) -> "Client":
         """For `async with`, which raises what cannot be opened: NoAccountError, VaultRefusedError, NoViewError ..."""
         return cls(_path(home), passphrase)
 
@@ -167,10 +168,15 @@ class Client:
         rules = self.view.parameters
         return rules.distinct_operators or rules.distinct_prefixes or rules.distinct_regions
 
+    @property
+    def paths(self) -> list[tuple[bytes, Path]]:
+        """(destination's node id, path) of each onion path in use, the newest last."""
+        return self._network.lanes.living
+
     async def trace(self) -> Trace:
         """Read the own inbox once, and tell which nodes carried that and what each had in hand."""
         return await trace_inbox(self._swarms, inbox_access(self._profile.account, self._profile.device))
 
 
-def _path(home: str | Path | None) -> Path:
-    return default_home() if home is None else Path(home)
+def _path(home: str | FilePath | None) -> FilePath:
+    return default_home() if home is None else FilePath(home)

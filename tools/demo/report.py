@@ -63,7 +63,11 @@ class Report:
         seconds = round(time.monotonic() - self._began, 3)
         if self._as_json:
             steps = [asdict(step) for step in self.steps]
-            print(json.dumps({"ok": ok, "seconds": seconds, "steps": steps, "live_ms": self.live_ms, "path": self.path}))
+            print(
+                json.dumps({"ok": ok, "seconds": seconds, "steps": steps, "live_ms": self.live_ms, "path": self.path})
+            )
         else:
-            self.console.print(f"\n{'[green]All of it worked' if ok else '[red]It did not work'}[/] in {seconds:.1f} s.")
+            self.console.print(
+                f"\n{'[green]All of it worked' if ok else '[red]It did not work'}[/] in {seconds:.1f} s."
+            )
         return 0 if ok else 1

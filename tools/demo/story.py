@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from io import StringIO
+from pathlib import Path as FilePath
 
 import segno
 from demo.report import Report
@@ -13,8 +14,9 @@ from testnet import Testnet
 from essaim.protocol.account import AccountId
 from essaim.protocol.view import Role
 from essaim_client import Client, Message
-from essaim_client.home import NetworkFile
 from essaim_client.messaging.addresses import public_inbox
+from essaim_client.network.path import Path
+from essaim_client.network_file import NetworkFile
 
 PASSPHRASE = "demo"
 LIVE_MESSAGES = 20
@@ -24,7 +26,7 @@ PATIENCE_SECONDS = 30.0
 class Story:
     """Each method is a step; what it claims it has observed on the real processes."""
 
-    def __init__(self, net: Testnet, folder: Path, report: Report) -> None:
+    def __init__(self, net: Testnet, folder: FilePath, report: Report) -> None:
         self.net = net
         self._folder = folder
         self._report = report
@@ -57,22 +59,23 @@ class Story:
             }
 
     async def _accounts(self) -> None:
-        with self._report.step("Make two accounts, offline: 24 words each, no phone, no email, no server asked") as step:
+        with self._report.step("Make two accounts: 24 words each, no phone, no email, no server asked") as step:
             network = NetworkFile.load(self.net.network_file)
             for name in ("a", "b"):
                 words = Client.create_account(self._folder / name, network, passphrase=PASSPHRASE)
                 step.evidence[f"{name}_words"] = len(words.split())
             for name in ("a", "b"):
                 async with self._online(name) as person:  # leaves its prekeys behind and goes
-                    await person.published()
+                    await person.ready()
                     self._ids[name] = person.account_id
                 self._report.say(f"{name.upper()} is {self._ids[name]}")
                 step.evidence[name] = str(self._ids[name])
             self._show_qr(str(self._ids["b"]))
 
     def _show_qr(self, text: str) -> None:
-        code = segno.make(text.upper(), error="l")
-        code.terminal(out=self._report.console.file, border=1, compact=True)
+        drawn = StringIO()
+        segno.make(text.upper(), error="l").terminal(out=drawn, border=1, compact=True)
+        self._report.console.out(drawn.getvalue())
 
     async def _offline_message(self, alice: Client) -> None:
         with self._report.step("A writes to B, who is offline") as step:
@@ -122,26 +125,35 @@ class Story:
 
     async def _relay_dies(self, alice: Client, bob: Client) -> None:
         with self._report.step("A relay on A's path dies; the next message still arrives") as step:
-            path = await alice.trace(public_inbox(self._ids["b"]))
-            victim = self.net.name_of(path[1].node_id)
+            victim = self.net.name_of(self._path_to_bob(alice).middle.node_id)
             async with _listening(bob) as arrived:
                 self.net.node(victim).kill()
                 began = time.monotonic()
                 sent = asyncio.create_task(alice.send(self._ids["b"], "Still there?"))
                 message = await asyncio.wait_for(arrived.get(), PATIENCE_SECONDS)
-                step.evidence |= {"killed": victim, "role": path[1].role, "arrived_ms": _ms_since(began)}
+                step.evidence |= {"killed": victim, "role": "middle", "arrived_ms": _ms_since(began)}
                 await sent
             if message.text != "Still there?":
                 raise RuntimeError("another message arrived than the one that was sent")
             self._report.say(f"{victim} is gone; the message was there after {step.evidence['arrived_ms']:.0f} ms")
 
+    def _path_to_bob(self, alice: Client) -> Path:
+        """The path of A's latest request to B's swarm."""
+        swarm = alice.view.swarm_of(public_inbox(self._ids["b"]).mailbox_id)
+        members = {node.node_id for node in swarm.members}
+        return [path for destination, path in alice.paths if destination in members][-1]
+
     async def _draw_path(self, alice: Client) -> None:
         with self._report.step("The path of a request, and what each hop had in hand") as step:
-            for hop in await alice.trace(public_inbox(self._ids["b"])):
-                name = self.net.name_of(hop.node_id)
-                self._report.path.append({"node": name, "role": hop.role, "sees": hop.sees})
-                self._report.say(f"{hop.role:12} {name:10} {hop.sees}")
-            step.evidence["hops"] = len(self._report.path)
+            trace = await alice.trace()
+            for hop in trace.hops:
+                name, sees = (
+                    self.net.name_of(hop.node_id),
+                    ", ".join(f"{key} {value}" for key, value in hop.sees.items()),
+                )
+                self._report.path.append({"node": name, "role": hop.position, "sees": sees})
+                self._report.say(f"{hop.position:12} {name:10} {sees}")
+            step.evidence |= {"hops": len(trace.hops), "milliseconds": round(trace.milliseconds, 1)}
 
     @asynccontextmanager
     async def _online(self, name: str) -> AsyncIterator[Client]:

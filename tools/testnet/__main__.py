@@ -28,7 +28,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="testnet", description=__doc__)
     parser.add_argument("verb", choices=["up", "status", "kill", "stop", "start", "down"])
     parser.add_argument("name", nargs="?", help="discovery, relay-1 ..., storage-1 ...")
-    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="data, logs and keys (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="data, logs, keys (%(default)s)")
     parser.add_argument("--relays", type=int, default=Layout.relays)
     parser.add_argument("--storage", type=int, default=Layout.storage)
     options = parser.parse_args()

@@ -102,7 +102,7 @@ class Testnet:
         for node in nodes:
             node.await_ready(READY_SECONDS)
             progress(node.name, time.monotonic() - began)
-        view = self.await_view(lambda view: self._is_whole(view))
+        view = self.await_view(self._is_whole)
         progress("network", time.monotonic() - began)
         return view
 

@@ -55,6 +55,11 @@ class Lanes:
         self._avoid |= {node_id: now_ms + AVOID_MS for node_id in suspects if node_id != path.guard.node_id or guard}
         self._paths = {key: kept for key, kept in self._paths.items() if kept is not path and not _has(kept, suspects)}
 
+    @property
+    def living(self) -> list[tuple[bytes, Path]]:
+        """(destination's node id, path) of each path in use, the newest last."""
+        return [(destination, path) for (_, destination), path in self._paths.items()]
+
     def drop(self, lane: bytes) -> None:
         """The next request of this lane takes a new path."""
         self._paths = {key: path for key, path in self._paths.items() if key[0] != lane}
