@@ -118,18 +118,23 @@ class Readers:
 
     def _page(self, query: Query, number: int, now_ms: int) -> Page:
         """What comes after `number`, as much as fits."""
+        damage = self._store.damage()
         page = Page(number, query.max_bytes, self._tuning.page_entries)
-        while not page.more:
-            limit = self._tuning.page_entries
-            entries = self._store.entries_after(query.mailbox_id, query.slot, page.number, limit)
-            for entry in entries:
-                wanted = entry.expires_ms > now_ms and not self._has(query, entry)
-                if wanted and not self._add(page, entry):
-                    return page
-                page.number = entry.number
-            if len(entries) < limit:
-                return page
+        while self._fill(page, query, now_ms):
+            pass
+        page.damaged |= self._store.damage() != damage
         return page
+
+    def _fill(self, page: Page, query: Query, now_ms: int) -> bool:
+        """One listing into the page; whether there is more to list and room for it."""
+        limit = self._tuning.page_entries
+        entries = self._store.entries_after(query.mailbox_id, query.slot, page.number, limit)
+        for entry in entries:
+            wanted = entry.expires_ms > now_ms and not self._has(query, entry)
+            if wanted and not self._add(page, entry):
+                return False
+            page.number = entry.number
+        return len(entries) == limit
 
     def _named(self, query: Query, envelope_ids: Iterable[bytes], now_ms: int) -> Page:
         """Just these, if they are in the mailbox and slot and live."""

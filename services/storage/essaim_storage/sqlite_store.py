@@ -42,6 +42,7 @@ class SqliteStore:
         self._writing = writing
         self._incarnation = incarnation.enter(writing, path, restored=restored)
         self._bad: set[bytes] = set()
+        self._damage = 0
         self.writer = SqliteWriter(writing, max_bytes // writing.pragma("page_size"))
         self.on_bad: Callable[[bytes], None] = _ignore
 
@@ -59,6 +60,9 @@ class SqliteStore:
 
     def last_number(self) -> int:
         return int(self._one("SELECT last_number FROM node"))
+
+    def damage(self) -> int:
+        return self._damage
 
     # ---- records
 
@@ -196,6 +200,7 @@ class SqliteStore:
     def _report(self, head: Head) -> None:
         if head.record_id not in self._bad:
             self._bad.add(head.record_id)
+            self._damage += 1
             self.on_bad(head.record_id)
 
 

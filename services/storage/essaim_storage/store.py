@@ -1,6 +1,6 @@
 """What the machines ask of the disk: one method per question, answered at once from committed data alone.
 
-The CONTRACT, kept by every implementation (tests/simulation/simulated/contract.py proves it):
+The CONTRACT, kept by every implementation (tests/property/test_store_contract.py proves it):
 
 - Reads see exactly the batches that were committed; never part of one. Writing happens by `Commit` effects only, in the
   order given, one at a time. After a crash every batch whose `Committed` was given is there, and of the one under way
@@ -67,6 +67,9 @@ class Store(Protocol):
 
     def last_number(self) -> int:
         """The highest number ever committed, whether its record is still there or not; 0 at first."""
+
+    def damage(self) -> int:
+        """How many bad records were met since the store was opened; a listing during which it grows lacks something."""
 
     # ---- records
 

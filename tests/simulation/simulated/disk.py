@@ -27,8 +27,12 @@ class MemoryStore:
         self._batches: dict[Place, tuple[int, int, dict[int, bytes], dict[bytes, bytes]]] = {}
         self._sorted: list[bytes] | None = None
         self.bad: set[bytes] = set()
+        self._damage = 0
 
     # ---- reading
+
+    def damage(self) -> int:
+        return self._damage
 
     def incarnation(self) -> bytes:
         return self._incarnation
@@ -114,6 +118,7 @@ class MemoryStore:
     def spoil(self, record_id: bytes) -> None:
         """Its bytes go bad."""
         self.bad.add(record_id)
+        self._damage += 1
 
     def apply(self, changes: Sequence[effects.Change]) -> None:
         """One batch, whole."""
