@@ -1,9 +1,9 @@
 """`python -m essaim_storage`: the composition root of a storage node."""
 
 import sys
-from functools import partial
+from contextlib import AsyncExitStack
 
-from essaim.protocol.view import NetworkView, Role
+from essaim.protocol.view import Role
 from essaim.runtime.endpoint import Endpoint
 from essaim.runtime.genesis import read_genesis
 from essaim.runtime.membership import Membership
@@ -12,49 +12,35 @@ from essaim.runtime.settings import load
 from essaim.runtime.start import Service, Start
 from essaim.runtime.view_service import view_offer
 from essaim_storage.assembly import Storage
-from essaim_storage.members import Neighbours
+from essaim_storage.members import neighbours_of
+from essaim_storage.service import DOMAIN
 from essaim_storage.settings import StorageSettings
 
 
 async def build(start: Start[StorageSettings]) -> Service:
-    """Membership and storage; the endpoint brings both to links, cells and direct calls."""
+    """Membership, storage, and the endpoint that brings both to links, cells and direct calls."""
     membership = Membership(start, read_genesis(start.settings.genesis), Role.STORAGE)
     standing = membership.standing
     storage = Storage(start.settings, start.identity.signing, standing.now_ms)
-    offers = [storage.offer, view_offer(membership.holder.answer, standing.now_ms)]
+    members = storage.members
+    offers = (storage.offer, view_offer(membership.holder.answer, standing.now_ms))
     endpoint = Endpoint(
-        standing,
-        membership.keyring,
-        offers,
-        "storage.essaim",
-        on_message=storage.members.on_message,
-        on_peer=storage.members.on_peer,
+        standing, membership.keyring, offers, DOMAIN, on_message=members.on_message, on_peer=members.on_peer
     )
+    stack = AsyncExitStack()  # taken down in reverse: calls end before the disk they need
     await membership.open()
+    stack.push_async_callback(membership.close)
     await storage.start()
-    await endpoint.__aenter__()
-    membership.holder.subscribe(lambda view: storage.view_changed(neighbours(view, standing.own_id)))
+    stack.push_async_callback(storage.close)
+    await stack.enter_async_context(endpoint)
+    membership.holder.subscribe(lambda view: storage.view_changed(neighbours_of(view, standing.own_id)))
 
-    async def close() -> None:
-        await endpoint.__aexit__(None, None, None)
-        await storage.close()
-        await membership.close()
+    async def go_away() -> None:
+        await endpoint.go_away()
+        storage.executor.end_subscriptions()
 
-    background = [*membership.background, *storage.background]
-    return Service(endpoint.mounts, background, membership.join, membership.leave, endpoint.go_away, close)
-
-
-def neighbours(view: NetworkView, own_id: bytes) -> Neighbours:
-    """What a view says of the swarm of this node; nothing while it is in none."""
-    swarm = view.swarm_of_node(own_id)
-    if swarm is None:
-        return Neighbours(view.serial)
-    peers = {node.node_id: node for node in swarm.members if node.node_id != own_id}
-    return Neighbours(view.serial, peers, True, partial(_owns, view, swarm.swarm_id))
-
-
-def _owns(view: NetworkView, swarm_id: int, mailbox_id: bytes) -> bool:
-    return view.swarm_of(mailbox_id).swarm_id == swarm_id
+    background = (*membership.background, *storage.background)
+    return Service(endpoint.mounts, background, membership.join, membership.leave, go_away, stack.aclose)
 
 
 def main() -> None:
