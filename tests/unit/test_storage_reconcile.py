@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from essaim_storage import effects, events
-from essaim_storage.message import Digest, Fetch, Hello, Records
+from essaim_storage.message import Digest, Fetch, Hello, Records, Write
 from essaim_storage.reconcile import BackgroundTimer, RoundTimer
 from essaim_storage.round import FIRST_ID, LAST_ID, split
 from essaim_storage.tuning import Tuning
@@ -169,3 +169,23 @@ def test_tombstones_are_reconciled_too():
     (answer,) = sent(Digest, stage.hear(B, Digest(1, FIRST_ID, LAST_ID, 0, bytes(32), reply_wanted=True)))
     (found,) = sent(Records, stage.hear(B, Fetch(1, answer.ids)))
     assert found.records == (tombstone(envelope("a")),)
+
+
+def test_refused_record_is_not_fetched_again_for_some_rounds():
+    stage = Stage(tuning=Tuning(unwanted_turns=6))
+    removed = envelope("a").envelope_id
+    stage.hear(B, Write(1, (tombstone(envelope("a")),)))
+    stage.commit()
+
+    def offered():
+        """Whether the stage fetches what B has, in B's turn and C's."""
+        found = stage.do(events.Fired(BackgroundTimer())) + stage.do(events.Fired(BackgroundTimer()))
+        (question,) = sent(Digest, found, B)
+        has = Digest(question.round, question.from_id, question.to_id, 1, bytes(32), (removed,))
+        fetches = sent(Fetch, stage.hear(B, has))
+        for fetch in fetches:
+            stage.hear(B, Records(fetch.number, (envelope("a"),)))
+            stage.commit()
+        return bool(fetches)
+
+    assert [offered(), offered(), offered()] == [True, False, True]

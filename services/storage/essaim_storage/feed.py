@@ -197,14 +197,17 @@ class Feed:
         return [*effects, self._ack_timer()] if effects else []
 
     def _scan(self) -> list[Effect]:
-        missed = self._store.coordinated_after(self._position, self._tuning.late_records)
-        if not missed:
-            self._behind = False
-            self._top = self._position
-            return []
-        load = next(message_loads((record for _, record in missed), self._tuning))
-        self._scanning = True
-        return [self._send(load, missed[len(load) - 1][0])]
+        """The next of the log that lives in this swarm; what moved away is not this member's."""
+        while missed := self._store.coordinated_after(self._position, self._tuning.late_records):
+            owned = [(number, record) for number, record in missed if self._swarm.owns(record.mailbox_id)]
+            if owned:
+                load = next(message_loads((record for _, record in owned), self._tuning))
+                self._scanning = True
+                return [self._send(load, owned[len(load) - 1][0])]
+            self._position = missed[-1][0]
+        self._behind = False
+        self._top = self._position
+        return []
 
     def _send(self, records: tuple[Record, ...], late_up_to: int) -> Send:
         self._batch += 1

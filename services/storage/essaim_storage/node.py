@@ -152,7 +152,7 @@ class StorageNode:
             case Digest():
                 return self._reconciler.digest(node_id, message)
             case Fetch():
-                return self._reconciler.fetch(node_id, message)
+                return self._reconciler.fetch(node_id, message, now_ms)
             case Records():
                 return self._reconciler.records(node_id, message, now_ms)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from essaim_storage.effects import CancelTimer, Effect, Forget, Send, SetSettled, SetTimer
 from essaim_storage.journal import Journal, Settled, Verdict
 from essaim_storage.message import Digest, Fetch, Hello, Records
+from essaim_storage.record import record_id
 from essaim_storage.replica import Replica
 from essaim_storage.round import Round, answer_digest, answer_fetch
 from essaim_storage.store import Store
@@ -50,6 +51,10 @@ class SettleWaits:
     """The flag that this disk is settled."""
 
 
+NOT_KEPT = frozenset((Verdict.EXPIRED, Verdict.REMOVED, Verdict.SUPERSEDED))
+"""A fetched record that is not to be here: not fetched again for a while."""
+
+
 class Reconciler:
     """The rounds under way, and whether this node is complete."""
 
@@ -73,6 +78,7 @@ class Reconciler:
         self._fresh: dict[bytes, bool] = {}
         self._done: set[bytes] = set()
         self._doomed: set[bytes] = set()
+        self._unwanted: set[bytes] = set()
         self._turn = 0
         self._settling = False
         self.incomplete = True
@@ -82,6 +88,7 @@ class Reconciler:
 
     def members_changed(self) -> list[Effect]:
         """Greet who may have become a member, and see whether that was all."""
+        self._unwanted.clear()
         effects = [
             effect for member in self._swarm.others if member not in self._fresh for effect in self.link_up(member)
         ]
@@ -111,8 +118,8 @@ class Reconciler:
         current.digest(digest)
         return self._go_on(current)
 
-    def fetch(self, member: bytes, fetch: Fetch) -> list[Effect]:
-        return [Send(member, answer_fetch(fetch, self._store, self._tuning))]
+    def fetch(self, member: bytes, fetch: Fetch, now_ms: int) -> list[Effect]:
+        return [Send(member, answer_fetch(fetch, self._store, self._tuning, now_ms))]
 
     def records(self, member: bytes, records: Records, now_ms: int) -> list[Effect]:
         """What was fetched is checked like any record, and committed."""
@@ -120,7 +127,9 @@ class Reconciler:
         if current is None:
             return []
         for record in current.records(records):
-            if not self._replica.refusal(record, now_ms):
+            if self._replica.refusal(record, now_ms):
+                self._unwanted.add(record_id(record))
+            else:
                 current.uncommitted += 1
                 self._journal.submit(record, RepairWaits(member, current.number))
         return self._go_on(current)
@@ -138,27 +147,29 @@ class Reconciler:
             return []
         if settled.verdict is Verdict.FULL:
             return self._give_up(waiter.member)
+        if settled.verdict in NOT_KEPT:
+            self._unwanted.add(settled.record_id)
         current.uncommitted -= 1
         return self._go_on(current)
 
-    def bad(self, record_id: bytes) -> list[Effect]:
+    def bad(self, of_id: bytes) -> list[Effect]:
         """A record here is lost: this disk is not what it acknowledged, until it has it again."""
         self._intact, self.incomplete = False, True
         self._done.clear()
         self._rounds.clear()
-        self._doom(record_id)
+        self._doom(of_id)
         return self._greet_all()
 
-    def _doom(self, record_id: bytes) -> None:
+    def _doom(self, of_id: bytes) -> None:
         """No round may begin before the record is gone: until then the fingerprints have it."""
-        self._doomed.add(record_id)
-        self._journal.change_first(Forget(record_id), ForgetWaits(record_id))
+        self._doomed.add(of_id)
+        self._journal.change_first(Forget(of_id), ForgetWaits(of_id))
         self._journal.change_first(SetSettled(settled=False))
 
-    def _forgotten(self, record_id: bytes, verdict: Verdict) -> list[Effect]:
+    def _forgotten(self, of_id: bytes, verdict: Verdict) -> list[Effect]:
         if verdict is Verdict.FULL:
             return []
-        self._doomed.discard(record_id)
+        self._doomed.discard(of_id)
         return self._begin_all()
 
     def round_missing(self, member: bytes) -> list[Effect]:
@@ -168,12 +179,14 @@ class Reconciler:
     def time_is_come(self) -> list[Effect]:
         """The background timer fired: all the missing while incomplete, else the next in turn."""
         timer = SetTimer(BackgroundTimer(), self._tuning.again_ms if self.incomplete else self._tuning.background_ms)
-        for record_id in sorted(self._doomed):
-            self._doom(record_id)
+        for of_id in sorted(self._doomed):
+            self._doom(of_id)
         if self.incomplete:
             return [timer, *self._begin_all()]
         others = self._swarm.others
         self._turn += 1
+        if self._turn % self._tuning.unwanted_turns == 0:
+            self._unwanted.clear()
         return [timer, *(self._begin(others[self._turn % len(others)]) if others else [])]
 
     def _begin_all(self) -> list[Effect]:
@@ -184,7 +197,7 @@ class Reconciler:
         if self._doomed or member in self._rounds or not self._swarm.reaches(member):
             return []
         self._number += 1 << 20
-        self._rounds[member] = Round(member, self._number, self._store, self._tuning)
+        self._rounds[member] = Round(member, self._number, self._store, self._tuning, self._unwanted)
         return self._go_on(self._rounds[member])
 
     def _go_on(self, current: Round) -> list[Effect]:

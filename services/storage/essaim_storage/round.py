@@ -43,10 +43,13 @@ def answer_digest(question: Digest, store: Store, most_ids: int) -> Digest:
     return Digest(question.round, question.from_id, question.to_id, here.count, here.digest, ids)
 
 
-def answer_fetch(fetch: Fetch, store: Store, tuning: Tuning) -> Records:
-    """The first of the wanted that are here and fit a message."""
+def answer_fetch(fetch: Fetch, store: Store, tuning: Tuning, now_ms: int) -> Records:
+    """The first of the wanted that are here, live, and fit a message."""
     found = (store.record(each) for each in fetch.record_ids[: tuning.fetch_ids])
-    return Records(fetch.number, next(message_loads((each for each in found if each is not None), tuning), ()))
+    return Records(
+        fetch.number,
+        next(message_loads((each for each in found if each is not None and each.expires_ms > now_ms), tuning), ()),
+    )
 
 
 @dataclass
@@ -57,6 +60,7 @@ class Round:
     number: int
     store: Store
     tuning: Tuning
+    unwanted: set[bytes]
     ranges: deque[Range] = field(default_factory=lambda: deque([(FIRST_ID, LAST_ID)]))
     asked: set[Range] = field(default_factory=set)
     wanted: deque[bytes] = field(default_factory=deque)
@@ -109,7 +113,8 @@ class Round:
         return useful
 
     def _want(self, ids: Iterable[bytes]) -> None:
-        self.wanted.extend(each for each in ids if len(each) == ID_SIZE and not self.store.has(each))
+        new = (each for each in ids if len(each) == ID_SIZE and each not in self.unwanted)
+        self.wanted.extend(each for each in new if not self.store.has(each))
 
     def _question(self, whole: Range) -> Digest:
         self.asked.add(whole)

@@ -33,6 +33,8 @@ class Tuning:
     """A reconciliation without an answer for so long is given up."""
     again_ms: int = 3_000
     """Between two reconciliations while this node is incomplete."""
+    unwanted_turns: int = 10
+    """Background reconciliations after which fetched records that were refused are tried again."""
     background_ms: int = 60_000
     """Between two reconciliations with a member (one after the other)."""
     digest_ids: int = 256
