@@ -59,7 +59,7 @@ def restore(
     """Restore an account from its 24 words, typed or piped in, as a new device."""
     with sentences(as_json):
         joined = NetworkFile.load(network)
-        words = typer.prompt("The 24 words") if sys.stdin.isatty() else sys.stdin.read()
+        words = typer.prompt("The 24 words") if sys.stdin.isatty() else sys.stdin.buffer.read().decode(errors="replace")
         account_id = _id_of(words)  # wrong words are refused before anybody is asked for more
         passphrase = None if keyring else new_passphrase(passphrase_file)
         Client.restore_account(home_of(home), joined, passphrase, words)
@@ -89,11 +89,9 @@ def _id_of(words: str) -> str:
 
 
 def _show_words(words: str) -> None:
-    listed = words.split()
-    for start in range(0, len(listed), 6):
-        screen.print(
-            "  " + "  ".join(f"{start + at + 1:2} {word:<9}" for at, word in enumerate(listed[start : start + 6]))
-        )
+    numbered = [f"{number:2} {word:<9}" for number, word in enumerate(words.split(), 1)]
+    for start in range(0, len(numbered), 6):
+        screen.print("  " + "  ".join(numbered[start : start + 6]))
 
 
 def _show_id(account_id: str) -> None:

@@ -28,7 +28,7 @@ def send(
     """Send a message; returns when a quorum of the recipient's swarm has it on disk."""
     with sentences(as_json):
         recipient = AccountId.parse(account)
-        content = sys.stdin.read() if text == "-" else text
+        content = sys.stdin.buffer.read().decode(errors="surrogateescape") if text == "-" else text
         place = home_of(home)
         passphrase = passphrase_for(place, passphrase_file)
 

@@ -27,6 +27,12 @@ class OwnAccountError(ProtocolError):
     reason = "OWN_ACCOUNT"
 
 
+class TextRefusedError(ProtocolError):
+    """Not a text: half of a surrogate pair, as bytes in another encoding become."""
+
+    reason = "TEXT_REFUSED"
+
+
 @dataclass(frozen=True)
 class Sent:
     """A message that a quorum has for each device of the recipient; `changes` warn of new devices and keys."""
@@ -53,6 +59,7 @@ class Sender:
         """
         if account == self._profile.account.id:
             raise OwnAccountError("that is your own account: an account does not write to itself")
+        _check_text(text)
         now_ms = self._swarms.clock.now_ms()
         content = content_pb2.Content(
             message_id=self._swarms.random(MESSAGE_ID_SIZE), sent_ms=now_ms, text=content_pb2.Text(text=text)
@@ -110,3 +117,10 @@ class Sender:
                 self._profile.store.show(shown)
             self._profile.save()
         return changes
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise TextRefusedError("the text is not valid Unicode") from None
