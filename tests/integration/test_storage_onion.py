@@ -2,8 +2,6 @@
 
 import os
 
-from storage_nodes import CLOCK, SwarmNode, swarm_of
-
 from essaim.network.links import Links
 from essaim.onion.v1 import request_pb2
 from essaim.protocol.geometry import CellClass, Suite
@@ -11,6 +9,7 @@ from essaim.protocol.onion import CellSpec, Reply, ReplyKind, minute_of, wrap
 from essaim.protocol.status import read_status
 from essaim.storage.v1 import mailbox_pb2
 from essaim.testing.mailbox import MailboxOwner
+from storage_nodes import CLOCK, SwarmNode, swarm_of
 
 SPEC = CellSpec(Suite.HYBRID, CellClass.SMALL, CellClass.SMALL)
 SERVICE = "essaim.storage.v1.MailboxService"

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from storage_nodes import CLOCK, swarm_of
 
 from essaim.protocol.mailbox import puzzle
 from essaim.protocol.mailbox.authorization import Act, Method
@@ -14,6 +13,7 @@ from essaim.runtime.errors import reason_of
 from essaim.storage.v1 import mailbox_pb2
 from essaim.testing.mailbox import HOUR_MS, SLOT, MailboxOwner, to_proto
 from essaim_storage.assembly import TUNING
+from storage_nodes import CLOCK, swarm_of
 
 OK = 0
 

@@ -179,4 +179,3 @@ def test_newer_database_is_refused(tmp_path: Path) -> None:
     newer.close()
     with pytest.raises(StartError, match="newer"):
         SqliteStore(tmp_path / "s.db")
-

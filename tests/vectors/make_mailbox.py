@@ -86,66 +86,77 @@ def puzzle(name, subject, bits):
     return {"mailbox": name, "subject": subject.hex(), "bits": bits, "solution": (minute + u64(counter)).hex()}
 
 
-def main():
-    sizes = ((b"\0", 0, 0xA1, 4096), (b"\4", 0, 0xA2, 10240), (b"\0", 0, 0xA3, 57344), (b"\1", 0, 0xA4, 253952))
-    envelopes = [envelope("public_inbox", *each) for each in sizes]
-    envelopes += [envelope("outbox", b"manifest", 7, 0xB1, 4096), envelope("private_inbox", b"\2", 0, 0xC1, 4096)]
-    ids = sorted(bytes.fromhex(each["envelope_id"]) for each in envelopes[:2])
-    entry, private = envelopes[4], envelopes[5]
-    removed = u32(2) + b"".join(ids)
-    node, prekeys = bytes([9]) * 32, [b"one", b"another"]
-    batch = u64(5) + u32(2) + b"".join(u32(len(each)) + each for each in prekeys)
-    outbox_record = slot_record("outbox", WRITER, 0, 1)
-    prekeys_hash = payload(named(b"\0"), node, batch)
-    inbox_record = slot_record("public_inbox", OWNER, 0, 1)
+NODE, PREKEYS = bytes([9]) * 32, [b"one", b"another"]
+BATCH = u64(5) + u32(2) + b"".join(u32(len(each)) + each for each in PREKEYS)
+PREKEYS_HASH = payload(named(b"\0"), NODE, BATCH)
+INBOX_RECORD = slot_record("public_inbox", OWNER, 0, 1)
+OUTBOX_RECORD = slot_record("outbox", WRITER, 0, 1)
+SIZES = ((b"\0", 0, 0xA1, 4096), (b"\4", 0, 0xA2, 10240), (b"\0", 0, 0xA3, 57344), (b"\1", 0, 0xA4, 253952))
+ENTRY = envelope("outbox", b"manifest", 7, 0xB1, 4096)
+PRIVATE = envelope("private_inbox", b"\2", 0, 0xC1, 4096)
+ENVELOPES = [*(envelope("public_inbox", *each) for each in SIZES), ENTRY, PRIVATE]
+ENVELOPE_IDS = sorted(bytes.fromhex(each["envelope_id"]) for each in ENVELOPES[:2])
+REMOVED = u32(2) + b"".join(ENVELOPE_IDS)
+
+
+def payloads():
+    return {
+        "read_slot_0": payload(named(b"\0")).hex(),
+        "read_all": payload(b"\0").hex(),
+        "confirm_slot_0": payload(named(b"\0"), REMOVED).hex(),
+        "delete": payload(b"\0", REMOVED).hex(),
+        "ids": [each.hex() for each in reversed(ENVELOPE_IDS)],
+        "prekeys": PREKEYS_HASH.hex(),
+        "prekeys_of": {
+            "slot": "00",
+            "node_id": NODE.hex(),
+            "version": 5,
+            "prekeys": [each.hex() for each in PREKEYS],
+        },
+    }
+
+
+def authorizations():
+    private, entry = (bytes.fromhex(each["envelope_id"]) for each in (PRIVATE, ENTRY))
+    return [
+        authorization("public_inbox", "Retrieve", b"\0", payload(named(b"\0")), 0, DEVICE, INBOX_RECORD),
+        authorization("public_inbox", "Subscribe", b"", payload(b"\0"), 0, OWNER),
+        authorization("public_inbox", "Confirm", b"\0", payload(named(b"\0"), REMOVED), 0, DEVICE, INBOX_RECORD),
+        authorization("public_inbox", "Delete", b"", payload(b"\0", REMOVED), 0, OWNER),
+        authorization("private_inbox", "Store", b"\2", private, PRIVATE["expires_ms"], WRITER),
+        authorization("outbox", "Store", b"manifest", entry, ENTRY["expires_ms"], WRITER),
+        authorization("outbox", "PublishPrekeys", b"\0", PREKEYS_HASH, 0, DEVICE, OUTBOX_RECORD),
+    ]
+
+
+def cursor():
     positions = [(bytes([n]) * 8, bytes([n + 16]) * 16, n) for n in (1, 2, 3)]
+    return {
+        "positions": [{"replica": r.hex(), "incarnation": i.hex(), "number": n} for r, i, n in positions],
+        "encoded": (b"\x01\x03" + b"".join(r + i + u64(n) for r, i, n in positions)).hex(),
+    }
+
+
+def main():
     vectors = {
         "keys": {"owner_seed": "01" * 32, "writer_seed": "02" * 32, "device_seed": "03" * 32},
         "policies": {name: {"policy": POLICIES[name].hex(), "mailbox_id": IDS[name].hex()} for name in POLICIES},
-        "envelopes": envelopes,
+        "envelopes": ENVELOPES,
         "slot_records": [
-            {"mailbox": "public_inbox", "slot": 0, "version": 1, "encoded": inbox_record.hex()},
-            {"mailbox": "outbox", "slot": 0, "version": 1, "encoded": outbox_record.hex()},
+            {"mailbox": "public_inbox", "slot": 0, "version": 1, "encoded": INBOX_RECORD.hex()},
+            {"mailbox": "outbox", "slot": 0, "version": 1, "encoded": OUTBOX_RECORD.hex()},
         ],
-        "payloads": {
-            "read_slot_0": payload(named(b"\0")).hex(),
-            "read_all": payload(b"\0").hex(),
-            "confirm_slot_0": payload(named(b"\0"), removed).hex(),
-            "delete": payload(b"\0", removed).hex(),
-            "ids": [each.hex() for each in reversed(ids)],
-            "prekeys": prekeys_hash.hex(),
-            "prekeys_of": {
-                "slot": "00",
-                "node_id": node.hex(),
-                "version": 5,
-                "prekeys": [each.hex() for each in prekeys],
-            },
-        },
-        "authorizations": [
-            authorization("public_inbox", "Retrieve", b"\0", payload(named(b"\0")), 0, DEVICE, inbox_record),
-            authorization("public_inbox", "Subscribe", b"", payload(b"\0"), 0, OWNER),
-            authorization("public_inbox", "Confirm", b"\0", payload(named(b"\0"), removed), 0, DEVICE, inbox_record),
-            authorization("public_inbox", "Delete", b"", payload(b"\0", removed), 0, OWNER),
-            authorization(
-                "private_inbox", "Store", b"\2", bytes.fromhex(private["envelope_id"]), private["expires_ms"], WRITER
-            ),
-            authorization(
-                "outbox", "Store", b"manifest", bytes.fromhex(entry["envelope_id"]), entry["expires_ms"], WRITER
-            ),
-            authorization("outbox", "PublishPrekeys", b"\0", prekeys_hash, 0, DEVICE, outbox_record),
-        ],
-        "cursor": {
-            "positions": [{"replica": r.hex(), "incarnation": i.hex(), "number": n} for r, i, n in positions],
-            "encoded": (b"\x01\x03" + b"".join(r + i + u64(n) for r, i, n in positions)).hex(),
-        },
+        "payloads": payloads(),
+        "authorizations": authorizations(),
+        "cursor": cursor(),
         "have": {
             "salt": "11" * 16,
-            "envelope_id": ids[0].hex(),
-            "prefix": h("essaim/have/v1", b"\x11" * 16, ids[0])[:8].hex(),
+            "envelope_id": ENVELOPE_IDS[0].hex(),
+            "prefix": h("essaim/have/v1", b"\x11" * 16, ENVELOPE_IDS[0])[:8].hex(),
         },
         "puzzles": [
-            puzzle("public_inbox", h("essaim/puzzle/store/v1", *ids), 12),
-            puzzle("outbox", h("essaim/puzzle/claim/v1", node, b"\x22" * 16), 10),
+            puzzle("public_inbox", h("essaim/puzzle/store/v1", *ENVELOPE_IDS), 12),
+            puzzle("outbox", h("essaim/puzzle/claim/v1", NODE, b"\x22" * 16), 10),
         ],
     }
     print(json.dumps(vectors, indent=1))
