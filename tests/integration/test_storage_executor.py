@@ -21,6 +21,7 @@ CLOCK = SystemClock()
 
 class BreakingFile(apsw.VFSFile):
     broken = False
+    full = False
 
     def __init__(self, name: str | apsw.URIFilename, flags: list[int]) -> None:
         super().__init__("", name, flags)
@@ -29,6 +30,11 @@ class BreakingFile(apsw.VFSFile):
         if BreakingFile.broken:
             raise apsw.IOError
         super().xSync(flags)
+
+    def xWrite(self, data: bytes, offset: int) -> None:
+        if BreakingFile.full and offset + len(data) > self.xFileSize():
+            raise apsw.FullError
+        super().xWrite(data, offset)
 
 
 class BreakingVfs(apsw.VFS):
@@ -51,9 +57,27 @@ def record(owner: MailboxOwner):
 @pytest.fixture
 def disk(tmp_path: Path):
     vfs = BreakingVfs()
-    BreakingFile.broken = False
+    BreakingFile.broken = BreakingFile.full = False
     yield SqliteStore(tmp_path / DATABASE_FILE, vfs="breaking")
     vfs.unregister()
+
+
+async def test_full_volume_refuses_and_goes_on_when_there_is_room(disk: SqliteStore) -> None:
+    executor = Executor(StorageNode(OWN, disk, bytes), disk, lambda *_: None, CLOCK.now_ms)
+    executor.start()
+    executor.tell(ViewChanged(1, frozenset([OWN]), lambda _: True))
+    owner = MailboxOwner()
+    before, refused, after = record(owner), record(owner), record(owner)
+
+    outcomes = []
+    for each, full in ((before, False), (refused, True), (after, False)):
+        BreakingFile.full = full
+        stored = await executor.ask(lambda request, each=each: StoreAsked(request, (each,)))
+        outcomes.append(stored.outcomes[0].refusal)
+
+    assert [each and each.reason for each in outcomes] == [None, "DISK_FULL", None]
+    assert [disk.has(each.envelope_id) for each in (before, refused, after)] == [True, False, True]
+    await executor.close()
 
 
 async def test_failed_fsync_ends_the_process_and_acknowledges_nothing(disk: SqliteStore) -> None:

@@ -59,8 +59,14 @@ class SqliteWriter:
             raise DiskFullError("this node's disk is full") from None
 
     def checkpoint(self) -> bool:
-        """Move the log into the database and empty it: removed bytes are in neither. False if a reader held on."""
-        busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").get
+        """Move the log into the database and empty it: removed bytes are in neither.
+
+        False if a reader held on or the volume is full: all is still in the log, the next time may do.
+        """
+        try:
+            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").get
+        except apsw.FullError:
+            return False
         return not busy
 
     def _check_room(self, changes: Sequence[Change]) -> None:

@@ -67,6 +67,7 @@ CREATE TABLE prekey_batch (
   expires_ms INTEGER NOT NULL,
   UNIQUE (mailbox_id, slot)
 );
+CREATE INDEX prekey_batch_by_expiry ON prekey_batch (expires_ms);
 CREATE TABLE prekey (
   batch INTEGER NOT NULL REFERENCES prekey_batch (id) ON DELETE CASCADE,
   place INTEGER NOT NULL,
