@@ -1,4 +1,4 @@
-"""10,000 views that must not be accepted: rollback, fork, too few signatures, expired, wrong chain or network, flips."""
+"""Ten thousand views that must not be accepted: old, forked, badly signed, expired, of another chain, altered."""
 
 import random
 from collections import Counter
