@@ -102,6 +102,19 @@ def test_settled_disk_is_not_complete_by_a_fresh_other():
     assert stage.node.incomplete
 
 
+def test_other_that_was_fresh_when_compared_with_is_compared_with_again_once_it_is_not():
+    stage = Stage()
+    stage.start()
+    up = stage.do(events.LinkUp(B))
+    hello(stage, B, fresh=True)
+    equal(stage, B, up)
+
+    again = stage.hear(B, Hello(bytes(16), incomplete=False, fresh=False))
+    assert stage.node.incomplete
+    equal(stage, B, again)
+    assert not stage.node.incomplete
+
+
 def test_swarm_of_one_is_complete_at_once():
     stage = Stage(complete=False)
     stage.do(events.ViewChanged(2, frozenset((b"a" * 32,)), lambda _: True))

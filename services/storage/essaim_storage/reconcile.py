@@ -105,7 +105,13 @@ class Reconciler:
         return self._give_up(member)
 
     def hello(self, member: bytes, hello: Hello) -> list[Effect]:
+        """A member that was fresh and is not any more has what it had not when it was compared with: once more."""
+        mended = self._fresh.get(member, False) and not hello.fresh
         self._fresh[member] = hello.fresh
+        if mended and self.incomplete:
+            self._done.discard(member)
+            self._rounds.pop(member, None)
+            return self._begin(member)
         return self._judge()
 
     def digest(self, member: bytes, digest: Digest) -> list[Effect]:

@@ -83,9 +83,9 @@ def fill_disk(site: Site, network: Network) -> Client:
 
 
 def lose_disk(site: Site, network: Network) -> Client:
-    """A disk dies; never a second one before the first is repaired: of three members W - 1 is one."""
+    """A disk dies; never more than W - 1 before the first is repaired."""
     host = site.rng.choice(site.hosts)
-    if all(may_lose(each) for each in site.hosts) and stop(site, network, host):
+    if may_lose(site, host) and stop(site, network, host):
         host.lose_disk()
         yield Sleep(site.rng.choice((50, 5_000)))
         start(site, network, host)
@@ -95,13 +95,19 @@ def flip_bit(site: Site, network: Network) -> Client:
     """A record on a disk goes bad. Counts as the loss of that disk."""
     host = site.rng.choice(site.hosts)
     ids = sorted(host.disk.all_ids())
-    if ids and host.runs and all(may_lose(each) for each in site.hosts):
+    if ids and host.runs and may_lose(site, host):
         host.spoil(site.rng.choice(ids))
     yield Sleep(0)
 
 
-def may_lose(host: Host) -> bool:
-    """Whether all that this node ever acknowledged is on its disk."""
+def may_lose(site: Site, host: Host) -> bool:
+    """Whether the promise holds if this disk is lost now: it covers W - 1 disks at a time."""
+    losable = len(site.hosts) - site.read_quorum
+    return is_whole(host) and sum(not is_whole(each) for each in site.hosts) < losable
+
+
+def is_whole(host: Host) -> bool:
+    """All that this node ever acknowledged is on its disk."""
     return host.disk.settled() and not host.disk.bad and (host.node is None or not host.node.incomplete)
 
 

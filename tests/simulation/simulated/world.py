@@ -24,7 +24,15 @@ from simulated.scheduler import Scheduler
 ACTIVE_MS = 100_000
 REST_MS = 300_000
 """How long everything may take to be the same at all members after the last fault."""
-TUNING = Tuning(background_ms=20_000, digest_ids=16, fetch_ids=8, late_records=8, message_records=8, page_entries=12, unwanted_turns=3)
+TUNING = Tuning(
+    background_ms=20_000,
+    digest_ids=16,
+    fetch_ids=8,
+    late_records=8,
+    message_records=8,
+    page_entries=12,
+    unwanted_turns=3,
+)
 """Small, so that every limit is reached by a small run; times as in production, but the background's."""
 
 
