@@ -1,62 +1,98 @@
-"""Why a transaction is refused. What a node signed wrongly is refused as in essaim.protocol.view.refusal.
+"""Why a transaction is refused. A refused one changes nothing: it may be mended and sent again.
 
 ProtocolError
-└── TransactionError
-    ├── NotATransactionError    NOT_A_TRANSACTION: not the bytes of one, or without a body
-    ├── NotRegisteredError      NOT_REGISTERED: of a node that is not there (any more); it registers again
-    ├── SequenceError           SEQUENCE_SEEN: older than the node's last one
-    ├── OtherStartError         OTHER_START: about another start of the node than the registered one
-    ├── ClockError              CLOCK: the node's clock is too far from discovery's
-    ├── KeysError               KEYS_REFUSED: onion keys missing, repeated, past, or too far ahead
-    └── CertificateError        CERTIFICATE_REFUSED: not a DER certificate that TLS could use
+├── ViewRefusedError             MALFORMED, BAD_SIGNATURE, WRONG_NETWORK (essaim.protocol.view)
+└── TransactionRefusedError
+    ├── NotListedError           NOT_LISTED: only a registered node can say this
+    ├── SequenceUsedError        SEQUENCE_USED: not above the node's last transaction
+    ├── ClockError               CLOCK: issued too far from discovery's time
+    ├── WrongStartError          WRONG_START: of another start than the registered one
+    ├── OldDescriptorError       OLD_DESCRIPTOR: the descriptor's sequence does not grow
+    ├── RoleChangedError         ROLE_CHANGED: a node id keeps its role
+    ├── KeysMissingError         KEYS_MISSING: no usable onion key of each kind
+    ├── KeysRepeatedError        KEYS_REPEATED: two keys for one period
+    ├── KeysTooFarError          KEYS_TOO_FAR: published further ahead than the schedule allows
+    ├── TooManyRecordsError      TOO_MANY_RECORDS: more key records than an entry may show
+    ├── DecommissionedError      DECOMMISSIONED: expelled until recommissioned
+    └── NetworkFullError         NETWORK_FULL: no room for another node
 """
 
 from essaim.protocol.errors import ProtocolError
 
 
-class TransactionError(ProtocolError):
-    """Refused; the state is as it was."""
+class TransactionRefusedError(ProtocolError):
+    """A transaction that is not applied."""
 
     reason = "TRANSACTION_REFUSED"
 
 
-class NotATransactionError(TransactionError):
-    """Not the bytes of one, or without a body."""
+class NotListedError(TransactionRefusedError):
+    """Only a registered node can say this."""
 
-    reason = "NOT_A_TRANSACTION"
-
-
-class NotRegisteredError(TransactionError):
-    """Of a node that is not there (any more)."""
-
-    reason = "NOT_REGISTERED"
+    reason = "NOT_LISTED"
 
 
-class SequenceError(TransactionError):
-    """Older than the node's last one, or another one of the same number."""
+class SequenceUsedError(TransactionRefusedError):
+    """Its sequence is not above the node's last applied one, and it is not that one."""
 
-    reason = "SEQUENCE_SEEN"
-
-
-class OtherStartError(TransactionError):
-    """About another start of the node than the registered one."""
-
-    reason = "OTHER_START"
+    reason = "SEQUENCE_USED"
 
 
-class ClockError(TransactionError):
-    """The node's clock is too far from discovery's."""
+class ClockError(TransactionRefusedError):
+    """A descriptor issued too long ago, or in the future."""
 
     reason = "CLOCK"
 
 
-class KeysError(TransactionError):
-    """Onion keys missing, repeated, past, or too far ahead."""
+class WrongStartError(TransactionRefusedError):
+    """Of another start than the one registered."""
 
-    reason = "KEYS_REFUSED"
+    reason = "WRONG_START"
 
 
-class CertificateError(TransactionError):
-    """Not a DER certificate that TLS could use."""
+class OldDescriptorError(TransactionRefusedError):
+    """The sequence of a node's descriptors grows."""
 
-    reason = "CERTIFICATE_REFUSED"
+    reason = "OLD_DESCRIPTOR"
+
+
+class RoleChangedError(TransactionRefusedError):
+    """A node keeps its role; another role needs another identity."""
+
+    reason = "ROLE_CHANGED"
+
+
+class KeysMissingError(TransactionRefusedError):
+    """Without onion keys of each kind nobody could reach the node."""
+
+    reason = "KEYS_MISSING"
+
+
+class KeysRepeatedError(TransactionRefusedError):
+    """A second key for one period: senders would not agree which to use."""
+
+    reason = "KEYS_REPEATED"
+
+
+class KeysTooFarError(TransactionRefusedError):
+    """Published further ahead than a node's schedule reaches."""
+
+    reason = "KEYS_TOO_FAR"
+
+
+class TooManyRecordsError(TransactionRefusedError):
+    """More key records than an entry may show."""
+
+    reason = "TOO_MANY_RECORDS"
+
+
+class DecommissionedError(TransactionRefusedError):
+    """The node was expelled."""
+
+    reason = "DECOMMISSIONED"
+
+
+class NetworkFullError(TransactionRefusedError):
+    """No room for another node."""
+
+    reason = "NETWORK_FULL"

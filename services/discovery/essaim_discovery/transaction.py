@@ -1,55 +1,51 @@
-"""A node's transaction: parsed, its signature checked."""
+"""What `apply` takes: a node's signed transaction, or the passing of time. The checks that all transactions share."""
 
 from dataclasses import dataclass
 
 from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.kdf import blake2b256
-from essaim.protocol.view import MalformedError, WrongNetworkError
-from essaim.protocol.view.node_signature import check_signed_by
-from essaim.protocol.view.wire import parse
-from essaim_discovery.refusal import NotATransactionError
+from essaim.protocol.view import WrongNetworkError
+from essaim.protocol.view.transaction import parse_transaction
+from essaim_discovery.refusal import SequenceUsedError
+from essaim_discovery.state import Seen, State
 
-SIGNATURE_LABEL = b"essaim/transaction/v1"
 DIGEST_LABEL = b"essaim/transaction-digest/v1"
-KINDS = ("register", "publish_keys", "prove_uptime", "leave")
-MAX_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time has come to `now_ms`. Going backwards is standing still."""
+
+    now_ms: int
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Discovery was away until `now_ms`: nobody could prove anything, so the gap counts against nobody."""
+
+    now_ms: int
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A transaction that the node itself has signed, for this network."""
+    """A transaction with a valid signature and a fitting network. `repeated`: it was applied before, as it is."""
 
     message: discovery_pb2.Transaction
-    kind: str
-    digest: bytes
+    seen: Seen
+    repeated: bool
 
     @property
     def node_id(self) -> bytes:
         return self.message.node_id
 
 
-def kind_of(signed: bytes) -> str:
-    """What these bytes claim to be, for counting: one of KINDS, or "none"."""
-    try:
-        outer = parse(discovery_pb2.SignedTransaction, signed)
-        return parse(discovery_pb2.Transaction, outer.transaction).WhichOneof("body") or "none"
-    except MalformedError:
-        return "none"
-
-
-def check(signed: bytes, network_id: bytes) -> Checked:
-    """NOT_A_TRANSACTION, WRONG_NETWORK, BAD_SIGNATURE."""
-    if len(signed) > MAX_BYTES:
-        raise NotATransactionError("a transaction has up to 64 KiB")
-    try:
-        outer = parse(discovery_pb2.SignedTransaction, signed)
-        message = parse(discovery_pb2.Transaction, outer.transaction)
-    except MalformedError as error:
-        raise NotATransactionError("not a serialised transaction") from error
-    kind = message.WhichOneof("body")
-    if kind is None or len(message.node_id) != len(network_id):
-        raise NotATransactionError("a transaction without a body or a node")
-    if message.network_id != network_id:
-        raise WrongNetworkError("a transaction for another network")
-    check_signed_by(message.node_id, outer.signature, SIGNATURE_LABEL + outer.transaction)
-    return Checked(message, kind, blake2b256(DIGEST_LABEL, outer.transaction))
+def check(state: State, signed: discovery_pb2.SignedTransaction) -> Checked:
+    """MALFORMED, BAD_SIGNATURE, WRONG_NETWORK, SEQUENCE_USED."""
+    message = parse_transaction(signed)
+    if message.network_id != state.network_id:
+        raise WrongNetworkError("a transaction of another network")
+    seen = Seen(message.sequence, blake2b256(DIGEST_LABEL, signed.transaction))
+    last = state.seen(message.node_id)
+    if last is not None and seen != last and seen.sequence <= last.sequence:
+        raise SequenceUsedError("the sequence of a node's transactions grows")
+    return Checked(message, seen, repeated=seen == last)

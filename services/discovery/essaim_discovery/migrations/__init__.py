@@ -1,0 +1,1 @@
+"""The schema of discovery's log, step by step."""
