@@ -9,6 +9,7 @@ from types import TracebackType
 
 from essaim.protocol.account import AccountId
 from essaim.protocol.conversation import Device
+from essaim.protocol.errors import ProtocolError
 from essaim.protocol.phrase import ENTROPY_SIZE, entropy_of, words_of
 from essaim.protocol.view import NetworkView, Node
 from essaim_client.home import Home, default_home
@@ -125,6 +126,14 @@ class Client:
     async def ready(self) -> None:
         """Until this device is published: from then on others can write to it."""
         await self._upkeep.published.wait()
+
+    @property
+    def problem(self) -> ProtocolError | None:
+        """Why the last try to publish this device, or to send what waits, failed; it is repeated by itself.
+
+        MANIFEST_REFUSED: the account was restored elsewhere, and this device is no longer part of it.
+        """
+        return self._upkeep.problem
 
     async def send(self, account: AccountId | str, text: str) -> Sent:
         """Returns when a quorum has the message on disk, for each device of the recipient.

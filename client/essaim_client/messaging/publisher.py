@@ -11,6 +11,7 @@ from essaim_client.mailbox.prekeys import Batch, PrekeyDesk
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.mailbox.writing import Outgoing, Writer
 from essaim_client.messaging.addresses import outbox, outbox_owner
+from essaim_client.messaging.directory import published_manifest
 from essaim_client.messaging.profile import Profile
 
 ENTRY_LIFE_MS = 399 * DAY_MS
@@ -39,20 +40,36 @@ class Publisher:
         """Everything that is due. Raises when the outbox cannot be written; a batch that fails is tried next time."""
         now_ms = self._swarms.clock.now_ms()
         renewed = self._profile.device.maintain(now_ms, self._swarms.random)
-        self._save({})
-        manifest = self._profile.device.manifest
-        name = f"manifest/{manifest.hash.hex()}"
-        if self._due(name, now_ms, ENTRY_RENEW_MS):
-            await self._store(entry.MANIFEST, self._profile.device.manifest_entry(self._swarms.random), now_ms)
-            self._save({name: now_ms})
-        if renewed or self._due("prekeys", now_ms, ENTRY_RENEW_MS):
-            prekeys = self._profile.device.prekeys_entry(self._swarms.random)
-            await self._store(entry.prekeys_name(self._profile.device.slot), prekeys, now_ms)
-            self._save({"prekeys": now_ms})
+        self._save({"prekeys": 0} if renewed else {})
+        await self._publish_entries(now_ms)
         for node in self._swarms.members(self._policy.mailbox_id):
             if self._due(f"batch/{node.node_id.hex()}", now_ms, BATCH_RENEW_MS):
                 with suppress(ProtocolError):  # without a one-time prekey a handshake still works
                     await self._fill(node, now_ms)
+
+    async def _publish_entries(self, now_ms: int) -> None:
+        manifest_due = self._due(self._manifest_name(), now_ms, ENTRY_RENEW_MS)
+        prekeys_due = self._due("prekeys", now_ms, ENTRY_RENEW_MS)
+        if not manifest_due and not prekeys_due:
+            return
+        await self._follow()
+        device = self._profile.device
+        if manifest_due:
+            await self._store(entry.MANIFEST, device.manifest_entry(self._swarms.random), now_ms)
+            self._save({self._manifest_name(): now_ms})
+        if prekeys_due:
+            await self._store(entry.prekeys_name(device.slot), device.prekeys_entry(self._swarms.random), now_ms)
+            self._save({"prekeys": now_ms})
+
+    async def _follow(self) -> None:
+        """Never write over a newer manifest. Raises ManifestRefusedError on a device that it no longer lists."""
+        published = await published_manifest(self._swarms, self._profile.account.id, None)
+        if published is not None and published.version > self._profile.device.manifest.version:
+            self._profile.device.adopt(published)
+            self._save({self._manifest_name(): self._swarms.clock.now_ms()})
+
+    def _manifest_name(self) -> str:
+        return f"manifest/{self._profile.device.manifest.hash.hex()}"
 
     async def used_one(self) -> None:
         """Somebody began a session: fill the batches up when half may be gone."""

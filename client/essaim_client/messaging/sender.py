@@ -50,6 +50,7 @@ class Sender:
         self._swarms = swarms
         self._profile = profile
         self._directory = Directory(swarms, profile)
+        self._changes: dict[bytes, tuple[Change, ...]] = {}
         self.mail = OutgoingMail(swarms, profile.store)
 
     async def send_text(self, account: AccountId, text: str) -> Sent:
@@ -84,11 +85,19 @@ class Sender:
         policy = public_inbox(account).encoded
         async with self.mail.turn(policy):
             manifest = await self._directory.manifest(account)
+            self._observe(account, manifest)
             peers = [only] if only else [Peer(account, device.slot) for device in manifest.devices]
             bundles = {peer: await self._directory.bundle(peer, manifest) for peer in peers if self._needs(peer)}
-            changes = self._seal(peers, manifest, bundles, content, shown)
+            self._seal(peers, bundles, content, shown)
             await self.mail.flush_mailbox(policy)
-        return len(peers), changes
+        return len(peers), self._changes.pop(account.raw, ())
+
+    def _observe(self, account: AccountId, manifest: Manifest) -> None:
+        """Before anything is sealed: sessions with revoked devices go. What is new is told with the next success."""
+        with self._profile.store.transaction():
+            changes = self._profile.device.observe(manifest)
+            self._profile.save()
+        self._changes[account.raw] = tuple(dict.fromkeys((*self._changes.get(account.raw, ()), *changes)))
 
     def _needs(self, peer: Peer) -> bool:
         return self._profile.device.needs_handshake(peer, self._swarms.clock.now_ms())
@@ -96,17 +105,15 @@ class Sender:
     def _seal(
         self,
         peers: list[Peer],
-        manifest: Manifest,
         bundles: dict[Peer, Bundle],
         content: content_pb2.Content,
         shown: Shown | None,
-    ) -> tuple[Change, ...]:
+    ) -> None:
         """One transaction: sessions, envelopes and what the person sees. From here on nothing is sealed again."""
         device, now_ms = self._profile.device, self._swarms.clock.now_ms()
         # Whole minutes: the expiry shall not tell the millisecond of sending.
         expires_ms = (now_ms + MESSAGE_LIFE_MS) // 60_000 * 60_000
         with self._profile.store.transaction():
-            changes = device.observe(manifest)
             for peer in peers:
                 if peer in bundles:
                     device.start(bundles[peer], now_ms, self._swarms.random)
@@ -116,7 +123,6 @@ class Sender:
             if shown is not None:
                 self._profile.store.show(shown)
             self._profile.save()
-        return changes
 
 
 def _check_text(text: str) -> None:

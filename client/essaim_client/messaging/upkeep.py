@@ -23,6 +23,8 @@ class Upkeep:
         """Others can write to this device."""
         self.tried = asyncio.Event()
         """The first round is over, well or not."""
+        self.problem: ProtocolError | None = None
+        """Why the last round did not do all of it."""
 
     async def __aenter__(self) -> "Upkeep":
         self._task = asyncio.create_task(self._run())
@@ -38,19 +40,20 @@ class Upkeep:
     async def _run(self) -> None:
         while True:
             try:
-                done = await asyncio.gather(_succeeds(self._publish), _succeeds(self._mail.flush))
+                problems = await asyncio.gather(_problem(self._publish), _problem(self._mail.flush))
             finally:
                 self.tried.set()
-            await asyncio.sleep(EVERY_SECONDS if all(done) else RETRY_SECONDS)
+            self.problem = next((each for each in problems if each is not None), None)
+            await asyncio.sleep(RETRY_SECONDS if self.problem else EVERY_SECONDS)
 
     async def _publish(self) -> None:
         await self._publisher.publish()
         self.published.set()
 
 
-async def _succeeds(work: Callable[[], Awaitable[None]]) -> bool:
+async def _problem(work: Callable[[], Awaitable[None]]) -> ProtocolError | None:
     try:
         await work()
-    except ProtocolError:
-        return False
-    return True
+    except ProtocolError as error:
+        return error
+    return None

@@ -78,7 +78,7 @@ class ViewSync:
         """A usable view and a corrected clock, from what was kept, the guards and the seeds. Raises NoViewError."""
         if not self._usable():
             await self._direct(self._seeds)
-        await self._direct(self.guards())
+        await self._guards_else_seeds()
         if not self._usable():
             raise self._nothing_usable()
 
@@ -113,8 +113,11 @@ class ViewSync:
     async def _refresh(self, direct: bool) -> None:
         if not direct and self._usable() and self.through_onion is not None and await self._onion(self.through_onion):
             return
-        await self._direct(self.guards())
-        if not self._usable():
+        await self._guards_else_seeds()
+
+    async def _guards_else_seeds(self) -> None:
+        """The seeds where no guard answers: all relays may have moved since the view that is held."""
+        if not await self._direct(self.guards()) or not self._usable():
             await self._direct(self._seeds)
 
     async def _onion(self, fetch: Fetch) -> bool:
@@ -129,7 +132,8 @@ class ViewSync:
         """Three guards (or seeds) are asked for their time, directly, at once."""
         await self._direct([*self.guards(), *self._seeds][:ANSWERS_NEEDED])
 
-    async def _direct(self, peers: Sequence[Peer]) -> None:
+    async def _direct(self, peers: Sequence[Peer]) -> int:
+        """How many of them answered; what they said is taken."""
         epoch, serial = self._held()
         asked = (ask(peer, epoch, serial, self._own_now_ms) for peer in peers)
         answers = [each for each in await asyncio.gather(*asked, return_exceptions=True) if not _failed(each)]
@@ -138,6 +142,7 @@ class ViewSync:
         # The newest first: what an older answer would change, it has changed already.
         for each in sorted(told, key=lambda each: position_of(each.answer), reverse=True):
             self._take(each.answer, (epoch, serial))
+        return len(told)
 
     def _held(self) -> tuple[int, int]:
         view = self._keeper.current

@@ -68,7 +68,8 @@ class Links:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._cancel()
-        await self._tasks.__aexit__(kind, error, trace)
+        # What the body raised goes on as it is, not in a group of the links' own errors.
+        await self._tasks.__aexit__(None, None, None)
 
     async def close(self) -> None:
         """Break all links now; their calls end with UNREACHABLE."""
