@@ -31,6 +31,7 @@ def test_swarm_keeps_every_promise_under_all_faults(part: int) -> None:
     assert sum(each.acknowledged for each in reports) > 50 * len(reports)
     assert sum(each.removed for each in reports) > 10 * len(reports)
     assert sum(each.quorum_reads for each in reports) > 10 * len(reports)
+    assert sum(each.claims for each in reports) > 2 * len(reports)
     assert sum(each.notes for each in reports) > 20 * len(reports)
 
 
@@ -46,6 +47,7 @@ def test_hints_alone_bring_every_acknowledged_envelope_to_every_member() -> None
         pytest.param(bug.QUORUM_OF_ONE, 20, id="a quorum of one"),
         pytest.param(bug.NO_HINTS, 5, id="no hints"),
         pytest.param(bug.TOMBSTONES_BEAT_NOTHING, 10, id="tombstones beat nothing"),
+        pytest.param(bug.PREKEY_BEFORE_FSYNC, 30, id="a prekey given before fsync"),
         pytest.param(bug.CURSOR_LEAPS, 5, id="cursor leaps over what did not fit"),
     ],
 )

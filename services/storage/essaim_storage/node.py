@@ -31,6 +31,7 @@ class StorageNode:
     coordinator_type: ClassVar[type[Coordinator]] = Coordinator
     hints_type: ClassVar[type[Hints]] = Hints
     replica_type: ClassVar[type[Replica]] = Replica
+    prekeys_type: ClassVar[type[Prekeys]] = Prekeys
     readers_type: ClassVar[type[Readers]] = Readers
     reconciler_type: ClassVar[type[Reconciler]] = Reconciler
     swarm_type: ClassVar[type[Swarm]] = Swarm
@@ -52,7 +53,7 @@ class StorageNode:
         self._replica = self.replica_type(self._swarm, self._journal, verify)
         self._reconciler = self.reconciler_type(self._swarm, store, self._journal, self._replica, self._tuning, random)
         self._readers = self.readers_type(self._swarm, store, lambda: self._reconciler.incomplete, self._tuning)
-        self._prekeys = Prekeys(self._swarm, store, self._journal, self._tuning)
+        self._prekeys = self.prekeys_type(self._swarm, store, self._journal, self._tuning)
 
     @property
     def incomplete(self) -> bool:

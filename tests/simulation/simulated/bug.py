@@ -7,11 +7,12 @@ from essaim.protocol.mailbox.cursor import Cursor
 from essaim.protocol.mailbox.record import Record, Tombstone
 from essaim_storage.coordinator import Coordinator, _Job
 from essaim_storage.delivery import Readers
-from essaim_storage.effects import Effect, Send
+from essaim_storage.effects import Effect, Reply, Send
 from essaim_storage.feed import Feed
 from essaim_storage.hints import Hints
 from essaim_storage.message import Ack, Write
 from essaim_storage.node import StorageNode
+from essaim_storage.prekeys import ClaimWaits, Prekeys
 from essaim_storage.replica import Replica
 from essaim_storage.swarm import Swarm
 from simulated.disk import MemoryStore
@@ -89,8 +90,20 @@ class LeapingNode(StorageNode):
     readers_type = LeapingReaders
 
 
+class CarelessPrekeys(Prekeys):
+    """Answers a claim before the prekey is marked used."""
+
+    def _mark(self, waiter: ClaimWaits) -> list[Effect]:
+        return [*super()._mark(waiter), Reply(waiter.request, waiter.answer)]
+
+
+class CarelessNode(StorageNode):
+    prekeys_type = CarelessPrekeys
+
+
 ACKNOWLEDGES_BEFORE_FSYNC = Scenario(HastyNode)
 QUORUM_OF_ONE = Scenario(LonelyNode)
 TOMBSTONES_BEAT_NOTHING = Scenario(disk_type=BlindDisk)
+PREKEY_BEFORE_FSYNC = Scenario(CarelessNode)
 CURSOR_LEAPS = Scenario(LeapingNode)
 NO_HINTS = replace(HINTS_ONLY, node_type=ForgetfulNode)

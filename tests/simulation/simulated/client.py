@@ -202,3 +202,31 @@ def confirm(site: Site, reader: Reader) -> Client:
             history.removed.update(ids)
             return
         yield Sleep(rng.randrange(2_000))
+
+
+def claim_prekeys(site: Site, mailbox: Mailbox) -> Client:
+    """Publish batches to one member, once each; claim there as strangers do, each until it has an answer."""
+    rng, policy = site.rng, mailbox.policy
+    host, version = rng.choice(site.hosts), 0
+    while not site.quiet:
+        yield Sleep(rng.randrange(6_000))
+        if rng.random() < 0.2 or not version:
+            version += 1
+            batch = tuple(rng.randbytes(32) for _ in range(5))
+            yield Ask(host, partial(_publish, policy, host.node_id, batch, version))
+            continue
+        claim_id = rng.randbytes(16)
+        for _ in range(site.attempts):
+            result = yield Ask(host, partial(_claim, policy, claim_id))
+            if isinstance(result, effects.Claimed):
+                if result.prekey and site.history.claims.setdefault(result.prekey, claim_id) != claim_id:
+                    raise BrokenPromiseError("a one-time prekey was given twice")
+                break
+
+
+def _publish(policy: Policy, node_id: bytes, prekeys: tuple[bytes, ...], version: int, request: int) -> events.Event:
+    return events.PublishAsked(request, policy, b"\x00", node_id, prekeys, version)
+
+
+def _claim(policy: Policy, claim_id: bytes, request: int) -> events.Event:
+    return events.ClaimAsked(request, policy, b"\x00", claim_id)

@@ -22,6 +22,8 @@ class History:
     """A Confirm or Delete of it was sent, whatever came of it."""
     removed: set[bytes] = field(default_factory=set)
     """A Confirm or Delete of it was acknowledged."""
+    claims: dict[bytes, bytes] = field(default_factory=dict)
+    """Which claim was given a one-time prekey."""
     quorum_reads: int = 0
     notes: int = 0
 

@@ -12,7 +12,7 @@ from essaim_storage.message import Message
 from essaim_storage.node import StorageNode
 from essaim_storage.reconcile import Reconciler
 from essaim_storage.tuning import Tuning
-from simulated.client import Mailbox, Reader, Site, read, write
+from simulated.client import Mailbox, Reader, Site, claim_prekeys, read, write
 from simulated.disk import MemoryStore
 from simulated.fault import ABSENCES, ALL, Fault, end_all, join_all, misfortune
 from simulated.history import BrokenPromiseError, History
@@ -47,7 +47,7 @@ class Scenario:
     attempts: int = 4
     """Members that a client tries for one request."""
     same: bool = True
-    """All members have the same at the end; else: every acknowledged envelope is at every member."""
+    """All members have the same at the end; else: every acknowledged store and removal is at every member."""
 
 
 class HintsOnly(Reconciler):
@@ -77,6 +77,7 @@ class Report:
     removed: int
     quorum_reads: int
     notes: int
+    claims: int
     steps: int
 
 
@@ -112,7 +113,12 @@ class World:
         self._read_at_rest()
         history = self.site.history
         return Report(
-            len(history.acknowledged), len(history.removed), history.quorum_reads, history.notes, self.scheduler.steps
+            acknowledged=len(history.acknowledged),
+            removed=len(history.removed),
+            quorum_reads=history.quorum_reads,
+            notes=history.notes,
+            claims=len(history.claims),
+            steps=self.scheduler.steps,
         )
 
     def _begin(self) -> None:
@@ -125,6 +131,7 @@ class World:
             start(write(self.site, mailbox, 5_000))
         for reader in self.readers:
             start(read(self.site, reader, 6_000))
+        start(claim_prekeys(self.site, self.mailboxes[1]))
         start(misfortune(self.site, self.network, self.scenario.faults))
 
     def _rest(self) -> None:
@@ -143,7 +150,7 @@ class World:
     def _acknowledged_everywhere(self) -> bool:
         history, now_ms = self.site.history, self.scheduler.now_ms
         due = {each for mailbox in self.mailboxes for each in history.due(mailbox.policy.mailbox_id, now_ms)}
-        return all(due <= host.disk.all_ids() for host in self.hosts)
+        return all(due <= (ids := host.disk.all_ids()) and not history.removed & ids for host in self.hosts)
 
     def _same(self) -> bool:
         """Every member is complete and has the same records, but those that one has purged before the other."""
