@@ -46,8 +46,8 @@ from essaim_relay.relay import Relay
 
 FAN = 5
 CELLS = 5_000
-IN_FLIGHT = 64
-"""For each sender: 320 in all."""
+IN_FLIGHT = 128
+"""For each sender: 640 in all."""
 ROUNDS = 3
 CHECKED = 25
 SPEC = CellSpec(Suite.HYBRID, CellClass.SMALL, CellClass.SMALL)

@@ -214,6 +214,28 @@ async def test_wrong_node_behind_the_certificate_is_unreachable(accepting, clien
     assert caught.value.refusal == Refusal.UNREACHABLE
 
 
+async def test_links_outlive_peers_that_die_under_load(client):
+    for _ in range(8):
+        async with Accepting() as accepting:
+            calls = [await client.call(accepting.node.peer, cell_of()) for _ in range(3)]
+            incoming = [await accepting.call() for _ in calls]
+            for each in incoming:
+                for seq in range(4):
+                    each.reply(seq, cell_of())
+        for call in calls:
+            with pytest.raises(LinkRefusedError):
+                await replies_of(call)
+
+
+@pytest.mark.parametrize("address", ["example.org:443", "127.0.0.1", ""])
+async def test_peer_that_cannot_be_dialled_is_unreachable(client, address):
+    peer = LoosePeer(bytes(32), address, [b"not DER"])
+    for _ in range(2):
+        with pytest.raises(LinkRefusedError) as caught:
+            await replies_of(await client.call(peer, cell_of()))
+        assert caught.value.refusal == Refusal.UNREACHABLE
+
+
 async def test_failed_dials_are_backed_off():
     gone = LoosePeer(bytes(32), "127.0.0.1:1", [LooseNode(FakeClock().now_ms).certificate.der])
     async with Links(None, LinkSettings(backoff_first_seconds=60, backoff_most_seconds=60)) as links:

@@ -1,7 +1,6 @@
 """One link that was dialled to this process: its calls, one reader (the servicer's own coroutine), one writer."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 import grpc.aio
@@ -49,8 +48,7 @@ class AcceptedLink:
             for call in self._calls.drain():
                 call.cancelled()
             self.budget.held -= self._writer.outbox.queued
-            with contextlib.suppress(asyncio.CancelledError, grpc.aio.UsageError, grpc.RpcError):
-                await writing
+            await asyncio.gather(writing, return_exceptions=True)  # its error says only that the stream is gone
 
     async def _read(self, context: Context) -> None:
         while isinstance(message := await context.read(), bytes):

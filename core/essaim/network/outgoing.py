@@ -22,6 +22,8 @@ from essaim.protocol.link.refusal import LinkBrokenError
 from essaim.protocol.onion.refusal import Refusal
 
 Stream = grpc.aio.StreamStreamCall[bytes, bytes]
+BREAKS = (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError, ProtocolError, TimeoutError)
+"""How a link breaks; gRPC says so in several ways, by what was under way. Anything else is a fault of ours."""
 
 
 class DialledCall:
@@ -134,18 +136,17 @@ class OutgoingLink:
 
     async def run(self) -> None:
         """Dial, and serve until the link breaks or has left. Every call still open ends with UNREACHABLE."""
-        channel = tls.dial_peer(self.peer)
         try:
-            with contextlib.suppress(grpc.aio.AioRpcError, ProtocolError, TimeoutError):
-                stream = link_stream(channel)
-                await self._greet(stream)
-                await self._serve(stream)
+            with contextlib.suppress(*BREAKS):
+                async with tls.dial_peer(self.peer) as channel:
+                    stream = link_stream(channel)
+                    await self._greet(stream)
+                    await self._serve(stream)
         finally:
             self.up = False
             self.leaving = True
             for call in self._calls.drain():
                 call.listener.on_refused(Refusal.UNREACHABLE, 0)
-            await channel.close()
 
     async def _greet(self, stream: Stream) -> None:
         async with asyncio.timeout(self._settings.connect_seconds):
