@@ -55,18 +55,25 @@ class WorldNode:
         self.role = Role.RELAY if folder is None else Role.STORAGE
         self.state = NodeState.ACTIVE
         self.alive = False
-        self.loose = LooseNode(NOW_MS)
+        self.skew_ms = 0
+        self.loose = LooseNode(self.now_ms)
 
     @property
     def node_id(self) -> bytes:
         return self.loose.node_id
 
-    async def start(self) -> None:
-        self.loose = LooseNode(NOW_MS, self.role.name.lower(), self.loose.signing, self.loose.certificate)
+    def now_ms(self) -> int:
+        """Its own clock."""
+        return NOW_MS() + self.skew_ms
+
+    async def start(self, port: int = 0) -> None:
+        """Anew: fresh onion keys, which only the next view will tell."""
+        before = self.loose
+        self.loose = LooseNode(self.now_ms, self.role.name.lower(), before.signing, before.certificate, port=port)
         self.start_id = os.urandom(16)
         self.stack = AsyncExitStack()
         self.storage = None
-        views = view_offer(self.world.history.answer, NOW_MS)
+        views = view_offer(self.world.history.answer, self.now_ms)
         if self.folder is None:
             known = self.world.next_hop
             made = Relay(self.loose.standing, self.loose.keyring, self.loose.identity, known, [views])

@@ -32,8 +32,9 @@ class Guard:
     """One sampled relay; times are unix milliseconds."""
 
     node_id: str
-    expires_ms: int
     listed_ms: int
+    expires_ms: int = 0
+    """0 until it is the primary: its months begin then, or the whole sample would grow old at once."""
     down_until_ms: int = 0
 
 
@@ -61,8 +62,11 @@ class GuardSet:
         for guard in self._guards:
             if guard.node_id in listed:
                 guard.listed_ms = now_ms
-        self._guards = [g for g in self._guards if g.expires_ms > now_ms and now_ms - g.listed_ms < FORGET_MS]
+        self._guards = [g for g in self._guards if not _over(g, now_ms)]
         self._fill(sorted(listed - {guard.node_id for guard in self._guards}), len(listed), now_ms, random)
+        primary = next((guard for guard in self._guards if guard.node_id in listed), None)
+        if primary is not None and not primary.expires_ms:
+            primary.expires_ms = now_ms + LIFE_MIN_MS + draw(random, LIFE_MAX_MS - LIFE_MIN_MS)
         return self.encode() != before
 
     def _fill(self, unsampled: list[str], total: int, now_ms: int, random: Randomness) -> None:
@@ -70,8 +74,7 @@ class GuardSet:
         size = min(SAMPLE_MAX, max(CANDIDATES, total * SAMPLE_PERCENT // 100))
         while len(self._guards) < size and unsampled:
             node_id = unsampled.pop(draw(random, len(unsampled)))
-            life = LIFE_MIN_MS + draw(random, LIFE_MAX_MS - LIFE_MIN_MS)
-            self._guards.append(Guard(node_id, now_ms + life, now_ms))
+            self._guards.append(Guard(node_id, now_ms))
 
     def candidates(self, view: NetworkView, now_ms: int) -> Sequence[Node]:
         """Primary and backups that the view lists, best first; those that just failed come last, never left out."""
@@ -90,6 +93,10 @@ class GuardSet:
         for guard in self._guards:
             if guard.node_id == node_id.hex():
                 guard.down_until_ms = 0
+
+
+def _over(guard: Guard, now_ms: int) -> bool:
+    return 0 < guard.expires_ms <= now_ms or now_ms - guard.listed_ms >= FORGET_MS
 
 
 def draw(random: Randomness, below: int) -> int:

@@ -7,6 +7,7 @@ The guard stays for months, the middle is one of a few *second hops* that stay f
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import Self
 
@@ -42,7 +43,12 @@ class Path:
 
 def prefix_of(node: Node) -> str:
     """The /16 (IPv4) or /32 (IPv6) of a node's address."""
-    host = node.address.rsplit(":", 1)[0].strip("[]")
+    return _prefix(node.address)
+
+
+@lru_cache(maxsize=4096)
+def _prefix(address: str) -> str:
+    host = address.rsplit(":", 1)[0].strip("[]")
     return str(ip_network(f"{host}/{32 if ':' in host else 16}", strict=False))
 
 
@@ -110,13 +116,17 @@ class PathChoice:
     avoid: Collection[bytes] = ()
 
     def draw(self, now_ms: int, random: Randomness) -> Path:
-        """Raises NoPathError rather than bend a rule. The guards keep their order, whatever else failed."""
+        """Raises NoPathError rather than bend a rule. The guards keep their order, whatever else failed.
+
+        A middle that is no second hop is taken only where the rules leave none of those.
+        """
         barred = self._barred()
-        for guard in self._allowed(self.guards, (), barred):
-            for middle in self._shuffled(self._allowed(self.seconds, (guard,), barred), random):
-                exits = self._shuffled(self._allowed(self.view.relays(), (guard, middle), barred), random)
-                if exits:
-                    return Path(guard, middle, exits[0], now_ms + PATH_LIFE_MS)
+        for middles in (self.seconds, self.view.relays()):
+            for guard in self._allowed(self.guards, (), barred):
+                for middle in self._shuffled(self._allowed(middles, (guard,), barred), random):
+                    exits = self._shuffled(self._allowed(self.view.relays(), (guard, middle), barred), random)
+                    if exits:
+                        return Path(guard, middle, exits[0], now_ms + PATH_LIFE_MS)
         raise NoPathError("the network's rules allow no path of three relays")
 
     def _barred(self) -> set[bytes]:
