@@ -38,6 +38,7 @@ class NodeProcess:
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         (self.folder / "pid").write_text(str(process.pid))
+        process.returncode = 0  # nobody waits for it here: it is found again by its pid, and may outlive this command
 
     @property
     def pid(self) -> int | None:
