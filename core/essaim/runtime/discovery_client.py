@@ -12,10 +12,15 @@ from essaim.network.tls import dial
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.status import read_status
+from essaim.protocol.view.transaction import sign_transaction
 from essaim.view.v1 import view_pb2
 
-TRANSACTION_LABEL = b"essaim/transaction/v1"
 SUBMIT_SECONDS = 10.0
+RECONNECT_OPTIONS = (  # gRPC's own back-off grows to two minutes: a node would notice discovery's return that late
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
 
 
 class TransactionRefusedError(ProtocolError):
@@ -53,7 +58,7 @@ class DiscoveryClient:
         self._sequence = 0
 
     async def __aenter__(self) -> Self:
-        self._channel = dial(self._address, self._certificates)
+        self._channel = dial(self._address, self._certificates, RECONNECT_OPTIONS)
         self._stub = discovery_pb2_grpc.DiscoveryServiceStub(self._channel)
         return self
 
@@ -68,9 +73,7 @@ class DiscoveryClient:
         transaction.network_id = self._network_id
         transaction.node_id = self._signing.public.raw
         transaction.sequence = self._sequence
-        raw = transaction.SerializeToString(deterministic=True)
-        signed = discovery_pb2.SignedTransaction(transaction=raw, signature=self._signing.sign(TRANSACTION_LABEL + raw))
-        request = discovery_pb2.SubmitRequest(transactions=[signed])
+        request = discovery_pb2.SubmitRequest(transactions=[sign_transaction(transaction, self._signing)])
         try:
             answer = await self._stub.Submit(request, timeout=SUBMIT_SECONDS)
         except grpc.RpcError:

@@ -1,43 +1,48 @@
 """`python -m essaim_discovery`: the composition root of discovery; `... genesis` makes a network."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from essaim.runtime.genesis import read_genesis
 from essaim.runtime.node import run
-from essaim.runtime.refusal import StartError
 from essaim.runtime.settings import load
 from essaim.runtime.start import Service, Start
 from essaim.runtime.view_service import view_offer
-from essaim_discovery import genesis_command
-from essaim_discovery.authority import load_key, signer
+from essaim_discovery import metrics
+from essaim_discovery.authority import Authority, load_authority_key
 from essaim_discovery.driver import Driver
-from essaim_discovery.metrics import VIEW_AGE
+from essaim_discovery.founding import found
+from essaim_discovery.log import Log
 from essaim_discovery.service import discovery_offer
 from essaim_discovery.settings import DiscoverySettings
 
 
 async def build(start: Start[DiscoverySettings]) -> Service:
-    """The driver behind two services: nodes submit and follow, everybody may ask for the view."""
-    genesis = read_genesis(start.settings.genesis)
-    if start.identity.certificate.der not in genesis.discovery_certificates:
-        raise StartError("this data folder's TLS certificate is not the one that the genesis pins.")
-    now_ms = start.clock.now_ms
-    folder = start.settings.data_dir
-    driver = Driver(genesis, folder, signer(genesis, load_key(folder)), now_ms)
-    VIEW_AGE.set_function(lambda: max(0, now_ms() - driver.state.made_ms) / 1000)
-    offers = [discovery_offer(driver, now_ms), view_offer(driver.publisher.answer, now_ms)]
+    """Log, driver, and the two services."""
+    settings, now_ms = start.settings, start.clock.now_ms
+    genesis = read_genesis(settings.genesis)
+    authority = Authority.of(genesis, load_authority_key(settings.data_dir))
+    driver = Driver(genesis, authority, Log(settings.data_dir), now_ms, settings.compact_at)
+    metrics.VIEW_AGE.set_function(partial(_age_seconds, driver, now_ms))
+    mounts = [discovery_offer(driver, now_ms).mount, view_offer(driver.views.answer, now_ms).mount]
 
-    async def goaway() -> None:
-        driver.publisher.end()
+    async def go_away() -> None:
+        driver.views.end()
 
-    mounts = [offer.mount for offer in offers]
-    return Service(mounts, [driver.run], join=driver.publisher.first, goaway=goaway, close=driver.close)
+    return Service(mounts, background=[driver.run], join=driver.started, goaway=go_away, close=driver.close)
+
+
+def _age_seconds(driver: Driver, now_ms: Callable[[], int]) -> float:
+    newest = driver.views.newest
+    return (now_ms() - newest.valid_from_ms) / 1_000 if newest is not None else 0.0
 
 
 def main() -> None:
     """The command."""
-    if sys.argv[1:2] == ["genesis"]:
-        sys.exit(genesis_command.main(sys.argv[2:]))
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["genesis"]:
+        sys.exit(found(arguments[1:]))
     sys.exit(run(load(DiscoverySettings), build))
 
 

@@ -1,45 +1,57 @@
-"""An authority: one of the keys that the genesis names. It signs outside of the state machine."""
+"""The authority of an embedded discovery: one of the genesis's n, its key on the volume, for the owner alone."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from essaim.protocol.keys import SEED_SIZE, SigningKey
-from essaim.protocol.view import Genesis
+from essaim.protocol.view import Genesis, Header
 from essaim.protocol.view.authority import sign
 from essaim.protocol.view.header import SIGNATURE_LABEL
+from essaim.runtime.identity import Random
 from essaim.runtime.refusal import StartError
 from essaim.runtime.volume import write_durably
 from essaim.view.v1 import view_pb2
 
-KEY_FILE = "authority.key"
-
-Signer = Callable[[bytes], Sequence[view_pb2.AuthoritySignature]]
-"""From a header's bytes to signatures over it: of one authority, or of as many as a consensus engine gathers."""
+AUTHORITY_FILE = "authority.key"
 
 
-def load_key(folder: Path) -> SigningKey:
-    """The authority's Ed25519 key on the volume. Raises StartError when there is none: it is never made in passing."""
+class Authority:
+    """Signs headers. One signature reaches the threshold of a genesis with one authority, and of no other."""
+
+    def __init__(self, number: int, key: SigningKey) -> None:
+        self._number = number
+        self._key = key
+
+    @classmethod
+    def of(cls, genesis: Genesis, key: SigningKey) -> "Authority":
+        """StartError unless the genesis names this key, and no other is needed."""
+        keys: Sequence[bytes] = [each.raw for each in genesis.authorities]
+        if key.public.raw not in keys:
+            raise StartError("the genesis names another authority than the one in the data folder.")
+        if genesis.threshold > 1:
+            raise StartError("the genesis needs signatures of several authorities; this discovery is one alone.")
+        return cls(keys.index(key.public.raw), key)
+
+    def sign(self, header: Header) -> view_pb2.SignedHeader:
+        """The same header gives the same signature (RFC 8032): signing again after a crash adds nothing new."""
+        signature = sign(self._number, self._key, SIGNATURE_LABEL, header.raw)
+        return view_pb2.SignedHeader(header=header.raw, signatures=[signature])
+
+
+def load_authority_key(folder: Path) -> SigningKey:
+    """StartError when it is not there or damaged: nobody else can speak for the network, so none is made."""
     try:
-        seed = (folder / KEY_FILE).read_bytes()
+        seed = (folder / AUTHORITY_FILE).read_bytes()
     except OSError:
-        raise StartError(f"{KEY_FILE} is not in the data folder; `essaim_discovery genesis` makes it.") from None
+        raise StartError(f"there is no {AUTHORITY_FILE} in the data folder: make a genesis first.") from None
     if len(seed) != SEED_SIZE:
-        raise StartError(f"{KEY_FILE} in the data folder is damaged.")
+        raise StartError(f"{AUTHORITY_FILE} in the data folder is damaged; restore it from a copy.")
     return SigningKey(seed)
 
 
-def make_key(folder: Path, random: Callable[[int], bytes]) -> SigningKey:
-    """The key on the volume; made when there is none."""
-    if not (folder / KEY_FILE).exists():
-        write_durably(folder / KEY_FILE, random(SEED_SIZE))
-    return load_key(folder)
-
-
-def signer(genesis: Genesis, key: SigningKey) -> Signer:
-    """Signs as the authority that the genesis knows by this key. Raises StartError when it knows none such."""
-    if key.public not in genesis.authorities:
-        raise StartError("this data folder's authority key is none of the genesis's.")
-    if genesis.threshold > 1:
-        raise StartError("this genesis wants several authorities' signatures; the embedded driver has one.")
-    number = genesis.authorities.index(key.public)
-    return lambda header: [sign(number, key, SIGNATURE_LABEL, header)]
+def make_authority_key(folder: Path, random: Random = os.urandom) -> SigningKey:
+    """The key in the folder, made when there is none."""
+    if not (folder / AUTHORITY_FILE).exists():
+        write_durably(folder / AUTHORITY_FILE, random(SEED_SIZE))
+    return load_authority_key(folder)

@@ -1,187 +1,185 @@
-"""The embedded driver: steps go to the state machine, then to the log with the views that they make, then to everybody.
+"""The embedded driver: one authority, one log. What is applied is on disk before it is answered, and before it shows.
 
-Nothing is answered or published before its fsync. A restart replays the log and comes to the same views; a header that
-differs from the one signed before would be a fork, and ends the start.
+One task applies, so nothing else guards the state. Transactions that come while the disk is busy share the next fsync.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import count
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import ParamSpec, TypeVar
 
+from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.view import Genesis, Header, NetworkView
-from essaim.protocol.view.entry import ordered
+from essaim.protocol.view import Genesis, NetworkView
+from essaim.runtime import logs
+from essaim.runtime.logs import LogLevel
 from essaim.runtime.refusal import StartError
-from essaim.view.v1 import view_pb2
 from essaim_discovery import metrics, snapshot
-from essaim_discovery.apply import Applied, Event, Refused, Tick, ViewMade, apply
-from essaim_discovery.authority import Signer
-from essaim_discovery.ledger import Ledger, SignedView, Step
-from essaim_discovery.publisher import Publisher
+from essaim_discovery.apply import apply
+from essaim_discovery.authority import Authority
+from essaim_discovery.events import Event, EventKind
+from essaim_discovery.log import Applied, Log
+from essaim_discovery.passing import next_due_ms
+from essaim_discovery.publication import Publication
 from essaim_discovery.state import State
+from essaim_discovery.transaction import Resume, Tick
 
-BATCH = 256
-SNAPSHOT_STEPS = 1_024
+IDLE_SECONDS = 60.0
+"""The longest sleep: a clock that was set is noticed within it."""
+QUIET = frozenset({EventKind.PROVEN, EventKind.KEYS_PUBLISHED, EventKind.KEYS_EXPIRED})
+
+MAX_TIME_MS = 1 << 62
+
+Outcome = ProtocolError | None
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-@dataclass
-class _Waiting:
-    transaction: bytes
-    done: "asyncio.Future[Applied | Refused]"
+class DiscoveryEvent(logs.Event):
+    """What discovery has to say."""
+
+    NODE = "node"
+    VIEW = "view"
 
 
-@dataclass
-class _Batch:
-    """What one commit holds."""
-
-    state: State
-    steps: list[Step] = field(default_factory=list)
-    views: list[NetworkView] = field(default_factory=list)
-    answers: list[Applied | Refused] = field(default_factory=list)
-    matters: bool = False
-    """Whether anything happened but the passing of time and refusals: otherwise it is not worth an fsync."""
+@dataclass(frozen=True)
+class _Submission:
+    transactions: Sequence[discovery_pb2.SignedTransaction]
+    done: asyncio.Future[list[Outcome]]
 
 
 class Driver:
-    """`run` is the process's background task; `submit` waits for its commit."""
+    """`run` is the task. Times come from `now_ms` and enter the state as ticks alone."""
 
-    def __init__(self, genesis: Genesis, folder: Path, sign: Signer, now_ms: Callable[[], int]) -> None:
-        """Opens and replays the log. Raises StartError."""
-        self._sign = sign
+    def __init__(
+        self, genesis: Genesis, authority: Authority, log: Log, now_ms: Callable[[], int], compact_at: int
+    ) -> None:
+        """Brings back what the log holds; StartError when that is of another network."""
+        self._log = log
+        self._disk = ThreadPoolExecutor(1, "disk")
         self._now_ms = now_ms
-        self._queue: list[_Waiting] = []
+        self._compact_at = compact_at
+        self._state = _replay(genesis, log)
+        self.views = Publication(genesis, authority, log)
+        self._pending: list[_Submission] = []
         self._wake = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, "ledger")
-        self._since_snapshot = 0
-        self.publisher = Publisher()
-        self._ledger = Ledger(folder)
-        self._state = self._replay(genesis)
-        metrics.measure(self._state)
+        self._started = asyncio.Event()
 
     @property
     def state(self) -> State:
-        """As of the last commit."""
+        """What is on disk."""
         return self._state
 
-    async def submit(self, transactions: Sequence[bytes]) -> list[Applied | Refused]:
-        """What became of each, once it is on disk."""
-        loop = asyncio.get_running_loop()
-        waiting = [_Waiting(each, loop.create_future()) for each in transactions]
-        self._queue += waiting
+    async def submit(self, transactions: Sequence[discovery_pb2.SignedTransaction]) -> list[Outcome]:
+        """For each one None, on disk, or why it is refused."""
+        done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self._pending.append(_Submission(transactions, done))
         self._wake.set()
-        return [await each.done for each in waiting]
+        return await done
 
-    async def run(self) -> None:
-        """Until cancelled. A log that cannot be written ends it, and with it the process."""
-        while True:
-            batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-            if not batch:
-                await self._sleep()
-                batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-            await self._do(batch)
+    async def started(self) -> None:
+        """Until there is a view of this start."""
+        await self._started.wait()
 
     async def close(self) -> None:
-        """The log, after the last step."""
-        self._thread.shutdown()
-        self._ledger.close()
+        """After `run`: what it had begun to write is written."""
+        self._disk.shutdown()
+        self._log.close()
 
-    async def _sleep(self) -> None:
-        """Until something is submitted or the next tick is due."""
+    async def run(self) -> None:
+        """As long as the process lives."""
+        await self._commit([Resume(self._now_ms())])
+        while True:
+            if self.views.due_ms(self._state) <= self._now_ms():
+                await self._publish()
+            self._started.set()
+            await self._work_or_due()
+            await self._take()
+
+    async def _work_or_due(self) -> None:
+        due_ms = min(self.views.due_ms(self._state), next_due_ms(self._state) or MAX_TIME_MS)
+        seconds = min(max(0.0, (due_ms - self._now_ms()) / 1_000), IDLE_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
         self._wake.clear()
-        seconds = max(0, self._state.due_ms - self._now_ms()) / 1000
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return
 
-    async def _do(self, waiting: Sequence[_Waiting]) -> None:
-        batch = self._compute([each.transaction for each in waiting])
-        if batch.matters:
-            views = [SignedView(view.serial, view.signed.SerializeToString()) for view in batch.views]
-            await self._write(self._ledger.append, batch.steps, views)
-            self._state = batch.state
-        for view in batch.views:
-            self.publisher.publish(view)
-        for each, answer in zip(waiting, batch.answers, strict=True):
-            if not each.done.done():
-                each.done.set_result(answer)
-        metrics.measure(self._state)
-        await self._snapshot(len(batch.steps) if batch.matters else 0)
+    async def _take(self) -> None:
+        """Apply the passing of time and whatever has been submitted, as one."""
+        now_ms = self._now_ms()
+        due_ms = next_due_ms(self._state)
+        submissions, self._pending = self._pending, []
+        if submissions or (due_ms is not None and due_ms <= now_ms):
+            transactions = [each for submission in submissions for each in submission.transactions]
+            outcomes = await self._commit([Tick(now_ms), *transactions])
+            self._answer(submissions, outcomes[1:])
 
-    def _compute(self, transactions: Sequence[bytes]) -> _Batch:
-        """Time passes, transactions come, and a view is made if it is due. What changes nothing is not logged."""
-        batch, now_ms = _Batch(self._state), self._now_ms()
-        self._step(batch, Tick(now_ms))
-        for transaction in transactions:
-            self._step(batch, transaction)
-        if batch.state.due_ms <= batch.state.now_ms:
-            self._step(batch, Tick(now_ms))
-        return batch
+    async def _commit(self, proposed: Sequence[Applied]) -> list[Outcome]:
+        """Apply, write what was applied, and only then go by it."""
+        state, applied, events, outcomes = self._state, list[Applied](), list[Event](), list[Outcome]()
+        for each in proposed:
+            try:
+                state, happened = apply(state, each)
+                outcomes.append(None)
+            except ProtocolError as error:
+                outcomes.append(error)
+                continue
+            if happened or not isinstance(each, discovery_pb2.SignedTransaction):
+                applied.append(each)
+                events.extend(happened)
+        await self._on_disk(self._write, applied, state)
+        self._state = state
+        _tell(state, events)
+        return outcomes
 
-    def _step(self, batch: _Batch, step: Step) -> None:
-        batch.state, events = apply(batch.state, step)
-        logged = isinstance(step, Tick)
-        for event in events:
-            metrics.count(event)
-            batch.matters |= not isinstance(event, Refused) and not (isinstance(event, Applied) and event.repeated)
-            if isinstance(event, ViewMade):
-                batch.views.append(self._signed(event, self._sign(event.header.raw)))
-            elif isinstance(event, Applied | Refused):
-                batch.answers.append(event)
-                logged = isinstance(event, Applied) and not event.repeated
-        if logged:
-            batch.steps.append(step)
+    async def _on_disk(self, work: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, partial(work, *arguments, **named))
 
-    async def _snapshot(self, steps: int) -> None:
-        self._since_snapshot += steps
-        if self._since_snapshot < SNAPSHOT_STEPS or self._state.changed:
-            return
-        self._since_snapshot = 0
-        await self._write(self._ledger.keep_snapshot, snapshot.encode(self._state), self._state.serial)
+    def _write(self, applied: Sequence[Applied], state: State) -> None:
+        self._log.append(applied)
+        if self._log.length() >= self._compact_at:
+            self._log.compact(snapshot.dump(state))
 
-    async def _write(self, write: Callable[..., None], *what: object) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, write, *what)
+    def _answer(self, submissions: Sequence[_Submission], outcomes: Sequence[Outcome]) -> None:
+        at = 0
+        for each in submissions:
+            mine = list(outcomes[at : at + len(each.transactions)])
+            at += len(each.transactions)
+            if not each.done.done():  # its caller may have gone
+                each.done.set_result(mine)
 
-    # The start
+    async def _publish(self) -> None:
+        await self._commit([Tick(self._now_ms())])
+        view = await self._on_disk(self.views.renew, self._state)
+        self.views.publish(view)
+        _tell_view(view)
 
-    def _replay(self, genesis: Genesis) -> State:
-        after, state = 0, State(genesis.network_id, genesis.parameters)
-        kept = self._ledger.snapshot()
-        try:
-            if kept is not None:
-                after, state = kept[0], snapshot.decode(kept[1])
-                self.publisher.publish(self._as_of(state))
-            if state.network_id != genesis.network_id:
-                raise StartError("the log in this data folder is of another network.")
-            for number, step in zip(count(1), self._ledger.steps(after), strict=False):
-                state, events = apply(state, step)
-                self._since_snapshot = number
-                self._publish_again(events)
-        except ProtocolError as error:
-            raise StartError(f"the log in the data folder is damaged ({error.reason}).") from None
-        return state
 
-    def _as_of(self, state: State) -> NetworkView:
-        signed = view_pb2.SignedHeader.FromString(self._ledger.view(state.serial) or b"")
-        periods = state.parameters.key_periods
-        entries = ordered(member.entry(periods) for member in state.members.values())
-        return NetworkView.build(signed, Header.parse(signed.header), entries)
+def _replay(genesis: Genesis, log: Log) -> State:
+    kept = log.snapshot()
+    try:
+        state = snapshot.load(kept, genesis.parameters) if kept is not None else State.of(genesis)
+        if state.network_id != genesis.network_id:
+            raise StartError("the data folder holds another network than the genesis names.")
+        for each in log.entries():
+            state, _ = apply(state, each)
+    except ProtocolError:
+        raise StartError("the log in the data folder is damaged or of another network.") from None
+    return state
 
-    def _publish_again(self, events: Sequence[Event]) -> None:
-        for event in events:
-            if isinstance(event, ViewMade):
-                kept = view_pb2.SignedHeader.FromString(self._ledger.view(event.header.serial) or b"")
-                if kept.header != event.header.raw:
-                    raise StartError("the log comes to another view than was signed: this program must not go on.")
-                self.publisher.publish(self._signed(event, kept.signatures))
-            elif isinstance(event, Refused):
-                raise StartError("the log holds a transaction that this program refuses.")
 
-    @staticmethod
-    def _signed(made: ViewMade, signatures: Sequence[view_pb2.AuthoritySignature]) -> NetworkView:
-        signed = view_pb2.SignedHeader(header=made.header.raw, signatures=signatures)
-        return NetworkView.build(signed, made.header, made.entries)
+def _tell(state: State, events: Sequence[Event]) -> None:
+    metrics.count_nodes(state)
+    for each in events:
+        level = LogLevel.DEBUG if each.kind in QUIET else LogLevel.INFO
+        fields = {} if each.role is None else {"role": each.role}
+        logs.write(DiscoveryEvent.NODE, level, kind=each.kind, **fields)
+
+
+def _tell_view(view: NetworkView) -> None:
+    metrics.VIEW_SERIAL.set(view.serial)
+    logs.write(
+        DiscoveryEvent.VIEW, epoch=view.epoch, serial=view.serial, nodes=len(view.nodes), swarms=len(view.swarms)
+    )

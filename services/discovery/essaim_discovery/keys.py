@@ -1,6 +1,7 @@
 """Onion keys that nodes publish ahead: which records may be shown, and when they have had their time."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from essaim.protocol.onion.keyring import KeyKind, KeyPeriods
 from essaim.protocol.view import Descriptor, KeyRecord
@@ -54,7 +55,7 @@ def merged(former: Sequence[PublishedKeys], new: Sequence[PublishedKeys]) -> tup
     records = sorted((*former, *new), key=lambda each: (each.record.kind, each.record.first_period))
     if len(records) > MAX_RECORDS:
         raise TooManyRecordsError("an entry shows up to 8 key records")
-    for before, after in zip(records, records[1:], strict=False):
+    for before, after in pairwise(records):
         overlap = after.record.first_period <= before.record.last_period
         if before.record.kind == after.record.kind and overlap:
             raise KeysRepeatedError("one onion key for each period")

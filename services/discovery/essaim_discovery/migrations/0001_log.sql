@@ -1,20 +1,24 @@
--- Steps in the order in which they were applied: a tick has a time, a transaction has its bytes.
+-- The log since the snapshot: applied transactions, and the ticks between them.
 CREATE TABLE log (
-    position INTEGER PRIMARY KEY,
-    now_ms INTEGER,
-    transaction_bytes BLOB,
-    CHECK ((now_ms IS NULL) != (transaction_bytes IS NULL))
-) STRICT;
+  number INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL,              -- 0 tick, 1 resume, 2 transaction
+  now_ms INTEGER NOT NULL,            -- of ticks and resumes; 0 for a transaction
+  signed BLOB NOT NULL                -- a SignedTransaction; empty for ticks and resumes
+);
 
--- Signed headers: what a replay must come to again.
-CREATE TABLE view (
-    serial INTEGER PRIMARY KEY,
-    signed_header BLOB NOT NULL
-) STRICT;
-
--- The state after `position`, taken when the newest view was all that it says.
+-- One row: the state that the log continues.
 CREATE TABLE snapshot (
-    only INTEGER PRIMARY KEY CHECK (only = 1),
-    position INTEGER NOT NULL,
-    state BLOB NOT NULL
-) STRICT;
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  state BLOB NOT NULL
+);
+
+-- The last views. A header is here before any authority signs it: no other one is ever signed for its serial.
+CREATE TABLE view (
+  epoch INTEGER NOT NULL,
+  serial INTEGER NOT NULL,
+  header BLOB NOT NULL,
+  signed BLOB,                        -- a SignedHeader; NULL until signed
+  whole INTEGER NOT NULL,             -- 1: content is a WholeView, 0: a ViewDiff since the serial before; no headers in it
+  content BLOB NOT NULL,
+  PRIMARY KEY (epoch, serial)
+) WITHOUT ROWID;

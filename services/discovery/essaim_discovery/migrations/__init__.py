@@ -1,1 +1,1 @@
-"""The schema of discovery's log, step by step."""
+"""The schema of discovery, in numbered steps."""
