@@ -9,6 +9,7 @@ from typing import cast
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import CellClass
 from essaim.protocol.mailbox.authorization import Method
+from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.view import Node
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import Access
@@ -21,6 +22,8 @@ ROOM = {CellClass.SMALL: 12_288, CellClass.MEDIUM: 61_440, CellClass.LARGE: 253_
 
 SEEN_MAX = 1 << 16
 """Envelope ids remembered by a reading: beyond them a repeat is left to the reader's own store."""
+LISTED_MAX = 1 << 15
+"""Envelopes that one member may list in one reading: twice what the largest mailbox holds."""
 
 
 @dataclass
@@ -86,8 +89,12 @@ class Reader:
         return [node for node in members if node.node_id not in reading.complete]
 
     def _missing(self, reading: Reading) -> int:
+        return max(0, self._needed() - len(reading.complete))
+
+    def _needed(self) -> int:
+        """r - W + 1"""
         size = len(self._swarms.views.current.swarm_of(self.access.policy.mailbox_id).members)
-        return max(0, size - (size // 2 + 1) + 1 - len(reading.complete))
+        return size - (size // 2 + 1) + 1
 
     async def _each(self, nodes: Sequence[Node], reading: Reading) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
         """All members at once, each given out as it answers: its mail does not wait for the slowest."""
@@ -109,11 +116,22 @@ class Reader:
     async def new(
         self, envelopes: Iterable[mailbox_pb2.StoredEnvelope], reading: Reading
     ) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
-        """Those not given out before, whole. The caller moves the cursor on afterwards: none is passed over."""
+        """Those not given out before, whole. The caller moves the cursor on afterwards: none is passed over.
+
+        What is not the envelope of its id is left out: to confirm it would remove the real one everywhere.
+        """
         for envelope in envelopes:
             if reading.is_new(envelope):
-                yield await self.whole(envelope)
-                reading.taken(envelope)
+                whole = await self.whole(envelope)
+                if whole is not None and self._is_genuine(whole):
+                    yield whole
+                    reading.taken(whole)
+
+    def _is_genuine(self, envelope: mailbox_pb2.StoredEnvelope) -> bool:
+        if self.access.slot not in (b"", envelope.slot):
+            return False
+        named = (self.access.policy.mailbox_id, envelope.slot, envelope.expires_ms, envelope.data, envelope.version)
+        return envelope_id(*named) == envelope.envelope_id
 
     async def _read_member(self, node: Node, cursor: bytes) -> Pages:
         """All pages of one member; an unreachable one gives none, one that is lost meanwhile what it gave."""
@@ -123,6 +141,8 @@ class Reader:
                 answer = await self._page(node, pages.cursor)
                 pages.envelopes += answer.envelopes
                 pages.cursor = answer.cursor
+                if answer.more and (not answer.envelopes or len(pages.envelopes) > LISTED_MAX):
+                    return pages  # a member that would keep its reader for ever
                 if not answer.more:
                     pages.complete = not answer.incomplete
                     return pages
@@ -146,27 +166,34 @@ class Reader:
             authorization=self.access.reading(Method.RETRIEVE, self._swarms.clock.now_ms(), self._swarms.random),
         )
 
-    async def whole(self, envelope: mailbox_pb2.StoredEnvelope) -> mailbox_pb2.StoredEnvelope:
-        """The envelope with its bytes: one that did not fit is fetched by a call of the reply class that holds it."""
+    async def whole(self, envelope: mailbox_pb2.StoredEnvelope) -> mailbox_pb2.StoredEnvelope | None:
+        """The envelope with its bytes: one that did not fit is fetched by a call of the reply class that holds it.
+
+        None when r - W + 1 members are without it: it was removed meanwhile, or no quorum ever had it.
+        """
         if envelope.data:
             return envelope
-        reply_class = next(each for each in CellClass if ROOM[each] >= envelope.size or each == CellClass.LARGE)
+        reply_class = next((each for each in CellClass if ROOM[each] >= envelope.size), CellClass.LARGE)
+        without = 0
         for node in self._swarms.members(self.access.policy.mailbox_id):
             request = self._request(cursor=b"", max_bytes=ROOM[reply_class], ids=[envelope.envelope_id])
             try:
                 answer = await self._swarms.ask(node, "Retrieve", request, self.access.lane, reply_class)
             except ProtocolError:
                 continue
-            for found in cast("mailbox_pb2.RetrieveResponse", answer).envelopes:
-                if found.data:
+            response = cast("mailbox_pb2.RetrieveResponse", answer)
+            for found in response.envelopes:
+                if found.envelope_id == envelope.envelope_id and self._is_genuine(found):
                     return found
+            without += not response.incomplete
+        if without >= self._needed():
+            return None
         raise SwarmUnreachableError("no member of the swarm gave the envelope")
 
 
-async def newest_entry(swarms: Swarms, access: Access) -> bytes | None:
-    """The highest version of an outbox entry among r - W + 1 members; None when there is none."""
-    best: mailbox_pb2.StoredEnvelope | None = None
-    async for envelope in Reader(swarms, access).read(Reading()):
-        if best is None or envelope.version > best.version:
-            best = envelope
-    return best.data if best is not None else None
+async def entry_versions(swarms: Swarms, access: Access) -> list[bytes]:
+    """An outbox entry as r - W + 1 members have it, every one that differs.
+
+    Which is the newest only its sealed content proves: the version beside it is a member's word.
+    """
+    return [envelope.data async for envelope in Reader(swarms, access).read(Reading())]

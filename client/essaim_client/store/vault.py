@@ -58,6 +58,12 @@ class Vault:
     def _header(self) -> bytes:
         return f"essaim/vault/v{self.version}/{self.kind}/{self.salt}/{self.operations}/{self.memory_bytes}".encode()
 
+    def check(self) -> None:
+        """ValueError or TypeError unless each field has the form that `open` relies on."""
+        bytes.fromhex(self.salt), bytes.fromhex(self.sealed)
+        if type(self.operations) is not int or type(self.memory_bytes) is not int:
+            raise TypeError("the cost is not in whole numbers")
+
     def open(self, passphrase: str | None) -> bytes:
         """The 32-byte key. Raises VaultRefusedError."""
         if self.kind == "keyring":
@@ -85,7 +91,7 @@ def load(path: Path) -> Vault:
     """The vault of a file. Raises VaultRefusedError."""
     try:
         vault = Vault(**json.loads(path.read_text()))
-        bytes.fromhex(vault.salt), bytes.fromhex(vault.sealed)
+        vault.check()
     except (OSError, ValueError, TypeError):
         raise VaultRefusedError("the vault file cannot be read") from None
     if vault.version != 1 or vault.kind not in {"passphrase", "keyring"}:
@@ -125,6 +131,10 @@ def _from_keyring(name: str) -> bytes:
         kept = keyring.get_password(KEYRING_SERVICE, name)
     except (KeyringError, RuntimeError):
         kept = None
-    if kept is None or len(kept) != 2 * KEY_SIZE:
+    try:
+        key = bytes.fromhex(kept or "")
+    except ValueError:
+        key = b""
+    if len(key) != KEY_SIZE:
         raise VaultRefusedError("the system's key ring does not give the key of this store")
-    return bytes.fromhex(kept)
+    return key

@@ -1,0 +1,120 @@
+"""What the client library exports, and the files that it begins with."""
+
+import base64
+import inspect
+import json
+
+import pytest
+from nacl.pwhash import argon2id
+
+import essaim_client
+from essaim.testing.views import PaperNetwork
+from essaim_client import Client, NetworkFile
+from essaim_client.home import Home, HomeTakenError, needs_passphrase
+from essaim_client.messaging.profile import NoAccountError
+from essaim_client.network_file import NetworkFileError
+from essaim_client.store.vault import Cost
+
+CHEAP = Cost(argon2id.OPSLIMIT_MIN, argon2id.MEMLIMIT_MIN)
+GENESIS = PaperNetwork().genesis
+
+
+def text_of(**changes) -> str:
+    fields = {"genesis": base64.b64encode(GENESIS.signed).decode(), "seeds": ["127.0.0.1:4000", "[::1]:4001"]}
+    return json.dumps(fields | changes)
+
+
+def test_library_exports_what_the_documentation_names():
+    assert sorted(essaim_client.__all__) == [
+        "AccountId",
+        "Change",
+        "Client",
+        "Message",
+        "NetworkFile",
+        "ProtocolError",
+        "Sent",
+        "Shown",
+        "Trace",
+        "TracedHop",
+    ]
+    assert all(hasattr(essaim_client, name) for name in essaim_client.__all__)
+
+
+def test_client_has_the_public_members_that_the_documentation_names():
+    members = {name for name, _ in inspect.getmembers(Client) if not name.startswith("_")}
+    assert members == {
+        "account_id",
+        "create_account",
+        "diverse",
+        "history",
+        "listen",
+        "live",
+        "nodes",
+        "open",
+        "paths",
+        "problem",
+        "ready",
+        "receive",
+        "restore_account",
+        "send",
+        "trace",
+        "view",
+    }
+    assert all(getattr(Client, name).__doc__ for name in members)
+
+
+def test_network_file_is_read_back():
+    network = NetworkFile.parse(text_of())
+    assert NetworkFile.parse(network.encode()) == network
+    assert [seed.address for seed in network.seeds] == ["127.0.0.1:4000", "[::1]:4001"]
+    assert network.seeds[0].certificates == GENESIS.discovery_certificates
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "5",
+        "{}",
+        text_of(genesis="???"),
+        text_of(genesis=5),
+        text_of(genesis=base64.b64encode(GENESIS.signed[:-1]).decode()),
+        text_of(genesis=base64.b64encode(GENESIS.signed[:-1] + bytes([GENESIS.signed[-1] ^ 1])).decode()),
+        text_of(genesis=""),
+        text_of(seeds=[]),
+        text_of(seeds="127.0.0.1:4000"),
+        text_of(seeds=["localhost:4000"]),
+        text_of(seeds=["127.0.0.1"]),
+        text_of(seeds=[5]),
+        text_of(seeds=None),
+    ],
+)
+def test_file_that_is_no_network_file_is_refused(text):
+    with pytest.raises(NetworkFileError):
+        NetworkFile.parse(text)
+
+
+def test_home_is_made_once_for_its_owner_alone(tmp_path):
+    path, network = tmp_path / "a" / "b", NetworkFile.parse(text_of())
+    Home.create(path, network, "pass", bytes(32), CHEAP).close()
+    assert path.stat().st_mode & 0o777 == 0o700
+    assert (path / "store.db").stat().st_mode & 0o777 == 0o600
+    assert needs_passphrase(path)
+    with pytest.raises(HomeTakenError):
+        Home.create(path, network, "pass", bytes(32), CHEAP)
+    opened = Home.open(path, "pass")
+    assert opened.network == network
+    opened.close()
+
+
+def test_start_that_was_interrupted_can_be_made_again(tmp_path):
+    network = NetworkFile.parse(text_of())
+    Home.create(tmp_path, network, "pass", bytes(32), CHEAP).close()
+    (tmp_path / "vault.json").unlink()  # the last thing that is written
+    with pytest.raises(NoAccountError):
+        Home.open(tmp_path, "pass")
+    Home.create(tmp_path, network, "other", b"\1" * 32, CHEAP).close()
+    opened = Home.open(tmp_path, "other")
+    assert opened.account.seed != bytes(32)
+    opened.close()
