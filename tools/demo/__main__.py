@@ -20,6 +20,7 @@ def main() -> int:
     story = Story(Testnet(folder / "network"), folder, report)
     complete = False
     try:
+        story.start()
         asyncio.run(story.tell())
         complete = True
     except (StepFailedError, KeyboardInterrupt):

@@ -8,15 +8,15 @@ from io import StringIO
 from pathlib import Path as FilePath
 
 import segno
-from demo.report import Report
-from testnet import Testnet
 
+from demo.report import Report
 from essaim.protocol.account import AccountId
 from essaim.protocol.view import Role
 from essaim_client import Client, Message
 from essaim_client.messaging.addresses import public_inbox
 from essaim_client.network.path import Path
 from essaim_client.network_file import NetworkFile
+from testnet import Testnet
 
 PASSPHRASE = "demo"
 LIVE_MESSAGES = 20
@@ -33,23 +33,21 @@ class Story:
         self._ids: dict[str, AccountId] = {}
 
     async def tell(self) -> None:
-        """From the first process to the drawn path."""
-        await self._start()
+        """From the two accounts to the drawn path."""
         await self._accounts()
         async with self._online("a") as alice:
             await self._offline_message(alice)
-            self._kill_storage()
+            await self._kill_storage()
             async with self._online("b") as bob:
                 await self._read_on_survivors(bob)
                 await self._live(alice, bob)
                 await self._relay_dies(alice, bob)
             await self._draw_path(alice)
 
-    async def _start(self) -> None:
+    def start(self) -> None:
+        """The first step; it needs no event loop."""
         with self._report.step("Start a network on this machine") as step:
-            view = await asyncio.to_thread(
-                self.net.up, lambda what, seconds: self._report.say(f"{seconds:5.1f} s  {what} is ready")
-            )
+            view = self.net.up(lambda what, seconds: self._report.say(f"{seconds:5.1f} s  {what} is ready"))
             roles = [node.role for node in view.nodes.values()]
             step.evidence |= {
                 "relays": roles.count(Role.RELAY),
@@ -84,9 +82,9 @@ class Story:
             step.evidence |= {"acknowledged_ms": _ms_since(began), "devices": sent.devices}
             self._report.say(f"a quorum of B's swarm has it on disk after {step.evidence['acknowledged_ms']:.0f} ms")
 
-    def _kill_storage(self) -> None:
+    async def _kill_storage(self) -> None:
         with self._report.step("A storage node of B's swarm dies (kill -9)") as step:
-            view = self.net.view()
+            view = await self.net.ask_view()
             if view is None:
                 raise RuntimeError("discovery gives no view")
             swarm = view.swarm_of(public_inbox(self._ids["b"]).mailbox_id)

@@ -139,14 +139,18 @@ class Testnet:
 
     # The view
 
-    def view(self) -> NetworkView | None:
+    async def ask_view(self) -> NetworkView | None:
         """What discovery serves now, verified; None when it does not answer."""
         seed = Seed(self.discovery_address, self.genesis.discovery_certificates)
         try:
-            told = asyncio.run(ask(seed, 0, 0, _now_ms))
+            told = await ask(seed, 0, 0, _now_ms)
             return ViewKeeper(self.genesis).accept(told.answer, _now_ms())
         except (NoAnswerError, ViewRefusedError):
             return None
+
+    def view(self) -> NetworkView | None:
+        """`ask_view` for who has no event loop."""
+        return asyncio.run(self.ask_view())
 
     def await_view(self, wanted: Callable[[NetworkView], bool], seconds: float = READY_SECONDS) -> NetworkView:
         """The first view that fits. Raises TimeoutError."""
