@@ -10,8 +10,8 @@ from essaim.protocol.conversation import Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.manifest import Head, Manifest
 from essaim.protocol.prekeys import Bundle, SignedPrekeys
-from essaim_client.mailbox.prekeys import PrekeyDesk
 from essaim_client.mailbox.access import Access
+from essaim_client.mailbox.prekeys import PrekeyDesk
 from essaim_client.mailbox.reading import entry_versions
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.addresses import entry_access, outbox
