@@ -10,12 +10,14 @@ import pytest
 from essaim.network.tls import dial_peer
 from essaim.protocol.view import NetworkView, NodeState
 from essaim.runtime.clock import SystemClock
+from essaim.runtime.errors import reason_of
 from essaim.storage.v1 import mailbox_pb2, mailbox_pb2_grpc
 from essaim.testing.mailbox import MailboxOwner
 from testnet import Layout, Testnet
 
 CLOCK = SystemClock()
 PATIENCE_SECONDS = 20.0
+DRAIN_SECONDS = 15.0  # less than the 30 that calls under way would get: a subscription does not hold a drain up
 
 
 class Clients:
@@ -73,7 +75,7 @@ def test_swarm_of_processes_keeps_its_word(testnet: Testnet) -> None:
     view = testnet.await_view(lambda each: address in {node.address for node in each.storage()})
     asyncio.run(after_the_return(testnet, view, owner, acknowledged))
 
-    testnet.node("storage-2").stop()
+    asyncio.run(while_one_drains(testnet, view, owner))
     node_id = bytes.fromhex(testnet.node("storage-2").facts["node_id"])
     testnet.await_view(lambda each: each.nodes[node_id].state != NodeState.ACTIVE)
 
@@ -109,4 +111,18 @@ async def after_the_return(testnet: Testnet, view: NetworkView, owner: MailboxOw
     wrong = mailbox_pb2.StoreRequest(mailbox=owner.mailbox(owner.inbox, known=True))
     with pytest.raises(grpc.aio.AioRpcError):
         await stubs[0].Store(wrong)
+    await clients.close()
+
+
+async def while_one_drains(testnet: Testnet, view: NetworkView, owner: MailboxOwner) -> None:
+    clients = Clients(testnet, view)
+    live = clients.stub("storage-2").Subscribe(owner.subscribe(CLOCK.now_ms()))
+    await live.read()
+
+    stopping = asyncio.create_task(asyncio.to_thread(testnet.node("storage-2").stop, DRAIN_SECONDS))
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await live.read()
+    assert reason_of(caught.value).reason == "DRAINING"
+    await stopping
     await clients.close()
