@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from essaim.network.peer import Peer
-from essaim.network.tls import dial_peer
+from essaim.network.tls import AddressRefusedError, dial_peer
 from essaim.protocol.errors import ProtocolError
 from essaim.view.v1 import view_pb2, view_pb2_grpc
 
@@ -45,7 +45,10 @@ class DirectAnswer:
 async def ask(peer: Peer, epoch: int, serial: int, own_now_ms: Callable[[], int]) -> DirectAnswer:
     """One node's view answer since (epoch, serial). Raises NoAnswerError."""
     began_ms = own_now_ms()
-    channel = dial_peer(peer)
+    try:
+        channel = dial_peer(peer)
+    except AddressRefusedError:  # a view lists whatever a node says of itself: it must not end who asks
+        raise NoAnswerError("the node cannot be dialled") from None
     try:
         chunks = await asyncio.wait_for(_chunks(channel, epoch, serial), TIMEOUT_SECONDS)
     except (grpc.RpcError, TimeoutError):
