@@ -56,6 +56,8 @@ def test_malformed_message_has_its_reason() -> None:
     elsewhere = proto_of(OPEN)
     elsewhere.records.records[0].mailbox_id = bytes(32)
     assert reason(elsewhere) == "POLICY_MISMATCH"
+    endless = replica_pb2.ReplicaMessage(digest=replica_pb2.ReplicaDigest(from_id=bytes(200_000), to_id=bytes(32)))
+    assert reason(endless) == "MALFORMED"
     method = proto_of(REMOVAL)
     method.records.records[0].tombstone.method = "Store"
     assert reason(method) == "METHOD_REFUSED"

@@ -92,6 +92,14 @@ def _authorization(proto: replica_pb2.EnvelopeRecord | replica_pb2.Tombstone) ->
     return Authorization(proto.time_ms, proto.nonce, proto.signature, proto.slot_record)
 
 
+def _digest(proto: replica_pb2.ReplicaDigest) -> Digest:
+    """The range comes back in the answer, so its ends have the length of ids: no answer outgrows a message."""
+    if len(proto.from_id) != HASH_SIZE or len(proto.to_id) != HASH_SIZE:
+        raise MessageMalformedError("a range of ids has an id at each end")
+    ends = proto.from_id, proto.to_id
+    return Digest(proto.round, *ends, proto.count, proto.fingerprint, tuple(proto.ids), proto.reply_wanted)
+
+
 _ENCODERS: Mapping[type, Callable[[Any], tuple[str, Any]]] = {
     Hello: lambda m: (
         "hello",
@@ -132,5 +140,5 @@ _DECODERS: Mapping[str, Callable[[Any], Message]] = {
     "ack": lambda p: Ack(p.batch, tuple(Refusal(each.index, each.reason) for each in p.refused)),
     "fetch": lambda p: Fetch(p.number, tuple(p.record_ids)),
     "records": lambda p: Records(p.number, tuple(map(record_from_proto, p.records))),
-    "digest": lambda p: Digest(p.round, p.from_id, p.to_id, p.count, p.fingerprint, tuple(p.ids), p.reply_wanted),
+    "digest": _digest,
 }
