@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from essaim.protocol.kdf import HASH_SIZE
 from essaim.protocol.mailbox.authorization import Authorization, Method
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, Record, Tombstone
