@@ -41,7 +41,9 @@ class CallClasses:
     """The class of the link that the call belongs on: the larger of the two, so large replies delay no small ones."""
 
 
-_CLASSES = {bytes(pair): CallClasses(*pair, max(pair)) for pair in product(CellClass, repeat=2)}
+_CLASSES = {
+    bytes((cell, reply)): CallClasses(cell, reply, max(cell, reply)) for cell, reply in product(CellClass, CellClass)
+}
 
 
 def classes_of(cell: bytes) -> CallClasses:
