@@ -40,6 +40,7 @@ class Relay:
     ) -> None:
         settings = replace(links or LinkSettings(), observe_batch=observe_batch)
         self._offers = offers
+        self._settings = settings
         self._links = Links(identity, settings)
         self._delivery = Delivery(offers, DOMAIN, standing.now_ms, delivery)
         self.forwarder = Forwarder(standing, keyring, next_hop, self._links, self._delivery)
@@ -52,7 +53,7 @@ class Relay:
     @property
     def mounts(self) -> Sequence[Mount]:
         """What it serves."""
-        servicer = RelayServicer(self.forwarder.on_call)
+        servicer = RelayServicer(self.forwarder.on_call, self._settings)
         door = Mount(RELAY_SERVICE, lambda server: add_RelayServiceServicer_to_server(servicer, server))
         return (Mount(SERVICE, self._acceptor.add_to), door, *(offer.mount for offer in self._offers))
 

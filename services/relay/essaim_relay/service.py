@@ -5,12 +5,14 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
+from weakref import WeakValueDictionary
 
 import grpc.aio
 
 from essaim.network.call import IncomingCall, IncomingListener
+from essaim.network.settings import LinkSettings
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.link.calls import classes_of
+from essaim.protocol.link.calls import Budget, classes_of
 from essaim.protocol.link.grant import SendCredit
 from essaim.protocol.link.refusal import LinkBrokenError
 from essaim.protocol.onion import BadCellError, Refusal
@@ -95,14 +97,19 @@ class DirectCall:
 
 
 class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
-    """Send and Open. No metadata and no deadline of the caller goes further than this."""
+    """Send and Open. No metadata and no deadline of the caller goes further than this.
 
-    def __init__(self, on_call: Callable[[IncomingCall], None]) -> None:
+    A connection may have as many calls open here as a client may have on its links.
+    """
+
+    def __init__(self, on_call: Callable[[IncomingCall], None], settings: LinkSettings) -> None:
         self._on_call = on_call
+        self._settings = settings
+        self._budgets: WeakValueDictionary[str, Budget] = WeakValueDictionary()
 
     async def Send(self, request: relay_pb2.SendRequest, context: Context) -> relay_pb2.SendResponse:
         """One request, its first reply."""
-        async with aclosing(self._replies(request.cell)) as replies:
+        async with aclosing(self._replies(request.cell, context.peer())) as replies:
             async for cell in replies:
                 return relay_pb2.SendResponse(cell=cell)
         raise refused(Refusal.BAD_REPLY, 0)
@@ -111,11 +118,21 @@ class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
         self, request: relay_pb2.OpenRequest, context: Context
     ) -> AsyncGenerator[relay_pb2.OpenResponse, None]:
         """One request, its replies."""
-        async with aclosing(self._replies(request.cell)) as replies:
+        async with aclosing(self._replies(request.cell, context.peer())) as replies:
             async for cell in replies:
                 yield relay_pb2.OpenResponse(cell=cell)
 
-    def _replies(self, cell: bytes) -> AsyncGenerator[bytes, None]:
-        call = DirectCall(cell)
-        self._on_call(call)
-        return call.replies()
+    async def _replies(self, cell: bytes, connection: str) -> AsyncGenerator[bytes, None]:
+        settings = self._settings
+        budget = self._budgets.setdefault(connection, Budget(settings.client_calls, settings.client_bytes))
+        if not budget.admits():
+            raise refused(Refusal.BUSY, 0)
+        budget.calls += 1
+        try:
+            call = DirectCall(cell)
+            self._on_call(call)
+            async with aclosing(call.replies()) as replies:
+                async for reply in replies:
+                    yield reply
+        finally:
+            budget.calls -= 1
