@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path as FilePath
 from types import TracebackType
@@ -16,6 +16,7 @@ from essaim_client.home import Home, default_home
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.addresses import inbox_access
 from essaim_client.messaging.directory import published_manifest
+from essaim_client.messaging.listening import Listening
 from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.publisher import Publisher
 from essaim_client.messaging.receiver import Message, Receiver
@@ -147,8 +148,11 @@ class Client:
         """All messages that wait, each once, kept on this device and confirmed. Raises SwarmUnreachableError."""
         return await self._receiver.receive()
 
-    def listen(self) -> AsyncGenerator[Message, None]:
-        """What waits, then what arrives, until the loop is left; no failure of the network ends it."""
+    def listen(self) -> Listening[Message]:
+        """What waits, then what arrives, for `async for`, until `aclose` or the client's end.
+
+        `asyncio.wait_for(anext(me.listen()), seconds)` is safe: a message that comes later is the next one.
+        """
         return self._receiver.listen()
 
     @property

@@ -85,7 +85,7 @@ class WorldNode:
 
     async def _storage(self, views):
         self.folder.mkdir(exist_ok=True)
-        self.storage = Storage(StorageSettings(data_dir=self.folder), self.loose.signing, NOW_MS)
+        self.storage = Storage(StorageSettings(data_dir=self.folder, **self.world.settings), self.loose.signing, NOW_MS)
         await self.storage.start()
         self.stack.push_async_callback(self.storage.close)
         tasks = [asyncio.ensure_future(each()) for each in self.storage.background]
@@ -136,7 +136,10 @@ class WorldNode:
 class World:
     """`async with World(tmp_path) as world`; `publish` signs the next view of whoever is listed."""
 
-    def __init__(self, folder: Path, relays: int = 5, storage: int = 3, parameters: Parameters | None = None) -> None:
+    def __init__(
+        self, folder: Path, relays: int = 5, storage: int = 3, parameters: Parameters | None = None, **settings
+    ) -> None:
+        self.settings = settings  # of the storage nodes
         self.folder = folder
         self.authority = SigningKey(os.urandom(32))
         self.certificate = Certificate.make()

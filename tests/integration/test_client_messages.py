@@ -7,14 +7,16 @@ import pytest
 
 from client_world import World
 from essaim.protocol.account import AccountId, AccountIdRefusedError
-from essaim.protocol.conversation import Change
+from essaim.protocol.conversation import Change, Peer
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.manifest import ManifestRefusedError
+from essaim.protocol.padding import ContentTooLargeError
 from essaim.protocol.phrase import words_of
 from essaim_client import Client, NetworkFile
 from essaim_client.mailbox import live_stream, swarm_call
 from essaim_client.mailbox.swarm_call import SwarmUnreachableError
 from essaim_client.messaging.directory import UnknownAccountError, published_manifest
+from essaim_client.messaging.publisher import REFILL_AFTER
 from essaim_client.messaging.sender import OwnAccountError, TextRefusedError
 from essaim_client.store.local_store import StoreBusyError
 from essaim_client.store.vault import VaultRefusedError
@@ -31,6 +33,11 @@ def impatient(monkeypatch):
     """Rounds follow each other at once: what fails, fails within seconds."""
     monkeypatch.setattr(swarm_call, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(swarm_call, "ROUNDS", 2)
+
+
+def own_tasks():
+    """Tasks that run the client's code; the servers in this process have their own."""
+    return {task for task in asyncio.all_tasks() if "essaim_client" in repr(task.get_coro())}
 
 
 async def test_message_arrives_once_and_is_confirmed(world):
@@ -73,7 +80,7 @@ async def test_listener_gets_what_waits_and_what_arrives_and_leaves_no_task(worl
     async with world.client() as alice, world.client() as bob:
         await bob.ready()
         await alice.send(bob.account_id, "before")
-        before = asyncio.all_tasks()
+        before = own_tasks()
         async with aclosing(bob.listen()) as messages:
             assert (await anext(messages)).text == "before"
             arriving = asyncio.ensure_future(anext(messages))
@@ -87,8 +94,74 @@ async def test_listener_gets_what_waits_and_what_arrives_and_leaves_no_task(worl
         assert not bob.live.is_set()
         await bob._receiver.finish()
         # Links keep their tasks; nothing of the stream may be left.
-        left = [each for each in asyncio.all_tasks() - before if "essaim_client" in repr(each.get_coro())]
-        assert left == []
+        assert own_tasks() <= before
+    assert own_tasks() == set()
+
+
+async def test_wait_with_a_time_limit_loses_no_message(world):
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(bob.listen()), 0.05)
+        await bob.live.wait()
+        for text in ("one", "two"):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(bob.listen()), 0.01)
+            await alice.send(bob.account_id, text)
+            assert (await anext(bob.listen())).text == text
+        await bob.listen().aclose()
+        await alice.send(bob.account_id, "three")
+        async for message in bob.listen():
+            assert message.text == "three"
+            break
+    assert own_tasks() == set()  # though nobody closed it
+
+
+async def test_puzzles_are_solved_where_the_swarm_asks_for_them(tmp_path):
+    world = World(tmp_path, puzzle_bits=9, claim_bits=9)
+    async with world, world.client() as alice, world.client() as bob:
+        await bob.ready()
+        await alice.send(bob.account_id, "worked for")
+        assert [each.text for each in await bob.receive()] == ["worked for"]
+
+
+async def test_one_time_prekeys_are_used_and_filled_up(world):
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        published = dict(bob._upkeep._publisher._published)
+        assert sum(name.startswith("batch/") for name in published) == 3
+        manifest = await alice._sender._directory.manifest(bob.account_id)
+        bundles = [await alice._sender._directory.bundle(Peer(bob.account_id, 0), manifest) for _ in range(4)]
+        assert len({bundle.one_time.prekey_id for bundle in bundles}) == 4
+        for _ in range(REFILL_AFTER):
+            await bob._upkeep._publisher.used_one()
+        renewed = bob._upkeep._publisher._published
+        assert all(renewed[name] > published[name] for name in published if name.startswith("batch/"))
+
+
+async def test_large_text_arrives_and_a_larger_one_is_refused(world):
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        await alice.send(bob.account_id, "y" * 200_000)
+        with pytest.raises(ContentTooLargeError):
+            await alice.send(bob.account_id, "y" * 260_000)
+        await alice.send(bob.account_id, "short")
+        assert [len(each.text) for each in await bob.receive()] == [200_000, 5]
+
+
+async def test_renewed_session_shows_nothing_and_carries_the_next_message(world):
+    async with world.client() as alice, world.client() as bob:
+        await asyncio.gather(alice.ready(), bob.ready())
+        await alice.send(bob.account_id, "one")
+        await bob.receive()
+        await bob.send(alice.account_id, "two")
+        await alice.receive()
+        await alice._sender.renew(Peer(bob.account_id, 0))
+        assert await bob.receive() == []
+        await bob.send(alice.account_id, "three")
+        await alice.send(bob.account_id, "four")
+        assert [each.text for each in await alice.receive()] == ["three"]
+        assert [each.text for each in await bob.receive()] == ["four"]
 
 
 async def test_stream_moves_to_new_paths_without_a_gap(world, monkeypatch):

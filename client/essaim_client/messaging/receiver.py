@@ -19,6 +19,7 @@ from essaim_client.mailbox.reading import Reader, Reading
 from essaim_client.mailbox.swarm_call import Swarms, SwarmUnreachableError
 from essaim_client.mailbox.writing import Writer
 from essaim_client.messaging.addresses import inbox_access
+from essaim_client.messaging.listening import Listening
 from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.publisher import Publisher
 from essaim_client.messaging.sender import MESSAGE_ID_SIZE, Sender
@@ -55,6 +56,7 @@ class Receiver:
         self._access: Access = inbox_access(profile.account, profile.device)
         self._follower = Follower(swarms, self._access)
         self._renewed_ms: dict[Peer, int] = {}
+        self._listening: Listening[Message] | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
 
@@ -79,8 +81,13 @@ class Receiver:
                 raise
         return messages
 
-    async def listen(self) -> AsyncGenerator[Message, None]:
-        """What waits, then what arrives, until the consumer closes it."""
+    def listen(self) -> Listening[Message]:
+        """What waits, then what arrives, until it is closed; the one that is open already goes on."""
+        if self._listening is None or self._listening.closed:
+            self._listening = Listening(self._messages())
+        return self._listening
+
+    async def _messages(self) -> AsyncGenerator[Message, None]:
         confirming = asyncio.create_task(self._confirm_always())
         try:
             async with aclosing(self._follower.envelopes()) as envelopes:
@@ -96,7 +103,9 @@ class Receiver:
         await asyncio.gather(*self._errands)
 
     async def close(self) -> None:
-        """Stop it."""
+        """Stop it, and listening."""
+        if self._listening is not None:
+            await self._listening.aclose()
         for errand in self._errands:
             errand.cancel()
         await asyncio.gather(*self._errands, return_exceptions=True)
