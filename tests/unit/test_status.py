@@ -111,3 +111,10 @@ def test_detail_that_is_damaged_is_passed_over() -> None:
 def test_reasons_are_upper_snake() -> None:
     assert all(reason.replace("_", "").isupper() for reason in CODES)
     assert code_of("NEVER_SEEN") is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("reason", ["\x1b[2Jgone", "quota", "QUOTA\n", "Q" * 64, "ÜBER", ""])
+def test_reason_that_is_foreign_text_is_not_passed_on(reason) -> None:
+    packed = Any()
+    packed.Pack(ErrorInfo(reason=reason, domain="storage.essaim"))
+    assert read_status(Status(code=8, details=[packed])) == Refusal(8)

@@ -4,6 +4,7 @@ Servers write it in `essaim.runtime.errors`; clients, and nodes that ask other n
 message, or from the trailing metadata of a call.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,11 +16,13 @@ DETAILS_TRAILER = "grpc-status-details-bin"
 UNSPECIFIED = "UNSPECIFIED"
 OK = 0
 UNKNOWN = 2
+_REASON = re.compile(r"[A-Z][A-Z0-9_]{1,62}", re.ASCII)
+"""AIP-193. Anything else is foreign text, which must not reach a log, a label or somebody's terminal."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a status says. `code` is a google.rpc.Code; `reason` is UNSPECIFIED where no (single) ErrorInfo came."""
+    """What a status says. `code` is a google.rpc.Code; `reason` is UNSPECIFIED where no single, well-formed one came."""
 
     code: int
     reason: str = UNSPECIFIED
@@ -42,7 +45,7 @@ def read_status(status: Status) -> Refusal | None:
                 retry = max(0, delay.retry_delay.ToMilliseconds())
         except DecodeError:
             continue
-    if len(infos) != 1:
+    if len(infos) != 1 or not _REASON.fullmatch(infos[0].reason):
         return Refusal(status.code, retry_after_ms=retry)
     return Refusal(status.code, infos[0].reason, infos[0].domain, dict(infos[0].metadata), retry)
 
