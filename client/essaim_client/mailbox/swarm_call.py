@@ -133,7 +133,6 @@ class Swarms:
 
 
 def _bits(text: str) -> int:
-    bits = int(text) if text.isascii() and text.isdigit() else PUZZLE_BITS_MAX + 1
-    if bits > PUZZLE_BITS_MAX:
-        raise PuzzleTooHardError(f"a node asks for a puzzle of {text[:4]} bits")
-    return bits
+    if not (len(text) <= 2 and text.isascii() and text.isdigit()) or int(text) > PUZZLE_BITS_MAX:
+        raise PuzzleTooHardError(f"a node asks for a puzzle of more than {PUZZLE_BITS_MAX} bits")
+    return int(text)
