@@ -1,7 +1,7 @@
 """`essaim send`, `receive`, `listen`."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from essaim.protocol.account import AccountId
+from essaim.protocol.conversation import Change
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption, home_of, passphrase_for
 from essaim_client.cli.output import emit, run, screen, sentences, visible, warn
 from essaim_client.client import Client
@@ -37,8 +38,16 @@ def send(
                 warn(me)
                 sent = await me.send(recipient, content)
                 if as_json:
-                    emit({"message_id": sent.message_id.hex(), "sent_ms": sent.sent_ms, "devices": sent.devices})
+                    emit(
+                        {
+                            "message_id": sent.message_id.hex(),
+                            "sent_ms": sent.sent_ms,
+                            "devices": sent.devices,
+                            "changes": [change.name for change in sent.changes],
+                        }
+                    )
                 else:
+                    _warn_of(sent.changes, recipient)
                     screen.print(f"sent {sent.message_id.hex()} to {sent.devices} device(s)")
 
         run(work)
@@ -97,9 +106,13 @@ def _flat(message: Message) -> Mapping[str, object]:
     }
 
 
+def _warn_of(changes: Iterable[Change], account: AccountId) -> None:
+    for change in changes:
+        screen.print(f"! {change.name.lower().replace('_', ' ')}: {account}", style="yellow")
+
+
 def _show(message: Message) -> None:
-    for change in message.changes:
-        screen.print(f"! {change.name.lower().replace('_', ' ')}: {message.sender}", style="yellow")
+    _warn_of(message.changes, message.sender)
     # The sender's word for it; shown as when it came where it makes no sense.
     ms = min(message.sent_ms, message.received_ms)
     when = datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
