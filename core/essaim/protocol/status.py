@@ -22,7 +22,7 @@ _REASON = re.compile(r"[A-Z][A-Z0-9_]{1,62}", re.ASCII)
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a status says. `code` is a google.rpc.Code; `reason` is UNSPECIFIED where no single, well-formed one came."""
+    """What a status says. `code` is a google.rpc.Code; `reason` is UNSPECIFIED where no one such came."""
 
     code: int
     reason: str = UNSPECIFIED
