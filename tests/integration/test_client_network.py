@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from client_world import NOW_MS, World
+from essaim.protocol.geometry import CellClass
 from essaim.protocol.view import ForkError, NetworkView, ViewHistory
 from essaim.view.v1 import view_pb2
 from essaim_client.client import Client
@@ -153,3 +154,13 @@ async def test_open_that_fails_leaves_the_home_free_and_no_task(world):
                 pass
         assert raised.value.reason == "NO_VIEW"
     assert not [task for task in asyncio.all_tasks() if "essaim_client" in repr(task.get_coro())]
+
+
+async def test_whole_view_comes_through_the_onion_in_the_smallest_replies(tmp_path):
+    async with World(tmp_path, relays=12) as world, world.client() as me:
+        answer = await me._network._fetch(0, 0)
+        assert answer.whole == world.view.whole()
+        assert answer.ByteSize() > 2 * CellClass.SMALL.reply_payload
+        world.publish()
+        await me._network.views.refresh()
+        assert me.view.serial == 2

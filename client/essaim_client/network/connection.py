@@ -26,8 +26,9 @@ from essaim_client.network.view_sync import Durable, ViewSync
 
 GET_VIEW = Method(view_pb2.DESCRIPTOR.services_by_name["ViewService"], "GetView")
 VIEW_LANE = b"view"
-REFRESH_MIN_SECONDS = 60
-REFRESH_SPREAD_SECONDS = 60
+REFRESH_MIN_SECONDS = 30 * 60
+REFRESH_SPREAD_SECONDS = 15 * 60
+"""Each asks for at least 16 KiB: some 40 a day leave room for the diffs in 2 MB. What cannot wait, a failure brings."""
 FETCH_NODES = 2
 CHUNK_ROOM = 256
 """Left of a reply for the framing of a chunk."""
@@ -115,15 +116,15 @@ class Connection:
 
     async def _fetch_from(self, node_id: bytes, epoch: int, serial: int) -> view_pb2.ViewAnswer:
         """One attempt, on a path of its own."""
-        room = CellClass.LARGE.reply_payload - CHUNK_ROOM
+        room = CellClass.SMALL.reply_payload - CHUNK_ROOM
         request = view_pb2.GetViewRequest(epoch=epoch, serial=serial, chunk_bytes=room)
         self.lanes.drop(VIEW_LANE)
-        answers = self.onion.stream(node_id, GET_VIEW, request, lane=VIEW_LANE, reply_class=CellClass.LARGE)
+        answers = self.onion.stream(node_id, GET_VIEW, request, lane=VIEW_LANE)
         async with aclosing(answers) as chunks:
             return joined([cast("view_pb2.GetViewResponse", chunk) async for chunk in chunks])
 
     async def _keep_fresh(self) -> None:
-        """A new view every one to two minutes, at times that tell nothing of the user."""
+        """A new view at times that tell nothing of the user."""
         while True:
             await asyncio.sleep(REFRESH_MIN_SECONDS + draw(self.random, REFRESH_SPREAD_SECONDS * 1000) / 1000)
             with suppress(ProtocolError):
