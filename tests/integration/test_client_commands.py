@@ -128,6 +128,22 @@ async def test_bad_input_is_one_sentence_and_exit_2(tmp_path, arguments, passphr
     assert err.startswith("essaim: ") and err.count("\n") == 1
 
 
+async def test_system_without_a_key_ring_is_told_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    network = str(World(tmp_path).network_file())
+    me = Commands(None, tmp_path / "new")
+    refused = await me.json("account", "new", "--keyring", "--network", network, code=2)
+    assert refused["error"]["reason"] == "VAULT_REFUSED" and "passphrase" in refused["error"]["message"]
+
+
+async def test_passphrase_file_opens_what_it_closed(tmp_path):
+    network, secret = str(World(tmp_path).network_file()), tmp_path / "secret"
+    secret.write_text("from a file\n")
+    me = Commands(None, tmp_path / "new")
+    made = await me.json("account", "new", "--network", network, "--passphrase-file", str(secret), passphrase=None)
+    assert (await me.json("account", "show", passphrase="from a file"))["account_id"] == made["account_id"]
+
+
 async def test_network_that_is_away_is_exit_1(world):
     me = Commands(world, world.home())
     for node in world.nodes:

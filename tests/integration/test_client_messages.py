@@ -1,11 +1,13 @@
 """Two clients over real relays and a real swarm: what the ten lines promise."""
 
 import asyncio
+import os
 from contextlib import aclosing
 
 import pytest
 
 from client_world import World
+from essaim.messaging.v1.content_pb2 import Content, Text
 from essaim.protocol.account import AccountId, AccountIdRefusedError
 from essaim.protocol.conversation import Change, Peer
 from essaim.protocol.keys import SigningKey
@@ -15,6 +17,7 @@ from essaim.protocol.phrase import words_of
 from essaim_client import Client, NetworkFile
 from essaim_client.mailbox import live_stream, swarm_call
 from essaim_client.mailbox.swarm_call import SwarmUnreachableError
+from essaim_client.messaging.addresses import public_inbox
 from essaim_client.messaging.directory import UnknownAccountError, published_manifest
 from essaim_client.messaging.publisher import REFILL_AFTER
 from essaim_client.messaging.sender import OwnAccountError, TextRefusedError
@@ -344,3 +347,24 @@ async def test_words_make_the_same_account_again(world, tmp_path):
     async with Client.open(tmp_path / "restored", passphrase="pass") as restored:
         assert restored.account_id == account_id
     assert len(words.split()) == 24 and words != words_of(bytes(32))
+
+
+async def test_waiting_mail_keeps_its_order_and_drops_what_has_expired(world):
+    home = world.home()
+    async with world.client() as bob:
+        await bob.ready()
+        async with world.client(home) as alice:
+            await alice.send(bob.account_id, "begin")
+            device, store, now_ms = alice._profile.device, alice._profile.store, alice._network.clock.now_ms()
+            peer, policy = Peer(bob.account_id, 0), public_inbox(bob.account_id).encoded
+            for text, life_ms in (("gone", 5_000), ("first", 3_600_000), ("second", 3_600_000)):
+                content = Content(message_id=os.urandom(16), sent_ms=now_ms, text=Text(text=text))
+                with store.transaction():
+                    envelope = device.seal(peer, content.SerializeToString(), now_ms, os.urandom)
+                    store.enqueue(policy, b"\0", now_ms + life_ms, envelope)
+                    alice._profile.save()
+        async with world.client(home) as alice:
+            await alice._upkeep.tried.wait()
+            assert alice._profile.store.waiting() == []
+            assert alice.problem is None
+        assert [each.text for each in await bob.receive()] == ["begin", "first", "second"]
