@@ -219,6 +219,7 @@ def test_entry_whose_status_names_another_node_is_refused() -> None:
     [
         ("127.0.0.1:1", True), ("[::1]:4000", True), ("::1:4000", False), ("localhost:1", False), ("1.2.3.4", False),
         ("1.2.3.4:0", False), ("1.2.3.4:65536", False), ("[1.2.3.4]:5", False), ("1.2.3.4:+5", False), (":5", False),
+        ("[fe80::1%eth0]:5", False), ("[fe80::1%a,127.0.0.1:9]:5", False),
     ],
 )  # fmt: skip
 def test_address_is_numeric(text: str, good: bool) -> None:

@@ -91,4 +91,5 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     bracketed = host.startswith("[") == (ip.version == 6)
-    return bool(colon) and bracketed and port.isascii() and port.isdigit() and 0 < int(port) < 65_536
+    zoneless = "%" not in host  # a zone is any text at all, and means something on one machine only
+    return bool(colon) and bracketed and zoneless and port.isascii() and port.isdigit() and 0 < int(port) < 65_536
