@@ -44,11 +44,11 @@ bench: protos ## measure (15 minutes): build/bench.json and a table
 bench-large: protos ## measure with larger networks and longer runs
 	@$(PYTHON) tests/bench/run.py --large $(ARGS)
 
-prove: protos ## the long proofs: every property and simulation with many more cases
-	@ESSAIM_PROVE=1 $(PYTHON) -m pytest tests/property tests/simulation --timeout 3600 $(ARGS)
+prove: protos ## the long proofs: every property and simulation with many more cases, report in build/
+	@tools/prove $(ARGS)
 
-fuzz: protos ## feed every parser with mutated bytes
-	@ESSAIM_FUZZ=1 $(PYTHON) -m pytest tests/property -k fuzz --timeout 3600 $(ARGS)
+fuzz: protos ## every parser with many more mutated bytes
+	@ESSAIM_EFFORT=100 $(PYTHON) -m pytest tests/property --timeout 3600 -k "bad_input or malformed or frames or mailbox" $(ARGS)
 
 simulate: protos ## simulate a swarm with many seeds (SEEDS=200)
 	@ESSAIM_SEEDS=$(SEEDS) $(PYTHON) -m pytest tests/simulation --timeout 3600 $(ARGS)

@@ -16,13 +16,14 @@ from essaim.network.tls import dial_peer
 from essaim.protocol.view import NetworkView, ViewKeeper
 from essaim.runtime.clock import SystemClock
 from essaim.storage.v1 import mailbox_pb2_grpc
+from essaim.testing.effort import EFFORT
 from essaim.testing.mailbox import MailboxOwner
 from essaim_client.network.direct import NoAnswerError, Seed, ask
 from testnet import Layout, Testnet
 
 CLOCK = SystemClock()
 NAMES = ("storage-1", "storage-2", "storage-3")
-KILLS = 12 if os.environ.get("ESSAIM_PROVE") else 3
+KILLS = 12 if EFFORT > 1 else 3
 WRITERS = 3
 PATIENCE_SECONDS = 40.0
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from essaim.protocol.view import Role
+from essaim.testing.effort import examples
 from essaim.testing.randomness import SeededRandom
 from essaim.testing.views import NOW_MS
 from essaim_client.network.guard import RETRY_MS, SAMPLE_MAX, GuardSet
@@ -56,7 +57,7 @@ networks = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(networks, st.integers(0, 2**32))
 def test_paths_keep_every_rule_or_are_refused(view, seed):
     destination = view.storage()[0]

@@ -15,6 +15,7 @@ from essaim.protocol.conversation import Device, Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import ENVELOPE_SIZES
 from essaim.protocol.prekeys import Bundle
+from essaim.testing.effort import examples
 
 START = 1_800_000_000_000
 DAY_MS = 24 * 60 * 60 * 1000
@@ -145,7 +146,7 @@ class Conversation(RuleBasedStateMachine):
 
 
 Conversation.TestCase.settings = settings(
-    max_examples=100,
+    max_examples=examples(100),
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

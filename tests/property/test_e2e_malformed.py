@@ -23,6 +23,7 @@ from essaim.protocol.ratchet import aead
 from essaim.protocol.ratchet.header import tag_key, tag_of
 from essaim.protocol.ratchet.state import State
 from essaim.protocol.session import Session
+from essaim.testing.effort import examples
 
 NOW = 1_800_000_000_000
 SOURCE = random.Random(6).randbytes
@@ -69,7 +70,7 @@ def survives(decode: Callable[[bytes], object], data: bytes) -> None:
 
 @given(data=st.binary(max_size=300))
 @example(data=b"")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_bytes_are_refused_by_every_decoder(data):
     for decode, _ in GENUINE:
         survives(decode, data)
@@ -78,7 +79,7 @@ def test_any_bytes_are_refused_by_every_decoder(data):
 @given(
     which=st.integers(0, len(GENUINE) - 1), place=st.integers(0, 5000), new=st.binary(max_size=40), cut=st.booleans()
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_altered_genuine_bytes_never_surprise(which, place, new, cut):
     decode, genuine = GENUINE[which]
     place %= len(genuine)
@@ -86,7 +87,7 @@ def test_altered_genuine_bytes_never_surprise(which, place, new, cut):
 
 
 @given(text=st.text(max_size=80) | st.text(alphabet="esm1qpzry9x8gf2tvdw0s3jn54khce6ua7l", min_size=63, max_size=63))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_text_is_refused_as_id_and_phrase(text):
     for read in (AccountId.parse, entropy_of):
         with pytest.raises(ProtocolError):
@@ -113,7 +114,7 @@ def refused_unchanged(envelope: bytes) -> str:
 
 
 @given(inner=st.binary(max_size=600), keep=st.integers(0, len(INTRODUCTION)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_stranger_may_seal_anything_to_our_prekeys(inner, keep):
     """The outer box proves nothing about what is in it."""
     inside = (INTRODUCTION[:keep] + inner).ljust(ENVELOPE_SIZES[1] - sealed.BOX_OVERHEAD, b"\0")

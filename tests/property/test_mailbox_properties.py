@@ -14,6 +14,7 @@ from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, verify_record
 from essaim.protocol.mailbox.refusal import MailboxRefusedError
 from essaim.protocol.mailbox.slot_record import SLOT_RECORD_SIZE, SlotRecord
+from essaim.testing.effort import examples
 
 NOW = 1_800_000_000_000
 OWNER, WRITER, DEVICE = (SigningKey(bytes([n]) * 32) for n in (1, 2, 3))
@@ -79,7 +80,7 @@ RECORD = entry(DEVICE, SLOT_RECORD.encoded)
 FIELDS = ("time_ms", "nonce", "signature", "slot_record")
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.sampled_from(FIELDS), st.integers(0, 8 * SLOT_RECORD_SIZE - 1))
 def test_authorization_flip_is_refused(field: str, bit: int) -> None:
     authorization = RECORD.authorization
@@ -93,7 +94,7 @@ def test_authorization_flip_is_refused(field: str, bit: int) -> None:
     assert caught.value.reason in {"NOT_AUTHORIZED", "SLOT_RECORD_REFUSED"}
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.sampled_from(("envelope_id", "slot", "data", "expires_ms", "version")), st.integers(0, 8 * 4096 - 1))
 def test_record_flip_is_refused(field: str, bit: int) -> None:
     value = getattr(RECORD, field)

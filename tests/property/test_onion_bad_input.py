@@ -7,6 +7,7 @@ from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import CELL_SIZES, LAYOUTS, VERSION, CellClass, Suite
 from essaim.protocol.onion import BadCellError, BadReplyError, CellRefusedError, CellSpec, unwrap
 from essaim.protocol.onion.routing import Routing
+from essaim.testing.effort import examples
 from essaim.testing.onion import NOW_MS, OnionRoute
 
 ROUTE = OnionRoute(2, seed=7)
@@ -27,7 +28,7 @@ def test_unwrap_refuses_any_short_bytes(data: bytes) -> None:
 @given(
     st.sampled_from(Suite), st.sampled_from(CellClass), st.sampled_from([*KEY_IDS, b"none"]), st.binary(max_size=6000)
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_unwrap_refuses_any_bytes_of_a_cell_s_shape(
     suite: Suite, cell_class: CellClass, key_id: bytes, data: bytes
 ) -> None:
@@ -42,7 +43,7 @@ def test_unwrap_refuses_any_bytes_of_a_cell_s_shape(
 
 
 @given(st.sampled_from(Suite), st.integers(0), st.binary(min_size=1, max_size=64))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_unwrap_refuses_a_good_cell_with_a_patch(suite: Suite, at: int, patch: bytes) -> None:
     good = GOOD[suite]
     at %= LAYOUTS[suite].header
@@ -56,7 +57,7 @@ def test_unwrap_refuses_a_good_cell_with_a_patch(suite: Suite, at: int, patch: b
 
 
 @given(st.binary(min_size=64, max_size=64))
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 def test_routing_block_is_refused_or_comes_back_the_same(block: bytes) -> None:
     sparse = bytes((block[0] % 4,)) + bytes(1) + block[2:34] + bytes(2) + block[36:44] + bytes(20)
     for each in (block, sparse):
@@ -67,7 +68,7 @@ def test_routing_block_is_refused_or_comes_back_the_same(block: bytes) -> None:
 
 
 @given(st.integers(-2, 70_000), st.binary(max_size=100), st.sampled_from([0, 16384, 65536]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_open_refuses_any_bytes(seq: int, data: bytes, size: int) -> None:
     _, opener = ROUTE.wrap(b"", CellSpec(Suite.X25519))
     try:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from essaim.protocol.geometry import LAYOUTS, MAX_LAYERS, CellClass, Suite
 from essaim.protocol.onion import CellSpec, Deliver, HopError, Refusal, Reply, ReplyKind
+from essaim.testing.effort import examples
 from essaim.testing.onion import OnionRoute
 
 SPECS = st.builds(
@@ -22,7 +23,7 @@ def route_of(hops: int) -> OnionRoute:
 
 
 @given(st.integers(1, MAX_LAYERS), SPECS, st.floats(0, 1), st.binary(max_size=300))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_payload_arrives_and_every_hop_sees_the_same_size(
     hops: int, spec: CellSpec, fullness: float, head: bytes
 ) -> None:
@@ -39,7 +40,7 @@ def test_payload_arrives_and_every_hop_sees_the_same_size(
 
 
 @given(st.integers(1, MAX_LAYERS), SPECS, REPLIES, st.binary(max_size=50))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_replies_arrive_in_order(hops: int, spec: CellSpec, texts: list[bytes | None], last: bytes) -> None:
     route = route_of(hops)
     cell, opener = route.wrap(b"", CellSpec(spec.suite, CellClass.SMALL, spec.reply_class))
@@ -54,7 +55,7 @@ def test_replies_arrive_in_order(hops: int, spec: CellSpec, texts: list[bytes | 
 
 
 @given(st.integers(2, MAX_LAYERS), SPECS, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_error_cell_is_attributed_to_its_maker(hops: int, spec: CellSpec, data: st.DataObject) -> None:
     maker = data.draw(st.integers(0, hops - 2))
     refusal = data.draw(st.sampled_from(Refusal))

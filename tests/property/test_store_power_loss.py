@@ -3,7 +3,6 @@
 Whatever was acknowledged before is there after, and of the batch under way all or nothing.
 """
 
-import os
 import random
 import shutil
 from collections.abc import Sequence
@@ -17,12 +16,13 @@ from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord
 from essaim.runtime.refusal import StartError
+from essaim.testing.effort import EFFORT
 from essaim_storage.effects import Purge, PutEnvelope
 from essaim_storage.sqlite_store import SqliteStore
 
 NOW = 1_800_000_000_000
 POLICY = Policy.public_inbox(SigningKey(bytes([1]) * 32).public)
-SEED_COUNT = 60 if os.environ.get("ESSAIM_PROVE") else 3
+SEED_COUNT = 60 if EFFORT > 1 else 3
 
 
 class Disk:

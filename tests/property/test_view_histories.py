@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from essaim.protocol.view import Entry, Role, ViewHistory, ViewKeeper
 from essaim.protocol.view.swarm import RING, nearest, position_of
+from essaim.testing.effort import examples
 from essaim.testing.views import NOW_MS, PaperNetwork
 from essaim.view.v1 import view_pb2
 
@@ -32,7 +33,7 @@ def _step(entries: dict[int, Entry], dice: random.Random) -> None:
                 entries[number] = NET.entry(NET.pieces(number))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.integers(0, 2**32), st.integers(2, 9))
 def test_diff_from_any_view_leads_to_the_newest(seed: int, length: int) -> None:
     dice, entries = random.Random(seed), {0: NET.entry(NET.pieces(0))}
