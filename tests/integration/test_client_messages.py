@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from client_world import World
+from essaim.messaging.v1 import content_pb2
 from essaim.messaging.v1.content_pb2 import Content, Text
 from essaim.protocol.account import AccountId, AccountIdRefusedError
 from essaim.protocol.conversation import Change, Peer
@@ -69,6 +70,15 @@ async def test_answers_keep_the_session_and_the_history(world):
             (True, "two"),
             (False, "xxx"),
         ]
+
+
+async def test_time_that_nobody_can_have_sent_at_stops_no_receiver(world):
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        content = content_pb2.Content(message_id=bytes(16), sent_ms=(1 << 64) - 1, text=content_pb2.Text(text="late"))
+        await alice._sender._send(bob.account_id, content, None)
+        assert [each.text for each in await bob.receive()] == ["late"]
+        assert [each.text for each in bob.history()] == ["late"]
 
 
 async def test_concurrent_sends_arrive_in_the_order_of_sending(world):

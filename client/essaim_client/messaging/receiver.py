@@ -27,6 +27,8 @@ from essaim_client.store.local_store import Shown
 
 ENVELOPE_MEMORY_MS = 16 * DAY_MS
 CONFIRM_AT_ONCE = 64
+LATEST_MS = (1 << 63) - 1
+"""What a store can hold: a sender may claim any time, and must not so be able to stop who receives it."""
 RENEW_EVERY_MS = 60_000
 """At most one new session a minute with a device whose messages do not open: an enemy must not make us write."""
 
@@ -142,8 +144,8 @@ class Receiver:
             return []
         if content.WhichOneof("body") != "text" or len(content.message_id) != MESSAGE_ID_SIZE:
             return []
-        account, now_ms = opened.sender.account, self._now_ms()
-        shown = Shown(account.raw, content.message_id, False, content.sent_ms, now_ms, content.text.text)
+        account, now_ms, sent_ms = opened.sender.account, self._now_ms(), min(content.sent_ms, LATEST_MS)
+        shown = Shown(account.raw, content.message_id, False, sent_ms, now_ms, content.text.text)
         if not self._profile.store.show(shown):
             return []
         return [
