@@ -23,18 +23,18 @@ INTERNAL = "INTERNAL"
 
 _BY_CODE: Final = {
     # Come back later, or elsewhere.
-    grpc.StatusCode.RESOURCE_EXHAUSTED: ("BUSY", "QUOTA", "DISK_FULL", "PUZZLE_REQUIRED"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ("BUSY", "QUOTA", "DISK_FULL", "PUZZLE_REQUIRED", "NETWORK_FULL"),
     grpc.StatusCode.UNAVAILABLE: ("DRAINING", "NOT_READY", "NO_VIEW", "UNREACHABLE", "BAD_REPLY", "QUORUM_MISSING"),
     grpc.StatusCode.DEADLINE_EXCEEDED: ("TIMEOUT",),
     # Something must be renewed first: the view, the keys, the policy, the clock.
     grpc.StatusCode.FAILED_PRECONDITION: (
         *("WRONG_SWARM", "UNKNOWN_POLICY", "KEY_UNKNOWN", "STALE", "CLOCK"),
-        *("OLD_VIEW", "NOT_LISTED", "WRONG_NETWORK"),
+        *("OLD_VIEW", "NOT_LISTED", "WRONG_NETWORK", "WRONG_START", "OLD_DESCRIPTOR", "ROLE_CHANGED"),
     ),
     # Not allowed, not there, seen before.
-    grpc.StatusCode.PERMISSION_DENIED: ("NOT_AUTHORIZED", "BAD_SIGNATURE", "HELLO_REFUSED"),
+    grpc.StatusCode.PERMISSION_DENIED: ("NOT_AUTHORIZED", "BAD_SIGNATURE", "HELLO_REFUSED", "DECOMMISSIONED"),
     grpc.StatusCode.NOT_FOUND: ("NOT_FOUND",),
-    grpc.StatusCode.ALREADY_EXISTS: ("REPLAY", "NONCE_REUSED"),
+    grpc.StatusCode.ALREADY_EXISTS: ("REPLAY", "NONCE_REUSED", "SEQUENCE_USED"),
     grpc.StatusCode.UNIMPLEMENTED: ("UNREACHABLE_METHOD",),
     grpc.StatusCode.INTERNAL: (INTERNAL,),
 }

@@ -25,6 +25,7 @@ from essaim_discovery.log import Applied, Log
 from essaim_discovery.passing import next_due_ms
 from essaim_discovery.publication import Publication
 from essaim_discovery.state import State
+from essaim_discovery.steady import SteadyClock
 from essaim_discovery.transaction import Resume, Tick
 
 IDLE_SECONDS = 60.0
@@ -60,10 +61,10 @@ class Driver:
         """Brings back what the log holds; StartError when that is of another network."""
         self._log = log
         self._disk = ThreadPoolExecutor(1, "disk")
-        self._now_ms = now_ms
         self._compact_at = compact_at
         self._state = _replay(genesis, log)
-        self.views = Publication(genesis, authority, log)
+        self._now_ms = SteadyClock(now_ms, self._state.now_ms).now_ms
+        self.views = _kept_views(genesis, authority, log)
         self._pending: list[_Submission] = []
         self._wake = asyncio.Event()
         self._started = asyncio.Event()
@@ -168,6 +169,13 @@ def _replay(genesis: Genesis, log: Log) -> State:
     except ProtocolError:
         raise StartError("the log in the data folder is damaged or of another network.") from None
     return state
+
+
+def _kept_views(genesis: Genesis, authority: Authority, log: Log) -> Publication:
+    try:
+        return Publication(genesis, authority, log)
+    except ProtocolError:
+        raise StartError("the views in the data folder are damaged or of another network.") from None
 
 
 def _tell(state: State, events: Sequence[Event]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.view import Header
 from essaim.protocol.view.history import VIEWS_MAX
+from essaim.protocol.view.wire import parse
 from essaim.runtime.database import migrations, open_database
 from essaim.view.v1 import view_pb2
 from essaim_discovery.transaction import Resume, Tick
@@ -44,7 +45,7 @@ class Log:
 
     def __init__(self, folder: Path) -> None:
         """StartError when the database is damaged, in use or newer."""
-        self._connection = open_database(folder / DATABASE_FILE, MIGRATIONS, exclusive=True)
+        self._connection = open_database(folder / DATABASE_FILE, MIGRATIONS, exclusive=True, busy_ms=0)
 
     def close(self) -> None:
         self._connection.close()
@@ -108,7 +109,7 @@ class Log:
         rows = self._connection.execute("SELECT header, signed, whole, content FROM view ORDER BY epoch, serial")
         for header, signed, whole, content in rows:
             kind = view_pb2.WholeView if whole else view_pb2.ViewDiff
-            yield KeptView(header, signed, kind.FromString(content))
+            yield KeptView(header, signed, parse(kind, content))
 
 
 def _row(applied: Applied) -> tuple[int, int, bytes]:
@@ -128,4 +129,4 @@ def _read(kind: _Kind, now_ms: int, signed: bytes) -> Applied:
         case _Kind.RESUME:
             return Resume(now_ms)
         case _Kind.TRANSACTION:
-            return discovery_pb2.SignedTransaction.FromString(signed)
+            return parse(discovery_pb2.SignedTransaction, signed)

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator, Mapping
 
 from essaim.protocol.view import Entry, Genesis, Header, NetworkView, ViewHistory, ViewKeeper
 from essaim.protocol.view.diff import make_diff
+from essaim.protocol.view.wire import parse
 from essaim.view.v1 import view_pb2
 from essaim_discovery.authority import Authority
 from essaim_discovery.log import WHOLE_EVERY, KeptView, Log
 from essaim_discovery.state import State
 from essaim_discovery.unsigned_view import entries_of, header_of, pieces_of
 
-ANSWERS_KEPT = 64
+ANSWERS_KEPT = 256
+"""Answers made once for the newest view; of the whole one a single copy."""
 BEFORE_ALL_MS = 0
 
 
@@ -19,7 +21,7 @@ class Publication:
     """The views from the oldest that the log holds on. `renew` blocks on the disk: call it in a thread."""
 
     def __init__(self, genesis: Genesis, authority: Authority, log: Log) -> None:
-        """Verifies what the log holds, and signs what a crash left without a signature."""
+        """Verifies what the log holds, and signs what a crash left without a signature. ViewRefusedError."""
         self._authority = authority
         self._log = log
         self._history = ViewHistory()
@@ -28,7 +30,11 @@ class Publication:
         self._ended = False
         keeper = ViewKeeper(genesis)
         for kept in log.views():
-            self._history.add(keeper.accept(self._answer_of(kept), BEFORE_ALL_MS))
+            signed = self._signed(kept)
+            view = keeper.accept(_answer(kept, signed), BEFORE_ALL_MS)
+            if kept.signed is None:
+                log.sign(view.header, signed)
+            self._history.add(view)
 
     @property
     def newest(self) -> NetworkView | None:
@@ -78,7 +84,8 @@ class Publication:
         if known is not None:
             return known
         answer = self._history.answer(epoch, serial)
-        if answer is not None and len(self._answers) < ANSWERS_KEPT:
+        small = answer is not None and not answer.HasField("whole")
+        if answer is not None and len(self._answers) < ANSWERS_KEPT and (small or (epoch, serial) == (0, 0)):
             self._answers[epoch, serial] = answer
         return answer
 
@@ -92,21 +99,18 @@ class Publication:
                 yield answer
             await published.wait()
 
-    def _answer_of(self, kept: KeptView) -> view_pb2.ViewAnswer:
-        signed = self._signed(kept)
-        content = kept.content
-        if isinstance(content, view_pb2.WholeView):
-            return view_pb2.ViewAnswer(whole=view_pb2.WholeView(header=signed, nodes=content.nodes))
-        changes = view_pb2.ViewDiff(latest=signed, removed=content.removed, changed=content.changed)
-        return view_pb2.ViewAnswer(diff=changes)
-
     def _signed(self, kept: KeptView) -> view_pb2.SignedHeader:
-        if kept.signed is not None:
-            return view_pb2.SignedHeader.FromString(kept.signed)
-        header = Header.parse(kept.header)
-        signed = self._authority.sign(header)
-        self._log.sign(header, signed)
-        return signed
+        if kept.signed is None:
+            return self._authority.sign(Header.parse(kept.header))
+        return parse(view_pb2.SignedHeader, kept.signed)
+
+
+def _answer(kept: KeptView, signed: view_pb2.SignedHeader) -> view_pb2.ViewAnswer:
+    """What leads a keeper that has the serial before to this view."""
+    content = kept.content
+    if isinstance(content, view_pb2.WholeView):
+        return view_pb2.ViewAnswer(whole=view_pb2.WholeView(header=signed, nodes=content.nodes))
+    return view_pb2.ViewAnswer(diff=view_pb2.ViewDiff(latest=signed, removed=content.removed, changed=content.changed))
 
 
 def _content(

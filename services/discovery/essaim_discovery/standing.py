@@ -5,7 +5,7 @@ from dataclasses import replace
 from essaim.protocol.view import NodeState
 from essaim_discovery import keys
 from essaim_discovery.events import Event, EventKind
-from essaim_discovery.refusal import NotListedError, WrongStartError
+from essaim_discovery.refusal import DecommissionedError, NotListedError, WrongStartError
 from essaim_discovery.registration import REMEMBERED_MS
 from essaim_discovery.state import Member, State
 from essaim_discovery.transaction import Checked
@@ -35,11 +35,13 @@ def leave(state: State, checked: Checked) -> tuple[State, tuple[Event, ...]]:
     """The node takes no new work, or is gone for good."""
     member = _listed(state, checked)
     role = member.descriptor.role
+    if member.state == NodeState.DECOMMISSIONED:
+        raise DecommissionedError("an expelled node does not leave: it could register anew")
     if checked.message.leave.gone:
         return state.with_member(member).without(member.node_id, state.now_ms + REMEMBERED_MS), (
             Event(EventKind.GONE, role),
         )
-    leaving = member if member.state == NodeState.DECOMMISSIONED else replace(member, state=NodeState.LEAVING)
+    leaving = replace(member, state=NodeState.LEAVING)
     return state.with_member(leaving), (Event(EventKind.LEAVING, role),)
 
 

@@ -1,0 +1,124 @@
+"""The same log gives the same bytes: replayed, or continued from a snapshot, or with its mappings in another order."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.keys import SigningKey
+from essaim.protocol.view import Genesis, Header, Parameters, Role, SwarmSizes
+from essaim.testing.clock import MONDAY_MS
+from essaim.testing.registrant import Registrant
+from essaim_discovery import snapshot
+from essaim_discovery.apply import apply
+from essaim_discovery.log import Applied
+from essaim_discovery.passing import next_due_ms
+from essaim_discovery.state import State
+from essaim_discovery.transaction import Resume, Tick
+from essaim_discovery.unsigned_view import entries_of, header_of, pieces_of
+
+PARAMETERS = Parameters(
+    x25519_period_seconds=60,
+    kem_period_seconds=300,
+    swarm_sizes=SwarmSizes(3, 3, 5),
+    uptime_seconds=20,
+    away_seconds=60,
+    drop_seconds=400,
+)
+GENESIS = Genesis.create("paper", [SigningKey(bytes(31) + b"\7")], PARAMETERS, [], MONDAY_MS)
+
+
+def random_log(seed: int, length: int = 250) -> list[Applied]:
+    """What a driver could have been given: right, repeated, late and wrong transactions, between ticks."""
+    dice, now_ms = random.Random(seed), MONDAY_MS
+    nodes = [Registrant(GENESIS, number, Role.STORAGE if number % 2 else Role.RELAY) for number in range(14)]
+    log: list[Applied] = []
+    for _ in range(length):
+        now_ms += dice.choice([0, 1, 500, 7_000])
+        log.append(Resume(now_ms) if dice.random() < 0.02 else Tick(now_ms))
+        node = dice.choice(nodes)
+        match dice.randrange(8):
+            case 0 | 1 | 2:
+                log.append(node.register(now_ms))
+            case 3:
+                log.append(node.publish(*node.due(now_ms)))
+            case 4 | 5:
+                log.append(node.prove())
+            case 6:
+                log.append(node.leave(gone=dice.random() < 0.5))
+            case _:
+                log.append(dice.choice(log))
+    return log
+
+
+def run(state: State, log: list[Applied]) -> State:
+    for each in log:
+        try:
+            state, _ = apply(state, each)
+        except ProtocolError:
+            continue
+    return state
+
+
+def header(state: State) -> Header:
+    return header_of(state, entries_of(state, {}), None)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_same_log_gives_the_same_bytes(seed: int) -> None:
+    print(f"seed {seed}")
+    log = random_log(seed)
+    once, again = run(State.of(GENESIS), log), run(State.of(GENESIS), log)
+    assert snapshot.dump(once) == snapshot.dump(again)
+    assert header(once).raw == header(again).raw
+    assert once.members, "the log must lead somewhere"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_snapshot_continues_as_the_state_would(seed: int) -> None:
+    print(f"seed {seed}")
+    log = random_log(seed)
+    for cut in (1, 90, 333):
+        half = run(State.of(GENESIS), log[:cut])
+        back = snapshot.load(snapshot.dump(half), PARAMETERS)
+        assert back == half
+        assert snapshot.dump(run(back, log[cut:])) == snapshot.dump(run(half, log[cut:]))
+
+
+def test_order_of_the_mappings_changes_nothing() -> None:
+    log = random_log(11)
+    state = run(State.of(GENESIS), log[:300])
+    mixed = replace(
+        state,
+        members=dict(reversed(state.members.items())),
+        departed=dict(reversed(state.departed.items())),
+    )
+    assert snapshot.dump(run(mixed, log[300:])) == snapshot.dump(run(state, log[300:]))
+    assert header(mixed).raw == header(state).raw
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_due_that_a_tick_does_not_do(seed: int) -> None:
+    """Otherwise a driver would spin, or a change would wait for the next transaction."""
+    state = run(State.of(GENESIS), random_log(seed))
+    while (due_ms := next_due_ms(state)) is not None:
+        assert due_ms > state.now_ms
+        early, events = apply(state, Tick(due_ms - 1))
+        assert not events and pieces_of(early) == pieces_of(state)
+        state, events = apply(state, Tick(due_ms))
+        assert events
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_refusals_leave_no_trace(seed: int) -> None:
+    """A log of what was applied alone, as the driver keeps it, leads to the same state."""
+    state, kept = State.of(GENESIS), list[Applied]()
+    for each in random_log(seed):
+        try:
+            state, events = apply(state, each)
+        except ProtocolError:
+            continue
+        if events or isinstance(each, Tick | Resume):
+            kept.append(each)
+    assert snapshot.dump(run(State.of(GENESIS), kept)) == snapshot.dump(state)
