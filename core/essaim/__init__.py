@@ -1,6 +1,7 @@
 """Essaim's shared kernel: `protocol` (pure), `network`, `runtime` (services only), `testing` (doubles of the outside).
 
-Importing it fixes gRPC's TLS 1.2 suites, which gRPC reads once, when it is imported (see `essaim.network.tls`).
+Importing it fixes gRPC's TLS 1.2 suites and its way of polling, which gRPC reads once, when it is imported (see
+`essaim.network.tls`).
 """
 
 import os
@@ -13,3 +14,9 @@ GRPC_WAS_FIRST = "grpc" in sys.modules and os.environ.get("GRPC_SSL_CIPHER_SUITE
 """gRPC was imported before: too late to refuse TLS 1.2 in this process, so no server credentials are made."""
 
 os.environ["GRPC_SSL_CIPHER_SUITES"] = TLS12_SUITES
+
+EXPERIMENTS = "-event_engine_client,-event_engine_listener,-event_engine_fork"
+"""gRPC's event engine hands each message from thread to thread once more than the poller it replaces: a sixth more
+processor time for each cell (docs/bench.md). A gRPC that has no such switch any more passes over it."""
+
+os.environ.setdefault("GRPC_EXPERIMENTS", EXPERIMENTS)
