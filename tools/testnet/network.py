@@ -106,6 +106,15 @@ class Testnet:
         progress("network", time.monotonic() - began)
         return view
 
+    def mend(self) -> NetworkView:
+        """Start whatever does not run, and wait until one signed view lists all of it; the view."""
+        for name in self.layout.names:
+            if self.node(name).pid is None:
+                self.node(name).start()
+        for name in self.layout.names:
+            self.node(name).await_ready(READY_SECONDS)
+        return self.await_view(self._is_whole)
+
     def _is_whole(self, view: NetworkView) -> bool:
         addresses = {node.address for node in view.nodes.values()}
         wanted = {self.node(name).facts.get("address") for name in self.layout.names[1:]}

@@ -29,9 +29,16 @@ class NodeProcess:
     def log(self) -> Path:
         return self.folder / "log.jsonl"
 
+    @property
+    def logs(self) -> list[Path]:
+        """Of this start and of all before it."""
+        return sorted(self.folder.glob("log*.jsonl"))
+
     def start(self) -> None:
-        """Start it, detached: it outlives the command that started it."""
+        """Start it, detached: it outlives the command that started it. The log of its former start is kept."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.log.exists():
+            self.log.rename(self.folder / f"log-{time.time_ns()}.jsonl")
         (self.folder / "listen.json").unlink(missing_ok=True)
         with self.log.open("wb") as log:
             process = subprocess.Popen(
@@ -61,14 +68,15 @@ class NodeProcess:
     def await_ready(self, seconds: float) -> None:
         """Until its log says that it is ready. Raises NodeDiedError or TimeoutError."""
         until = time.monotonic() + seconds
-        while not self._has_said("ready"):
+        while not self.has_said("ready"):
             if self.pid is None:
                 raise NodeDiedError(f"{self.name} ended before it was ready: {self._last_lines()}")
             if time.monotonic() > until:
                 raise TimeoutError(f"{self.name} is not ready after {seconds:.0f} s: {self._last_lines()}")
             time.sleep(POLL_SECONDS)
 
-    def _has_said(self, event: str) -> bool:
+    def has_said(self, event: str) -> bool:
+        """Whether the log of this start has the event."""
         needle = f'"event": "{event}"'.encode(), f'"event":"{event}"'.encode()
         with suppress(OSError):
             text = self.log.read_bytes()
