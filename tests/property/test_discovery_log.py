@@ -91,8 +91,8 @@ def test_order_of_the_mappings_changes_nothing() -> None:
     state = run(State.of(GENESIS), log[:300])
     mixed = replace(
         state,
-        members=dict(reversed(state.members.items())),
-        departed=dict(reversed(state.departed.items())),
+        members=dict(reversed(list(state.members.items()))),
+        departed=dict(reversed(list(state.departed.items()))),
     )
     assert snapshot.dump(run(mixed, log[300:])) == snapshot.dump(run(state, log[300:]))
     assert header(mixed).raw == header(state).raw

@@ -108,8 +108,8 @@ class Log:
         """Oldest first; the first one is whole."""
         rows = self._connection.execute("SELECT header, signed, whole, content FROM view ORDER BY epoch, serial")
         for header, signed, whole, content in rows:
-            kind = view_pb2.WholeView if whole else view_pb2.ViewDiff
-            yield KeptView(header, signed, parse(kind, content))
+            parsed = parse(view_pb2.WholeView, content) if whole else parse(view_pb2.ViewDiff, content)
+            yield KeptView(header, signed, parsed)
 
 
 def _row(applied: Applied) -> tuple[int, int, bytes]:
