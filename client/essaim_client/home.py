@@ -74,8 +74,8 @@ class Home:
             left.unlink()  # of a start that was interrupted: nobody has its key
         made, key = vault.create(passphrase, cost=cost)
         (path / NETWORK_FILE).write_text(network.encode())
+        (path / STORE_FILE).touch(mode=0o600)  # first: the log beside it takes over its mode
         store = LocalStore(path / STORE_FILE, key)
-        (path / STORE_FILE).chmod(0o600)
         with store.transaction():
             store.put(ENTROPY_KEY, entropy)
             store.put(SEED_KEY, seed_of(entropy))
