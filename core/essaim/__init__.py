@@ -20,3 +20,5 @@ EXPERIMENTS = "-event_engine_client,-event_engine_listener,-event_engine_fork"
 processor time for each cell (docs/bench.md). A gRPC that has no such switch any more passes over it."""
 
 os.environ.setdefault("GRPC_EXPERIMENTS", EXPERIMENTS)
+# gRPC's C core writes peers' addresses to standard error when it feels like it; this, too, it reads once.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -3,6 +3,9 @@
 import base64
 import inspect
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from nacl.pwhash import argon2id
@@ -118,3 +121,18 @@ def test_start_that_was_interrupted_can_be_made_again(tmp_path):
     opened = Home.open(tmp_path, "other")
     assert opened.account.seed != bytes(32)
     opened.close()
+
+
+def test_no_file_of_the_store_is_ever_readable_by_others(tmp_path):
+    (tmp_path / "shared").mkdir(mode=0o755)
+    home = Home.create(tmp_path / "shared", NetworkFile.parse(text_of()), "pass", bytes(32), CHEAP)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "shared").glob("store.db*")}
+    home.close()
+    assert modes == {"store.db": 0o600, "store.db-wal": 0o600}
+
+
+def test_grpc_writes_no_addresses_by_itself():
+    code = "import essaim_client, os; print(os.environ['GRPC_VERBOSITY'])"
+    environment = {key: value for key, value in os.environ.items() if key != "GRPC_VERBOSITY"}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout == "NONE\n"
