@@ -1,0 +1,117 @@
+"""Writes discovery.json from docs/protocol/view.md alone: the stubs and `cryptography`, nothing else of essaim.
+
+Run: python tests/vectors/make_discovery.py. The file is frozen as v0; a change of it is a change of the wire.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from essaim.discovery.v1 import discovery_pb2
+from essaim.view.v1 import view_pb2
+
+FILE = Path(__file__).with_name("discovery.json")
+NOW_MS = 1_800_000_000_000
+PARAMETERS = view_pb2.Parameters(
+    x25519_period_seconds=3_600, kem_period_seconds=86_400, view_min_interval_ms=10_000,
+    swarm_min=1, swarm_target=1, swarm_max=1, suites=[2, 1],
+    uptime_seconds=300, away_seconds=900, drop_seconds=172_800, fresh_seconds=3_600, valid_seconds=10_800,
+)  # fmt: skip
+
+
+def h(label, *parts):
+    return hashlib.blake2b(label.encode() + b"".join(parts), digest_size=32).digest()
+
+
+def key(number):
+    return Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)
+
+
+def public(number):
+    return key(number).public_key().public_bytes_raw()
+
+
+def genesis():
+    inner = view_pb2.Genesis(
+        network_name="vectors", authorities=[public(9)], parameters=PARAMETERS, created_ms=NOW_MS
+    ).SerializeToString()
+    outer = view_pb2.SignedGenesis(genesis=inner)
+    outer.signatures.add(authority=0, signature=key(9).sign(b"essaim/genesis-signature/v1" + inner))
+    return outer.SerializeToString(), h("essaim/genesis/v1", inner)
+
+
+def key_record(number, kind, first, keys):
+    record = view_pb2.KeyRecord(
+        node_id=public(number), start_id=bytes([number]) * 16, kind=kind, first_period=first, keys=keys
+    ).SerializeToString()
+    return view_pb2.SignedKeyRecord(record=record, signature=key(number).sign(b"essaim/key-record/v1" + record))
+
+
+def descriptor(number, role, network_id):
+    inner = view_pb2.Descriptor(
+        network_id=network_id, node_id=public(number), role=role, address=f"192.0.2.{number}:4000", suites=[2, 1],
+        certificates=[bytes([number]) * 300], start_id=bytes([number]) * 16, sequence=1, issued_ms=NOW_MS,
+    ).SerializeToString()  # fmt: skip
+    return view_pb2.SignedDescriptor(descriptor=inner, signature=key(number).sign(b"essaim/descriptor/v1" + inner))
+
+
+def transaction(number, sequence, network_id, **body):
+    inner = discovery_pb2.Transaction(
+        network_id=network_id, node_id=public(number), sequence=sequence, **body
+    ).SerializeToString()
+    signature = key(number).sign(b"essaim/transaction/v1" + inner)
+    return discovery_pb2.SignedTransaction(transaction=inner, signature=signature).SerializeToString()
+
+
+def entry(number, state, swarm, signed_descriptor, records):
+    status = view_pb2.NodeStatus(node_id=public(number), state=state, registered_ms=NOW_MS)
+    if swarm is not None:
+        status.swarm_id, status.has_swarm = swarm, True
+    pieces = [each.SerializeToString() for each in (status, signed_descriptor, *records)]
+    return h("essaim/view-entry/v1", *(h("essaim/view-piece/v1", piece) for piece in pieces))
+
+
+def make():
+    signed_genesis, network_id = genesis()
+    hour, day = NOW_MS // 3_600_000, NOW_MS // 86_400_000
+    records = {
+        number: [
+            key_record(number, 1, hour, [bytes([number, at]) * 16 for at in range(4)]),
+            key_record(number, 2, day, [bytes([number]) * 1184]),
+        ]
+        for number in (1, 2)
+    }
+    later = key_record(1, 1, hour + 4, [bytes([1, at]) * 16 for at in range(4, 9)])
+    described = {1: descriptor(1, 1, network_id), 2: descriptor(2, 2, network_id)}
+    registers = {
+        number: discovery_pb2.Register(descriptor=described[number], keys=records[number]) for number in (1, 2)
+    }
+    transactions = [
+        transaction(1, 1, network_id, register=registers[1]),
+        transaction(2, 7, network_id, register=registers[2]),
+        transaction(1, 2, network_id, publish_keys=discovery_pb2.PublishKeys(keys=[later])),
+        transaction(1, 3, network_id, prove_uptime=discovery_pb2.ProveUptime(start_id=bytes([1]) * 16)),
+        transaction(2, 8, network_id, leave=discovery_pb2.Leave()),
+    ]
+    entries = {
+        public(1): entry(1, 1, None, described[1], [records[1][0], later, records[1][1]]),
+        public(2): entry(2, 3, 0, described[2], records[2]),
+    }
+    root = h("essaim/view-root/v1", *(entries[node] for node in sorted(entries)))
+    return {
+        "about": "docs/protocol/view.md; all values hexadecimal; made by make_discovery.py",
+        "now_ms": NOW_MS,
+        "genesis": signed_genesis.hex(),
+        "network_id": network_id.hex(),
+        "transactions": [each.hex() for each in transactions],
+        "entry_hashes": {node.hex(): value.hex() for node, value in entries.items()},
+        "nodes_root": root.hex(),
+    }
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(make(), indent=1) + "\n")
+    sys.stdout.write(f"{FILE.name} written\n")
