@@ -1,0 +1,305 @@
+"""The second client's accounts, mailboxes and end-to-end encryption: identity.md, mailbox.md, end-to-end.md alone."""
+
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import nacl.bindings as sodium
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from second_view import NONCE_0, H, Protos, check, hkdf, now_ms, u, verify
+
+ENVELOPES = (4096, 10240, 57344, 253952)
+L = 2**252 + 27742317777372353535851937790883648493
+BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+
+
+# Account IDs and blinded keys (identity.md, 1 and 2)
+
+
+def checksum(values: list[int]) -> int:
+    """BIP-350's polymod over prefix and data."""
+    made = 1
+    for value in [*(ord(c) >> 5 for c in "esm"), 0, *(ord(c) & 31 for c in "esm"), *values]:
+        top, made = made >> 25, (made & 0x1FFFFFF) << 5 ^ value
+        for bit, generator in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
+            made ^= generator * (top >> bit & 1)
+    return made
+
+
+def read_account_id(text: str) -> bytes:
+    """The identity key."""
+    prefix, data, one_case = text[:4].lower(), text[4:].lower(), text in {text.lower(), text.upper()}
+    check(one_case and len(text) == 63 and prefix == "esm1" and set(data) <= set(BECH32), "ACCOUNT_ID_REFUSED")
+    values = [BECH32.index(c) for c in data]
+    check(checksum(values) == 0x2BC830A3, "ACCOUNT_ID_REFUSED")
+    number = sum(value << 5 * place for place, value in enumerate(reversed(values[:-6])))  # 264 bits and a 0
+    check(number % 2 == 0, "ACCOUNT_ID_REFUSED")
+    version, identity = number >> 257, u(32, (number >> 1) % 2**256)
+    check(version == 1 and sodium.crypto_core_ed25519_is_valid_point(identity), "ACCOUNT_ID_REFUSED")
+    return identity
+
+
+def write_account_id(identity: bytes) -> str:
+    number = int.from_bytes(b"\x01" + identity, "big") << 1  # 264 bits and one of padding
+    values = [number >> 5 * i & 31 for i in reversed(range(53))]
+    end = checksum([*values, *[0] * 6]) ^ 0x2BC830A3
+    return "esm1" + "".join(BECH32[v] for v in [*values, *(end >> 5 * i & 31 for i in reversed(range(6)))])
+
+
+def factor(label: str, *parts: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(label.encode() + b"".join(parts)).digest(), "little") % L or 1
+
+
+def blinded_public(identity: bytes, label: str) -> bytes:
+    return sodium.crypto_scalarmult_ed25519_noclamp(u_little(factor(label, identity)), identity)
+
+
+def u_little(number: int) -> bytes:
+    return number.to_bytes(32, "little")
+
+
+class BlindedKey:
+    """A mailbox key of an own account: signs, and verifies as plain Ed25519."""
+
+    def __init__(self, seed: bytes, label: str, *parts: bytes) -> None:
+        digest, h = hashlib.sha512(seed).digest(), factor(label, *parts)
+        a = int.from_bytes(digest[:32], "little") & ~7 & (1 << 254) - 1 | 1 << 254
+        self._scalar, self._prefix = h * a % L, H("essaim/blinding/v1", digest[32:], u_little(h))
+        self.public = sodium.crypto_scalarmult_ed25519_base_noclamp(u_little(self._scalar))
+
+    def sign(self, message: bytes) -> bytes:
+        r = int.from_bytes(hashlib.sha512(self._prefix + message).digest(), "little") % L
+        point = sodium.crypto_scalarmult_ed25519_base_noclamp(u_little(r))
+        k = int.from_bytes(hashlib.sha512(point + self.public + message).digest(), "little") % L
+        return point + u_little((r + k * self._scalar) % L)
+
+
+# Mailboxes (mailbox.md)
+
+PUBLIC, OUTBOX = 1, 2
+
+
+class Mailbox:
+    """Builds the requests of one mailbox; `key` is its owner's, if we are."""
+
+    def __init__(self, protos: Protos, kind: int, public: bytes, key: BlindedKey | None = None) -> None:
+        self.protos, self.key, self.kind = protos, key, kind
+        self.policy = bytes([kind]) + (public + bytes(64) if kind == PUBLIC else bytes(32) + public + bytes(32))
+        self.id = H("essaim/mailbox/v1", self.policy)
+
+    def message(self, name: str, **fields: Any) -> Any:
+        made = self.protos[f"essaim.storage.v1.{name}"](**fields)
+        made.mailbox.id, made.mailbox.policy = self.id, self.policy
+        return made
+
+    def store(self, slot: bytes, data: bytes, expires_ms: int, version: int = 0) -> Any:
+        new = self.protos["essaim.storage.v1.NewEnvelope"]
+        envelope = new(slot=slot, expires_ms=expires_ms, data=data, version=version)
+        if self.kind == OUTBOX:
+            name = self.envelope_id(slot, expires_ms, data, version)
+            envelope.authorization.CopyFrom(self._authorization("Store", name, expires_ms))
+        return self.message("StoreRequest", envelopes=[envelope])
+
+    def read(self, name: str, slot: bytes, cursor: bytes = b"", **fields: Any) -> Any:
+        """RetrieveRequest or SubscribeRequest."""
+        made = self.message(name, slot=slot, cursor=cursor, **fields)
+        if self.kind != OUTBOX:
+            made.authorization.CopyFrom(self._authorization(name.removesuffix("Request"), payload(slot)))
+        return made
+
+    def confirm(self, slot: bytes, ids: list[bytes]) -> Any:
+        hash_ = payload(slot, u(4, len(ids)), *sorted(ids))
+        return self.message(
+            "ConfirmRequest", slot=slot, envelope_ids=ids, authorization=self._authorization("Confirm", hash_)
+        )
+
+    def envelope_id(self, slot: bytes, expires_ms: int, data: bytes, version: int = 0) -> bytes:
+        return H("essaim/envelope/v1", u(8, version), self.id, u(1, len(slot)), slot, u(8, expires_ms), data)
+
+    def _authorization(self, method: str, hash_: bytes, expiry: int = 0) -> Any:
+        at, nonce = now_ms(), os.urandom(16)
+        name = method.encode()
+        text = b"essaim/authorization/v1" + self.id + u(1, len(name)) + name + hash_ + u(8, expiry) + u(8, at) + nonce
+        return self.protos["essaim.storage.v1.Authorization"](time_ms=at, nonce=nonce, signature=self.key.sign(text))
+
+
+def payload(slot: bytes, *rest: bytes) -> bytes:
+    return H("essaim/payload/v1", u(1, len(slot)), slot, *rest)
+
+
+def inbox_of(protos: Protos, identity: bytes) -> Mailbox:
+    return Mailbox(protos, PUBLIC, blinded_public(identity, "essaim/public/v1"))
+
+
+def outbox_of(protos: Protos, identity: bytes) -> Mailbox:
+    return Mailbox(protos, OUTBOX, blinded_public(identity, "essaim/outbox/v1"))
+
+
+# Entries of an outbox (identity.md, 4)
+
+
+def seal_entry(identity: bytes, name: bytes, content: bytes) -> bytes:
+    size = next(size for size in ENVELOPES if size >= 24 + 4 + len(content) + 16)
+    nonce, padded = os.urandom(24), (u(4, len(content)) + content).ljust(size - 24 - 16, b"\0")
+    key = hkdf(identity, "essaim/outbox/v1", name)
+    return nonce + sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(padded, name, nonce, key)
+
+
+def open_entry(identity: bytes, name: bytes, sealed: bytes, padded: bool = True) -> bytes:
+    key = hkdf(identity, b"essaim/outbox/v1", name)
+    plain = sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(sealed[24:], name, sealed[:24], key)
+    return unpadded(plain) if padded else plain
+
+
+def unpadded(plain: bytes) -> bytes:
+    length = int.from_bytes(plain[:4], "big")
+    check(length <= len(plain) - 4 and not any(plain[4 + length :]))
+    return plain[4 : 4 + length]
+
+
+# Manifests (identity.md, 3)
+
+
+@dataclass(frozen=True)
+class PeerDevice:
+    """A device of a verified manifest, with what a handshake needs of the account."""
+
+    identity: bytes
+    account_agreement: bytes
+    slot: int
+    device_id: bytes
+    signing: bytes
+    agreement: bytes
+    manifest_hash: bytes
+
+    @property
+    def party(self) -> bytes:
+        account = self.identity + self.account_agreement
+        return account + u(1, self.slot) + self.device_id + self.agreement + self.manifest_hash
+
+
+def read_manifest(identity: bytes, manifest: bytes) -> list[PeerDevice]:
+    """The devices; everything that the head commits to is checked."""
+    count = manifest[113]
+    size = 114 + 33 * count
+    head, signature, rest = manifest[:size], manifest[size : size + 64], manifest[size + 64 :]
+    check(head[0] == 1 and head[1:33] == identity and 1 <= count <= 5, "MANIFEST_REFUSED")
+    verify(identity, signature, "essaim/manifest/v1", head, "MANIFEST_REFUSED")
+    version, hashes = int.from_bytes(head[65:73], "big"), rest[1 : 1 + 32 * rest[0]]
+    check(rest[0] == min(version, 32) and H("essaim/previous/v1", hashes) == head[81:113], "MANIFEST_REFUSED")
+    rest, devices = rest[1 + len(hashes) :], []
+    check(len(rest) == count * 1298, "MANIFEST_REFUSED")
+    for place in range(count):
+        record, kem = rest[1298 * place : 1298 * place + 114], rest[1298 * place + 114 : 1298 * place + 1298]
+        listed = head[114 + 33 * place : 147 + 33 * place]
+        check(listed == record[:1] + H("essaim/device/v1", record), "MANIFEST_REFUSED")
+        check(H("essaim/kem/v1", kem) == record[82:], "MANIFEST_REFUSED")
+        hash_ = H("essaim/manifest/v1", head)
+        devices.append(PeerDevice(identity, head[33:65], record[0], record[2:18], record[18:50], record[50:82], hash_))
+    return devices
+
+
+@dataclass(frozen=True)
+class SignedPrekeys:
+    """What a handshake begins with."""
+
+    prekey_id: bytes
+    x: bytes
+    kem: bytes
+
+
+def read_prekeys(device: PeerDevice, content: bytes) -> SignedPrekeys:
+    check(len(content) == 1309 and content[0] == 1 and content[1:17] == device.device_id, "PREKEY_REFUSED")
+    verify(device.signing, content[1245:], "essaim/prekeys/v1", device.identity + content[:1245], "PREKEY_REFUSED")
+    return SignedPrekeys(content[17:21], content[29:61], content[61:1245])
+
+
+def read_one_time(device: PeerDevice, node_id: bytes, sealed_prekey: bytes) -> bytes:
+    """Id and key, 36 bytes, of a one-time prekey that node `node_id` gave."""
+    content = open_entry(device.identity, b"one-time/%d" % device.slot, sealed_prekey, padded=False)
+    check(len(content) == 117 and content[0] == 1 and content[1:17] == device.device_id, "PREKEY_REFUSED")
+    signed = device.identity + node_id + content[:53]
+    verify(device.signing, content[53:], "essaim/one-time/v1", signed, "PREKEY_REFUSED")
+    return content[17:53]
+
+
+# An own account with one device, and its first message to somebody (end-to-end.md, 2 to 4)
+
+
+def mac(key: bytes, message: bytes) -> bytes:
+    return hmac.digest(key, message, "sha256")
+
+
+def dh(private: X25519PrivateKey, public: bytes) -> bytes:
+    return private.exchange(X25519PublicKey.from_public_bytes(public))
+
+
+def new_x() -> tuple[X25519PrivateKey, bytes]:
+    private = X25519PrivateKey.generate()
+    return private, private.public_key().public_bytes_raw()
+
+
+class Account:
+    """A seed, its keys, and a first device in slot 0."""
+
+    def __init__(self, seed: bytes) -> None:
+        signing, agreement = (hkdf(seed, "essaim/account/v1", f"identity {part}") for part in ("signing", "agreement"))
+        self._identity = Ed25519PrivateKey.from_private_bytes(signing)
+        self.identity = self._identity.public_key().public_bytes_raw()
+        self.account_id = write_account_id(self.identity)
+        self.read_key = BlindedKey(signing, "essaim/public/v1", self.identity)
+        self.write_key = BlindedKey(signing, "essaim/outbox/v1", self.identity)
+        account_agreement = X25519PrivateKey.from_private_bytes(agreement).public_key().public_bytes_raw()
+        self._device_signing = Ed25519PrivateKey.generate()
+        self._agreement, agreement_public = new_x()
+        device_id, signing_public = os.urandom(16), self._device_signing.public_key().public_bytes_raw()
+        kem = MLKEM768PrivateKey.generate().public_key().public_bytes_raw()
+        record = bytes([0, 1]) + device_id + signing_public + agreement_public + H("essaim/kem/v1", kem)
+        head = b"\1" + self.identity + account_agreement + u(8, 0) + u(8, now_ms()) + H("essaim/previous/v1")
+        head += bytes([1, 0]) + H("essaim/device/v1", record)
+        signature = self._identity.sign(b"essaim/manifest/v1" + head)
+        self.manifest, self._certificate = head + signature + b"\0" + record + kem, head + signature + record
+        self.device = read_manifest(self.identity, self.manifest)[0]
+
+    def first_message(self, peer: PeerDevice, prekeys: SignedPrekeys, content: bytes, one_time: bytes = b"") -> bytes:
+        """An initial envelope; `one_time` is the prekey's id and key, 36 bytes, or nothing."""
+        one_time = one_time or bytes(36)
+        ephemeral, ek = new_x()
+        secret, ciphertext = MLKEM768PublicKey.from_public_bytes(prekeys.kem).encapsulate()
+        shown = (prekeys.prekey_id, prekeys.x, one_time, prekeys.kem, ek, ciphertext)
+        ad = H("essaim/pqxdh/v1", b"\2", self.device.party, peer.party, *shown)
+        secrets = [dh(self._agreement, prekeys.x), dh(ephemeral, peer.agreement), dh(ephemeral, prekeys.x)]
+        secrets += [dh(ephemeral, one_time[4:])] if any(one_time) else []
+        keys = hkdf(b"\xff" * 32 + b"".join(secrets) + secret, bytes(32), ad, 96)
+        handshake = prekeys.prekey_id + one_time[:4] + ek + ciphertext
+        inner = b"\1" + handshake + peer.manifest_hash + u(2, len(self._certificate)) + self._certificate
+        fixed = 8 + 1120 + 16 + len(inner) + 2348 + 16 + 4
+        size = next(size for size in ENVELOPES[1:] if size >= fixed + len(content))
+        padded = (u(4, len(content)) + content).ljust(size - fixed + 4, b"\0")
+        return sealed(prekeys, inner + ratchet_message(prekeys, keys[:32], keys[32:64], ad, padded))
+
+
+def ratchet_message(prekeys: SignedPrekeys, root: bytes, header_key: bytes, ad: bytes, padded: bytes) -> bytes:
+    """The first of an initiator's first chain."""
+    mine, public = new_x()
+    kem = MLKEM768PrivateKey.generate().public_key().public_bytes_raw()
+    secret, ciphertext = MLKEM768PublicKey.from_public_bytes(prekeys.kem).encapsulate()
+    chain = hkdf(dh(mine, prekeys.x) + secret, root, "essaim/ratchet/v1", 96)[32:64]
+    tag, nonce = mac(mac(header_key, b"essaim/tag/v1"), u(4, 0))[:8], os.urandom(12)
+    header = public + kem + ciphertext + bytes(8)
+    wire = tag + nonce + ChaCha20Poly1305(header_key).encrypt(nonce, header, tag)
+    return wire + ChaCha20Poly1305(mac(chain, b"\1")).encrypt(NONCE_0, padded, ad + wire)
+
+
+def sealed(prekeys: SignedPrekeys, inner: bytes) -> bytes:
+    ephemeral, ek = new_x()
+    secret, ciphertext = MLKEM768PublicKey.from_public_bytes(prekeys.kem).encapsulate()
+    info = H("essaim/sealed/v1", ek, prekeys.x, prekeys.kem, ciphertext)
+    key, tag = hkdf(dh(ephemeral, prekeys.x) + secret, "essaim/sealed/v1", info), os.urandom(8)
+    return tag + ek + ciphertext + ChaCha20Poly1305(key).encrypt(NONCE_0, inner, tag)
