@@ -12,7 +12,7 @@ from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone, check_read, verify_record
 from essaim.protocol.mailbox.refusal import MailboxRefusedError
 from essaim.protocol.mailbox.rule import DAY_MS
-from essaim.protocol.mailbox.slot_record import SlotRecord
+from essaim.protocol.mailbox.slot_record import SlotRecord, certified
 
 NOW = 1_800_000_000_000
 OWNER, WRITER, DEVICE, STRANGER = (SigningKey(bytes([n]) * 32) for n in (1, 2, 3, 4))
@@ -219,3 +219,11 @@ def test_nonce_repeats_for_the_same_payload_alone_and_is_forgotten_after_ten_min
 def test_time_more_than_five_minutes_off_is_refused(off: int) -> None:
     act = Act(PUBLIC, Method.RETRIEVE, b"\0", read_hash(b"\0"))
     assert refused(NonceMemory().check_fresh, act, act.authorize(OWNER, NOW + off, NONCE), NOW) == "CLOCK"
+
+
+def test_certified_remembers_a_record_for_its_own_mailbox_alone() -> None:
+    mine = slot_record(PUBLIC, OWNER)
+    assert certified(mine, PUBLIC) == certified(mine, PUBLIC) == SlotRecord.parse(mine)
+    for _ in range(2):
+        assert refused(certified, mine, PRIVATE) == "SLOT_RECORD_REFUSED"
+        assert refused(certified, mine[:-1] + bytes((mine[-1] ^ 1,)), PUBLIC) == "SLOT_RECORD_REFUSED"

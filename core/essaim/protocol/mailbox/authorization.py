@@ -23,7 +23,7 @@ from essaim.protocol.mailbox.refusal import (
     SlotRecordRefusedError,
 )
 from essaim.protocol.mailbox.rule import CLOCK_SKEW_MS, entry_slot
-from essaim.protocol.mailbox.slot_record import Signer, SlotRecord
+from essaim.protocol.mailbox.slot_record import Signer, certified
 
 LABEL = b"essaim/authorization/v1"
 NONCE_SIZE = 16
@@ -89,10 +89,9 @@ class Act:
         return key
 
     def _slot_key(self, encoded: bytes) -> VerifyKey:
-        record = SlotRecord.parse(encoded)
+        record = certified(encoded, self.policy)
         if record.slot != self._slot_allowed():
             raise SlotRecordRefusedError("this slot's key may not do this")
-        record.check(self.policy)
         return record.slot_key
 
     def _slot_allowed(self) -> int | None:

@@ -5,6 +5,7 @@ signature   Ed25519 by the policy's owner over "essaim/slot/v1" || the first 73 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from essaim.protocol.keys import PUBLIC_SIZE, SIGNATURE_SIZE, KeyRefusedError, VerifyKey
@@ -15,6 +16,7 @@ from essaim.protocol.mailbox.rule import MAX_SLOTS
 LABEL = b"essaim/slot/v1"
 SIGNED_SIZE = MAILBOX_ID_SIZE + 1 + PUBLIC_SIZE + 8
 SLOT_RECORD_SIZE = SIGNED_SIZE + SIGNATURE_SIZE
+_CACHED_RECORDS = 4_096
 
 
 class Signer(Protocol):
@@ -65,3 +67,16 @@ class SlotRecord:
         """It is for this mailbox and signed by its owner, or SlotRecordRefusedError."""
         if self.mailbox_id != policy.mailbox_id or not policy.owner.verifies(self.signature, LABEL + self._signed):
             raise SlotRecordRefusedError("for another mailbox, or not signed by its owner")
+
+
+def certified(encoded: bytes, policy: Policy) -> SlotRecord:
+    """The record that these bytes are, checked against the policy. Raises SlotRecordRefusedError."""
+    return _certified(bytes(encoded), policy.encoded)
+
+
+@lru_cache(_CACHED_RECORDS)
+def _certified(encoded: bytes, policy: bytes) -> SlotRecord:
+    """Cached, for a reader shows the same record with each request, and what is refused is not kept."""
+    record = SlotRecord.parse(encoded)
+    record.check(Policy.parse(policy))
+    return record
