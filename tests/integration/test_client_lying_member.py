@@ -1,7 +1,10 @@
 """Storage members that lie to a client: one of them must neither destroy mail nor roll back what others publish."""
 
+import asyncio
 import os
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +13,7 @@ from essaim.protocol import outbox as entry
 from essaim.protocol.conversation import Peer
 from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.mailbox.rule import DAY_MS, MAX_VERSION
+from essaim_client.mailbox import live_stream
 from essaim_client.messaging.addresses import outbox
 from essaim_storage.effects import Delivery, Retrieved
 
@@ -94,3 +98,35 @@ async def test_old_prekeys_under_a_new_version_are_passed_over(world):
             peer = Peer(bob.account_id, device.slot)
             bundle = await directory.bundle(peer, await directory.manifest(bob.account_id))
         assert bundle.signed.prekey_id == device._prekeys.signed[0].prekey_id
+
+
+def withholding(honest):
+    """Subscriptions that begin, and then bring nothing."""
+
+    @asynccontextmanager
+    async def subscription(make):
+        async with honest(make) as kept:
+
+            async def following():
+                if told:
+                    await asyncio.Event().wait()
+                told.append(await kept.next())
+                return replace(told[0], envelopes=())
+
+            told = []
+            yield SimpleNamespace(next=following)
+
+    return subscription
+
+
+async def test_member_that_is_followed_cannot_hold_mail_back_for_ever(world, monkeypatch):
+    monkeypatch.setattr(live_stream.LiveStream, "_life_seconds", lambda _: 0.1)
+    for node in world.stores:
+        monkeypatch.setattr(node.storage.executor, "subscription", withholding(node.storage.executor.subscription))
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        async with aclosing(bob.listen()) as messages:
+            arriving = asyncio.ensure_future(anext(messages))
+            await bob.live.wait()
+            await alice.send(bob.account_id, "held back")
+            assert (await asyncio.wait_for(arriving, 20)).text == "held back"

@@ -180,6 +180,7 @@ async def test_renewed_session_shows_nothing_and_carries_the_next_message(world)
 async def test_stream_moves_to_new_paths_without_a_gap(world, monkeypatch):
     monkeypatch.setattr(live_stream, "LIFE_MIN_SECONDS", 0.1)
     monkeypatch.setattr(live_stream, "LIFE_SPREAD_SECONDS", 0)
+    monkeypatch.setattr(live_stream, "PATHS_MOST", 1_000)
     begun = []
     real = live_stream.LiveStream._begun
 

@@ -13,6 +13,8 @@ from essaim_client.network.method import Method
 LIFE_MIN_SECONDS = 7 * 60
 LIFE_SPREAD_SECONDS = 2 * 60
 """A stream moves to a new path 1 to 3 minutes before its path's ten minutes end."""
+PATHS_MOST = 4
+"""Paths in a row to one member, half an hour: then a quorum is read again, for a member may hold mail back."""
 SUBSCRIBE = Method(SERVICE, "Subscribe")
 
 Answers = asyncio.Queue[mailbox_pb2.SubscribeResponse | None]
@@ -30,7 +32,10 @@ class LiveStream:
         self._request = request
 
     async def answers(self) -> AsyncGenerator[mailbox_pb2.SubscribeResponse, None]:
-        """Until the member ends it, or fails as `OnionClient.stream` does. What two paths bring comes twice."""
+        """Until the member ends it, its paths are used up, or it fails as `OnionClient.stream` does.
+
+        What two paths bring comes twice.
+        """
         answers: Answers = asyncio.Queue()
         chain = asyncio.create_task(self._chain(answers))
         try:
@@ -44,13 +49,13 @@ class LiveStream:
         """One path after the other: each has answered before the one before it is left."""
         current: asyncio.Task[None] | None = None
         try:
-            while current is None or not current.done():
+            for _ in range(PATHS_MOST):
                 successor = await self._begun(answers)
                 if current is not None:
                     await _ended(current)
                 current = successor
-                await asyncio.wait({current}, timeout=self._life_seconds())
-            current.result()
+                if (await asyncio.wait({current}, timeout=self._life_seconds()))[0]:
+                    return current.result()
         finally:
             if current is not None:
                 await _ended(current)
