@@ -5,43 +5,25 @@ address and keys; until then it serves whoever already has a link, and nothing e
 """
 
 import asyncio
-import random
-from collections.abc import Callable, Collection, Coroutine, Iterable
-from functools import partial
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.geometry import Suite
-from essaim.protocol.onion import ALL_SUITES, KeyKind, Keyring, PeriodKey
+from essaim.protocol.onion import ALL_SUITES, Keyring
 from essaim.protocol.view import Descriptor, Genesis, NetworkView, NodeState, Role, ViewRefusedError
-from essaim.protocol.view.key_record import records_of
-from essaim.protocol.view.parameters import X25519_BATCH_AT
 from essaim.runtime import logs
 from essaim.runtime.discovery_client import DiscoveryClient, DiscoveryLostError, TransactionRefusedError
+from essaim.runtime.key_publication import KeyPublication
 from essaim.runtime.logs import LogLevel
+from essaim.runtime.persist import MembershipEvent, backoff, persist
 from essaim.runtime.refusal import StartError
 from essaim.runtime.settings import NodeSettings
 from essaim.runtime.standing import Standing
 from essaim.runtime.start import Start
 from essaim.runtime.view_holder import ViewHolder
-from essaim.view.v1 import view_pb2
 
 START_ID_SIZE = 16
-BACKOFF_FIRST_SECONDS = 0.1
-BACKOFF_MOST_SECONDS = 2.0
-PUBLISH_AT = {KeyKind.X25519: X25519_BATCH_AT, KeyKind.MLKEM: 0}
-"""New keys are published when no more than so many published periods lie ahead: X25519 in batches."""
-
-
-class MembershipEvent(logs.Event):
-    """What membership has to say."""
-
-    REGISTERED = "registered"
-    DISCOVERY_LOST = "discovery_lost"
-    TRANSACTION_REFUSED = "transaction_refused"
-    VIEW_REFUSED = "view_refused"
-    KEYS_PUBLISHED = "keys_published"
-    LEAVE_NOT_TOLD = "leave_not_told"
 
 
 class Membership:
@@ -55,7 +37,6 @@ class Membership:
         self._genesis = genesis
         self._role = role
         self._start_id = start.random(START_ID_SIZE)
-        self._published: dict[KeyKind, int] = {}
         self._now_ms = start.clock.now_ms
         self._leaving = False
         self._was_named = False
@@ -67,6 +48,14 @@ class Membership:
             genesis.discovery_certificates,
             genesis.network_id,
             start.identity.signing,
+            self._now_ms,
+        )
+        self._keys = KeyPublication(
+            self.keyring,
+            genesis.parameters.key_periods,
+            self._discovery,
+            start.identity.signing,
+            self._start_id,
             self._now_ms,
         )
 
@@ -87,7 +76,7 @@ class Membership:
     @property
     def background(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """Coroutine functions that run as long as the node does."""
-        return (self._follow, self._renew_keys, self._prove_uptime)
+        return (self._follow, self._keys.renew, self._keys.publish, self._prove_uptime)
 
     # Joining and leaving
 
@@ -100,7 +89,7 @@ class Membership:
 
     async def join(self) -> None:
         """Returns once a signed view names this start's address and keys."""
-        await self._persist(self._register)
+        await persist(self._register)
         view = await self.holder.wait_for(self._names_this_start)
         logs.write(MembershipEvent.REGISTERED, epoch=view.epoch, serial=view.serial)
 
@@ -130,35 +119,11 @@ class Membership:
             issued_ms=self._now_ms(),
         )
         keys = self.keyring.published
-        register = discovery_pb2.Register(descriptor=descriptor.sign(signing), keys=self._records(keys))
+        register = discovery_pb2.Register(descriptor=descriptor.sign(signing), keys=self._keys.records(keys))
         await self._discovery.submit(discovery_pb2.Transaction(register=register))
-        self._note_published(keys)
+        self._keys.note_published(keys)
 
     # What discovery is told from time to time
-
-    async def _renew_keys(self) -> None:
-        while True:
-            await asyncio.sleep(max(0.01, (self.keyring.next_change_ms(self._now_ms()) - self._now_ms()) / 1000))
-            self.keyring.advance(self._now_ms())
-            due = self._due()
-            if due:
-                await self._persist(partial(self._publish, due))
-
-    def _due(self) -> tuple[PeriodKey, ...]:
-        """Keys to publish now: those not yet published of a kind that runs short."""
-        now_ms, periods = self._now_ms(), self._genesis.parameters.key_periods
-        short = {
-            kind for kind, last in self._published.items() if last - periods.current(kind, now_ms) <= PUBLISH_AT[kind]
-        }
-        return tuple(
-            key for key in self.keyring.published if key.kind in short and key.period > self._published[key.kind]
-        )
-
-    async def _publish(self, keys: tuple[PeriodKey, ...]) -> None:
-        records = discovery_pb2.PublishKeys(keys=self._records(keys))
-        await self._discovery.submit(discovery_pb2.Transaction(publish_keys=records))
-        self._note_published(keys)
-        logs.write(MembershipEvent.KEYS_PUBLISHED, LogLevel.DEBUG, count=len(keys))
 
     async def _prove_uptime(self) -> None:
         while True:
@@ -168,14 +133,6 @@ class Membership:
                     discovery_pb2.Transaction(prove_uptime=discovery_pb2.ProveUptime(start_id=self._start_id))
                 )
 
-    def _records(self, keys: Iterable[PeriodKey]) -> list[view_pb2.SignedKeyRecord]:
-        signing = self._start.identity.signing
-        return [each.sign(signing) for each in records_of(self._start.identity.node_id, self._start_id, keys)]
-
-    def _note_published(self, keys: Iterable[PeriodKey]) -> None:
-        for key in keys:
-            self._published[key.kind] = max(key.period, self._published.get(key.kind, 0))
-
     async def _tell(self, transaction: discovery_pb2.Transaction) -> None:
         """Once; a loss is noted, the next occasion comes."""
         try:
@@ -184,19 +141,6 @@ class Membership:
             logs.write(MembershipEvent.DISCOVERY_LOST, LogLevel.WARNING)
         except TransactionRefusedError:
             logs.write(MembershipEvent.TRANSACTION_REFUSED, LogLevel.WARNING)
-
-    async def _persist(self, attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Until discovery has it; waits a little longer each time, with jitter."""
-        number = 0
-        while True:
-            try:
-                return await attempt()
-            except DiscoveryLostError:
-                logs.write(MembershipEvent.DISCOVERY_LOST, LogLevel.WARNING, attempt=number)
-            except TransactionRefusedError:
-                logs.write(MembershipEvent.TRANSACTION_REFUSED, LogLevel.ERROR, attempt=number)
-            await asyncio.sleep(_backoff(number))
-            number += 1
 
     # The views
 
@@ -215,7 +159,7 @@ class Membership:
                 logs.write(MembershipEvent.DISCOVERY_LOST, LogLevel.DEBUG, attempt=number)
             except ViewRefusedError as error:
                 logs.write(MembershipEvent.VIEW_REFUSED, LogLevel.ERROR, error=type(error))
-            await asyncio.sleep(_backoff(number))
+            await asyncio.sleep(backoff(number))
             number += 1
 
     async def _return_if_dropped(self) -> None:
@@ -223,11 +167,5 @@ class Membership:
         node = view.nodes.get(self._start.identity.node_id) if view is not None else None
         named = node is not None and node.start_id == self._start_id
         if self._was_named and not named and not self._leaving:
-            await self._persist(self._register)
+            await persist(self._register)
         self._was_named = named
-
-
-def _backoff(number: int) -> float:
-    """Seconds before attempt `number` + 1: doubled, capped, with jitter so that a network does not return at once."""
-    most = min(BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * 2**number)
-    return random.uniform(most / 2, most)
