@@ -1,18 +1,13 @@
 """The second client's accounts, mailboxes and end-to-end encryption: identity.md, mailbox.md, end-to-end.md alone."""
 
 import hashlib
-import hmac
 import os
 from dataclasses import dataclass
 from typing import Any
 
 import nacl.bindings as sodium
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from second_view import NONCE_0, H, Protos, check, hkdf, now_ms, u, verify
+from second_view import H, Protos, check, hkdf, now_ms, u, verify
 
 ENVELOPES = (4096, 10240, 57344, 253952)
 L = 2**252 + 27742317777372353535851937790883648493
@@ -200,9 +195,25 @@ def read_manifest(identity: bytes, manifest: bytes) -> list[PeerDevice]:
         listed = head[114 + 33 * place : 147 + 33 * place]
         check(listed == record[:1] + H("essaim/device/v1", record), "MANIFEST_REFUSED")
         check(H("essaim/kem/v1", kem) == record[82:], "MANIFEST_REFUSED")
-        hash_ = H("essaim/manifest/v1", head)
-        devices.append(PeerDevice(identity, head[33:65], record[0], record[2:18], record[18:50], record[50:82], hash_))
+        devices.append(device_of(head, record))
     return devices
+
+
+def device_of(head: bytes, record: bytes) -> PeerDevice:
+    hash_ = H("essaim/manifest/v1", head)
+    return PeerDevice(head[1:33], head[33:65], record[0], record[2:18], record[18:50], record[50:82], hash_)
+
+
+def read_certificate(certificate: bytes) -> PeerDevice:
+    """The one device that a certificate shows; its account is whom the head names."""
+    check(len(certificate) > 114, "MANIFEST_REFUSED")
+    size = 114 + 33 * certificate[113]
+    head, signature, record = certificate[:size], certificate[size : size + 64], certificate[size + 64 :]
+    check(head[0] == 1 and 1 <= head[113] <= 5 and len(record) == 114, "MANIFEST_REFUSED")
+    verify(head[1:33], signature, "essaim/manifest/v1", head, "MANIFEST_REFUSED")
+    listed = [head[place : place + 33] for place in range(114, size, 33)]
+    check(record[:1] + H("essaim/device/v1", record) in listed, "MANIFEST_REFUSED")
+    return device_of(head, record)
 
 
 @dataclass(frozen=True)
@@ -227,79 +238,3 @@ def read_one_time(device: PeerDevice, node_id: bytes, sealed_prekey: bytes) -> b
     signed = device.identity + node_id + content[:53]
     verify(device.signing, content[53:], "essaim/one-time/v1", signed, "PREKEY_REFUSED")
     return content[17:53]
-
-
-# An own account with one device, and its first message to somebody (end-to-end.md, 2 to 4)
-
-
-def mac(key: bytes, message: bytes) -> bytes:
-    return hmac.digest(key, message, "sha256")
-
-
-def dh(private: X25519PrivateKey, public: bytes) -> bytes:
-    return private.exchange(X25519PublicKey.from_public_bytes(public))
-
-
-def new_x() -> tuple[X25519PrivateKey, bytes]:
-    private = X25519PrivateKey.generate()
-    return private, private.public_key().public_bytes_raw()
-
-
-class Account:
-    """A seed, its keys, and a first device in slot 0."""
-
-    def __init__(self, seed: bytes) -> None:
-        signing, agreement = (hkdf(seed, "essaim/account/v1", f"identity {part}") for part in ("signing", "agreement"))
-        self._identity = Ed25519PrivateKey.from_private_bytes(signing)
-        self.identity = self._identity.public_key().public_bytes_raw()
-        self.account_id = write_account_id(self.identity)
-        self.read_key = BlindedKey(signing, "essaim/public/v1", self.identity)
-        self.write_key = BlindedKey(signing, "essaim/outbox/v1", self.identity)
-        account_agreement = X25519PrivateKey.from_private_bytes(agreement).public_key().public_bytes_raw()
-        self._device_signing = Ed25519PrivateKey.generate()
-        self._agreement, agreement_public = new_x()
-        device_id, signing_public = os.urandom(16), self._device_signing.public_key().public_bytes_raw()
-        kem = MLKEM768PrivateKey.generate().public_key().public_bytes_raw()
-        record = bytes([0, 1]) + device_id + signing_public + agreement_public + H("essaim/kem/v1", kem)
-        head = b"\1" + self.identity + account_agreement + u(8, 0) + u(8, now_ms()) + H("essaim/previous/v1")
-        head += bytes([1, 0]) + H("essaim/device/v1", record)
-        signature = self._identity.sign(b"essaim/manifest/v1" + head)
-        self.manifest, self._certificate = head + signature + b"\0" + record + kem, head + signature + record
-        self.device = read_manifest(self.identity, self.manifest)[0]
-
-    def first_message(self, peer: PeerDevice, prekeys: SignedPrekeys, content: bytes, one_time: bytes = b"") -> bytes:
-        """An initial envelope; `one_time` is the prekey's id and key, 36 bytes, or nothing."""
-        one_time = one_time or bytes(36)
-        ephemeral, ek = new_x()
-        secret, ciphertext = MLKEM768PublicKey.from_public_bytes(prekeys.kem).encapsulate()
-        shown = (prekeys.prekey_id, prekeys.x, one_time, prekeys.kem, ek, ciphertext)
-        ad = H("essaim/pqxdh/v1", b"\2", self.device.party, peer.party, *shown)
-        secrets = [dh(self._agreement, prekeys.x), dh(ephemeral, peer.agreement), dh(ephemeral, prekeys.x)]
-        secrets += [dh(ephemeral, one_time[4:])] if any(one_time) else []
-        keys = hkdf(b"\xff" * 32 + b"".join(secrets) + secret, bytes(32), ad, 96)
-        handshake = prekeys.prekey_id + one_time[:4] + ek + ciphertext
-        inner = b"\1" + handshake + peer.manifest_hash + u(2, len(self._certificate)) + self._certificate
-        fixed = 8 + 1120 + 16 + len(inner) + 2348 + 16 + 4
-        size = next(size for size in ENVELOPES[1:] if size >= fixed + len(content))
-        padded = (u(4, len(content)) + content).ljust(size - fixed + 4, b"\0")
-        return sealed(prekeys, inner + ratchet_message(prekeys, keys[:32], keys[32:64], ad, padded))
-
-
-def ratchet_message(prekeys: SignedPrekeys, root: bytes, header_key: bytes, ad: bytes, padded: bytes) -> bytes:
-    """The first of an initiator's first chain."""
-    mine, public = new_x()
-    kem = MLKEM768PrivateKey.generate().public_key().public_bytes_raw()
-    secret, ciphertext = MLKEM768PublicKey.from_public_bytes(prekeys.kem).encapsulate()
-    chain = hkdf(dh(mine, prekeys.x) + secret, root, "essaim/ratchet/v1", 96)[32:64]
-    tag, nonce = mac(mac(header_key, b"essaim/tag/v1"), u(4, 0))[:8], os.urandom(12)
-    header = public + kem + ciphertext + bytes(8)
-    wire = tag + nonce + ChaCha20Poly1305(header_key).encrypt(nonce, header, tag)
-    return wire + ChaCha20Poly1305(mac(chain, b"\1")).encrypt(NONCE_0, padded, ad + wire)
-
-
-def sealed(prekeys: SignedPrekeys, inner: bytes) -> bytes:
-    ephemeral, ek = new_x()
-    secret, ciphertext = MLKEM768PublicKey.from_public_bytes(prekeys.kem).encapsulate()
-    info = H("essaim/sealed/v1", ek, prekeys.x, prekeys.kem, ciphertext)
-    key, tag = hkdf(dh(ephemeral, prekeys.x) + secret, "essaim/sealed/v1", info), os.urandom(8)
-    return tag + ek + ciphertext + ChaCha20Poly1305(key).encrypt(NONCE_0, inner, tag)

@@ -204,7 +204,8 @@ class Network:
         try:
             return self.direct(self.guard(guard), "essaim.relay.v1.RelayService", "Send")(request, timeout=12).cell
         except grpc.RpcError as error:
-            status = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
+            told: dict[str, Any] = dict(error.trailing_metadata() or ())
+            status = told.get("grpc-status-details-bin")
             if status is None:
                 raise
             raise refusal(self.protos, self.protos.parse("google.rpc.Status", status), "guard") from error
@@ -280,7 +281,8 @@ def refusal(protos: Protos, status: Any, where: str = "destination") -> Refused:
 
 def main() -> None:
     """Store an envelope in an own mailbox, read it, confirm it."""
-    from second_account import Account, Mailbox
+    from second_account import Mailbox
+    from second_session import Account
 
     protos = Protos()
     with Network(Path(sys.argv[1]), protos) as network:

@@ -139,8 +139,8 @@ class ViewReader:
     """Verifies genesis and views; `held` is the newest accepted."""
 
     def __init__(self, protos: Protos, signed_genesis: bytes) -> None:
-        self.protos, self.held = protos, None
-        self.held: View | None
+        self.protos = protos
+        self.held: View | None = None
         signed = protos.parse("essaim.view.v1.SignedGenesis", signed_genesis)
         self.genesis = protos.parse("essaim.view.v1.Genesis", signed.genesis)
         self.network_id = H("essaim/genesis/v1", signed.genesis)
@@ -205,6 +205,7 @@ class ViewReader:
             del entries[node_id]
         for change in diff.changed:
             old = entries.get(change.node_id, [])
+            check(all(p.WhichOneof("piece") for p in change.pieces))
             check(all(p.kept < len(old) for p in change.pieces if p.WhichOneof("piece") == "kept"))
             pieces = [old[p.kept] if p.WhichOneof("piece") == "kept" else p.added for p in change.pieces]
             entries[change.node_id] = pieces

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from essaim_client import Client, NetworkFile
 from second_account import (
-    Account,
+    OUTBOX,
+    PUBLIC,
     Mailbox,
     inbox_of,
     open_entry,
@@ -26,11 +27,14 @@ from second_account import (
     read_manifest,
     read_one_time,
     read_prekeys,
+    seal_entry,
 )
 from second_client import Call, LinkStream, Network
+from second_session import Account
 from second_view import Protos, Refused, ViewReader, now_ms
 from testnet import Layout, Testnet
 
+pytestmark = pytest.mark.timeout(150)  # the first test waits for a whole network
 DAY_MS = 86_400_000
 SERVICE = "essaim.storage.v1.MailboxService"
 STORE, RETRIEVE, CONFIRM = f"{SERVICE}.Store", f"{SERVICE}.Retrieve", f"{SERVICE}.Confirm"
@@ -93,8 +97,8 @@ def test_view_of_the_seed_is_accepted_and_lists_the_network(network):
     assert len(network.view.swarm(bytes(32))) == 3
 
 
-def seed_answer(network):
-    return network.ask_view(network.seeds[0], network.reader.genesis.discovery_certificates)
+def seed_answer(network, *held):
+    return network.ask_view(network.seeds[0], network.reader.genesis.discovery_certificates, *held)
 
 
 def flip(data, at=-1):
@@ -273,7 +277,7 @@ def test_link_stream_carries_calls_of_its_own_frames(network, inbox):
     assert all(call.ended for call in calls.values())
 
 
-# The Python client
+# The Python client: whole conversations, both ways
 
 
 @pytest.fixture(scope="module")
@@ -288,34 +292,93 @@ def read_outbox(network, identity, name):
     return open_entry(identity, name, entry.data)
 
 
-def write_to(network, sender, account_id, text):
-    """What a first message needs, from the account ID alone."""
-    protos, identity = network.protos, read_account_id(account_id)
+def begin(network, me, identity):
+    """A session with the one device of an account, from its identity key alone."""
+    protos = network.protos
     (device,) = read_manifest(identity, read_outbox(network, identity, b"manifest"))
     prekeys = read_prekeys(device, read_outbox(network, identity, b"prekeys/%d" % device.slot))
     outbox = outbox_of(protos, identity)
     node, claim = member(network, outbox), outbox.message("ClaimPrekeyRequest", slot=bytes([device.slot]))
     claim.claim_id = os.urandom(16)
     sealed = network.send(network.path(node), f"{SERVICE}.ClaimPrekey", claim).prekey
-    content = protos["essaim.messaging.v1.Content"](message_id=os.urandom(16), sent_ms=now_ms())
+    me.begin(device, prekeys, read_one_time(device, node.node_id, sealed))
+
+
+def write(network, me, identity, text):
+    """One message, into the public inbox, slot of the device."""
+    content = network.protos["essaim.messaging.v1.Content"](message_id=os.urandom(16), sent_ms=now_ms())
     content.text.text = text
-    one_time = read_one_time(device, node.node_id, sealed)
-    envelope = sender.first_message(device, prekeys, content.SerializeToString(), one_time)
-    return store(network, inbox_of(protos, identity), envelope, bytes([device.slot]))
+    envelope = me.seal(identity, content.SerializeToString())
+    slot = bytes([me.sessions[identity].peer.slot])
+    store(network, inbox_of(network.protos, identity), envelope, slot)
+    return len(envelope)
 
 
-async def test_account_id_alone_leads_to_a_message_that_the_python_client_reads(network, home):
-    sender = Account(os.urandom(32))
-    async with Client.open(home, passphrase="pass") as me:
-        await me.ready()
-        inbox = inbox_of(network.protos, read_account_id(str(me.account_id)))
-        await asyncio.to_thread(store, network, inbox, os.urandom(4096))  # opens for nobody, and does no harm
-        await asyncio.to_thread(write_to, network, sender, str(me.account_id), "written from the documents")
-        (message,) = await me.receive()
-    assert (str(message.sender), message.text) == (sender.account_id, "written from the documents")
+def text_of(network, content):
+    return network.protos["essaim.messaging.v1.Content"].FromString(content).text.text
 
 
-# Last: the network changes
+def publish(network, me):
+    """Manifest and prekeys, so that others can begin a session."""
+    outbox = Mailbox(network.protos, OUTBOX, me.write_key.public, me.write_key)
+    for name, content in ((b"manifest", me.manifest), (b"prekeys/0", me.signed_prekeys)):
+        request = outbox.store(name, seal_entry(me.identity, name, content), now_ms() + 399 * DAY_MS, now_ms())
+        result = network.send(network.path(member(network, outbox)), STORE, request).results[0]
+        assert result.status.code == 0
+
+
+def take(network, me):
+    """The one envelope that waits; it is confirmed."""
+    inbox = Mailbox(network.protos, PUBLIC, me.read_key.public, me.read_key)
+    (found,) = retrieve(network, inbox, b"\0")
+    request = inbox.confirm(b"\0", [found.envelope_id])
+    network.send(network.path(member(network, inbox)), CONFIRM, request)
+    return found.data
+
+
+@pytest.fixture
+def second(network):
+    made = Account(os.urandom(32))
+    publish(network, made)
+    return made
+
+
+async def off_loop(what, *arguments):
+    """The second client blocks; the Python client's event loop goes on meanwhile."""
+    return await asyncio.to_thread(what, *arguments)
+
+
+async def test_conversation_that_the_second_client_begins(network, home, second):
+    async with Client.open(home, passphrase="pass") as first:
+        await first.ready()
+        identity = read_account_id(str(first.account_id))
+        inbox = inbox_of(network.protos, identity)
+        await off_loop(store, network, inbox, os.urandom(4096))  # opens for nobody, and does no harm
+        await off_loop(begin, network, second, identity)
+        assert await off_loop(write, network, second, identity, "one") == 10240
+        assert await off_loop(write, network, second, identity, "two") == 10240
+        got = [(str(message.sender), message.text) for message in await first.receive()]
+        assert sorted(got) == [(second.account_id, "one"), (second.account_id, "two")]
+        await first.send(second.account_id, "three")
+        answer = second.open(identity, await off_loop(take, network, second))
+        assert text_of(network, answer) == "three"
+        assert await off_loop(write, network, second, identity, "four") == 4096
+        assert [message.text for message in await first.receive()] == ["four"]
+
+
+async def test_conversation_that_the_python_client_begins(network, home, second):
+    async with Client.open(home, passphrase="pass") as first:
+        await first.ready()
+        await first.send(second.account_id, "one")
+        identity, content = second.open_initial(await off_loop(take, network, second))
+        assert (identity, text_of(network, content)) == (read_account_id(str(first.account_id)), "one")
+        assert await off_loop(write, network, second, identity, "two") == 4096
+        assert [message.text for message in await first.receive()] == ["two"]
+        await first.send(second.account_id, "three")
+        assert text_of(network, second.open(identity, await off_loop(take, network, second))) == "three"
+
+
+# Last, for the network changes
 
 
 def test_program_runs_alone_and_imports_nothing_of_essaim(testnet):
@@ -326,12 +389,47 @@ def test_program_runs_alone_and_imports_nothing_of_essaim(testnet):
     assert "stored, read and confirmed as esm1" in done.stdout
 
 
-def test_diff_after_a_relay_restarted_leads_to_its_new_keys(testnet, network, inbox):
+def answered_within(attempts, ask):
+    """Whether the other nodes learn the new view in time: until then they refuse."""
+    for attempt in range(attempts):
+        try:
+            return ask() is not None
+        except Refused as refused:
+            assert refused.reason in {"KEY_UNKNOWN", "NOT_LISTED", "UNREACHABLE"}
+            time.sleep(0.1 * 2**attempt)
+    return False
+
+
+def empty_piece(diff):
+    diff.changed[0].pieces[0].ClearField("piece")
+
+
+def remove_stranger(diff):
+    diff.removed.append(bytes(32))
+
+
+def keep_missing_piece(diff):
+    diff.changed[0].pieces[0].kept = 35
+
+
+def test_restarted_relay_comes_as_a_diff_and_is_used_by_its_new_keys(testnet, protos, network, inbox):
     before, relay = network.view, testnet.node("relay-3")
     relay.kill()
     relay.start()
     relay.await_ready(30)
-    while network.fetch_view().hash == before.hash:
+    answer = protos["essaim.view.v1.ViewAnswer"]()
+    while not answer.HasField("diff"):
         time.sleep(0.2)
-    assert len(network.usable()) == 3
-    store(network, inbox, os.urandom(4096))
+        answer.ParseFromString(seed_answer(network, *before.at))
+    for alter in (empty_piece, remove_stranger, keep_missing_piece):
+        forged = deepcopy(answer)
+        alter(forged.diff)
+        with pytest.raises(Refused, match="MALFORMED"):
+            network.reader.accept(forged.SerializeToString(), now_ms())
+    after = network.reader.accept(answer.SerializeToString(), now_ms())
+    assert after.at > before.at
+    (node_id,) = (each for each in after.nodes if after.nodes[each].keys != before.nodes[each].keys)
+    assert after.nodes[node_id].descriptor.start_id != before.nodes[node_id].descriptor.start_id
+    others = [node for node in network.usable() if node.node_id != node_id]
+    path = [others[0], after.nodes[node_id], others[1], member(network, inbox)]
+    assert answered_within(8, lambda: network.send(path, RETRIEVE, inbox.read("RetrieveRequest", b"\0")))
