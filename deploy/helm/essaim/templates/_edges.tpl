@@ -1,0 +1,33 @@
+{{/* Who dials whom inside the release: the whole list. Replies go back on the same connection. */}}
+{{- define "essaim.edges" -}}
+{{- $on := include "essaim.components" . | fromYamlArray -}}
+{{- $edges := list
+  (dict "from" "relay" "to" "discovery")
+  (dict "from" "relay" "to" "relay")
+  (dict "from" "relay" "to" "storage")
+  (dict "from" "storage" "to" "discovery")
+  (dict "from" "storage" "to" "storage")
+  (dict "from" "test" "to" "discovery")
+  (dict "from" "test" "to" "relay") -}}
+{{- range $edges }}
+{{- if and (has .to $on) (or (eq .from "test") (has .from $on)) }}
+- {from: {{ .from }}, to: {{ .to }}, port: {{ (index $.Values .to).port }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Where nodes may dial beside the pods of this release; an empty list: nowhere. */}}
+{{- define "essaim.outside" -}}
+{{- $exposed := false -}}
+{{- range include "essaim.components" . | fromYamlArray -}}
+{{- if ne (index $.Values .).exposure.type "None" -}}{{- $exposed = true -}}{{- end -}}
+{{- end -}}
+{{- $everywhere := ternary "::/0" "0.0.0.0/0" (eq .Values.network.ipFamily "IPv6") -}}
+{{- if .Values.networkPolicy.outside -}}
+{{- toYaml .Values.networkPolicy.outside -}}
+{{- else if or $exposed (not .Values.discovery.enabled) -}}
+{{- toYaml (list $everywhere) -}}
+{{- else -}}
+[]
+{{- end -}}
+{{- end }}

@@ -1,0 +1,126 @@
+{{/* Settings of a node as environment: (dict "root" $ "component" "relay"). */}}
+{{- define "essaim.env" -}}
+{{- $v := .root.Values -}}
+{{- $c := index $v .component -}}
+{{- $prefix := printf "ESSAIM_%s_" (upper .component) -}}
+{{- $any := ternary "[::]" "0.0.0.0" (eq $v.network.ipFamily "IPv6") -}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
+{{- if eq $c.exposure.type "HostPort" }}
+- name: HOST_IP
+  valueFrom: {fieldRef: {fieldPath: status.hostIP}}
+{{- end }}
+- name: {{ $prefix }}DATA_DIR
+  value: /var/lib/essaim
+- name: {{ $prefix }}GENESIS
+  value: /etc/essaim/genesis/genesis.bin
+- name: {{ $prefix }}LISTEN
+  value: {{ printf "%s:%d" $any (int $c.port) | quote }}
+- name: {{ $prefix }}METRICS
+  value: {{ printf "%s:%d" $any (int $v.metrics.port) | quote }}
+{{- if eq $c.exposure.type "None" }}
+- name: {{ $prefix }}ADVERTISED
+  value: {{ include "essaim.address" (dict "values" $v "ip" "$(POD_IP)" "port" $c.port) | quote }}
+{{- else if eq $c.exposure.type "HostPort" }}
+- name: {{ $prefix }}ADVERTISED
+  value: {{ include "essaim.address" (dict "values" $v "ip" "$(HOST_IP)" "port" $c.exposure.port) | quote }}
+{{- else }}
+- name: {{ $prefix }}SECRETS # the file "advertised" of this pod
+  value: /etc/essaim/settings
+{{- end }}
+{{- if ne .component "discovery" }}
+- name: {{ $prefix }}DISCOVERY
+  value: {{ include "essaim.discoveryAddress" .root | quote }}
+{{- end }}
+- name: {{ $prefix }}DRAIN_SECONDS
+  value: {{ $v.drainSeconds | quote }}
+- name: {{ $prefix }}LOG_LEVEL
+  value: {{ $v.logLevel | quote }}
+{{- with $v.operatorId }}
+- name: {{ $prefix }}OPERATOR_ID
+  value: {{ . | quote }}
+{{- end }}
+{{- with $v.region }}
+- name: {{ $prefix }}REGION
+  value: {{ . | quote }}
+{{- end }}
+{{- range $name, $value := $c.settings }}
+- name: {{ $prefix }}{{ upper $name }}
+  value: {{ ternary ($value | toString) (printf "%v" ($value | int64)) (ne (kindOf $value) "float64") | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The database may replay a long log before the port opens; NOT_SERVING while discovery is away is no reason to kill. */}}
+{{- define "essaim.probes" -}}
+{{- $c := index .root.Values .component -}}
+startupProbe:
+  tcpSocket: {port: grpc}
+  periodSeconds: 2
+  failureThreshold: 150
+livenessProbe:
+  tcpSocket: {port: grpc}
+  periodSeconds: 20
+  timeoutSeconds: 5
+  failureThreshold: 3
+readinessProbe:
+  {{- if eq .root.Values.probes "grpc" }}
+  grpc: {port: {{ $c.port }}, mode: TLS}
+  {{- else }}
+  exec:
+    command: [/opt/essaim/bin/python, -I, -S, /etc/essaim/scripts/ready.py, {{ $c.port | quote }}, /var/lib/essaim/tls.der]
+  {{- end }}
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: 2
+{{- end }}
+
+{{- define "essaim.volumeMounts" -}}
+{{- $c := index .root.Values .component -}}
+- {name: data, mountPath: /var/lib/essaim}
+- {name: genesis, mountPath: /etc/essaim/genesis, readOnly: true}
+- {name: scripts, mountPath: /etc/essaim/scripts, readOnly: true}
+{{- if eq .component "discovery" }}
+{{- range list "identity.key" "tls.key" "tls.der" "authority.key" }}
+- {name: authority, mountPath: /var/lib/essaim/{{ . }}, subPath: {{ . }}, readOnly: true}
+{{- end }}
+{{- end }}
+{{- if has $c.exposure.type (list "NodePort" "LoadBalancer") }}
+- {name: addresses, mountPath: /etc/essaim/settings/advertised, subPathExpr: $(POD_NAME), readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "essaim.volumes" -}}
+{{- $c := index .root.Values .component -}}
+- name: genesis
+  configMap:
+    name: {{ include "essaim.genesisConfigMap" .root }}
+    items: [{key: genesis.bin, path: genesis.bin}]
+- name: scripts
+  configMap:
+    name: {{ include "essaim.fullname" .root }}-scripts
+{{- if eq .component "discovery" }}
+- name: authority
+  secret:
+    secretName: {{ include "essaim.authoritySecret" .root }}
+    defaultMode: 0440
+{{- end }}
+{{- if has $c.exposure.type (list "NodePort" "LoadBalancer") }}
+- name: addresses
+  configMap:
+    name: {{ include "essaim.componentName" . }}-addresses
+{{- end }}
+{{- end }}
+
+{{- define "essaim.spread" -}}
+{{- $c := index .root.Values .component -}}
+{{- range $key, $topology := dict "hostname" "kubernetes.io/hostname" "zone" "topology.kubernetes.io/zone" }}
+- maxSkew: 1
+  topologyKey: {{ $topology }}
+  whenUnsatisfiable: {{ index $c.spread $key }}
+  labelSelector:
+    matchLabels:
+      {{- include "essaim.selector" $ | nindent 6 }}
+{{- end }}
+{{- end }}
