@@ -7,11 +7,11 @@ all-zero shared secret, is refused here and nowhere else.
 from dataclasses import dataclass
 from functools import cached_property
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from nacl.bindings import crypto_core_ed25519_is_valid_point
+from nacl.bindings import crypto_core_ed25519_is_valid_point, crypto_sign_open
+from nacl.exceptions import BadSignatureError
 
 from essaim.protocol.errors import ProtocolError
 
@@ -39,14 +39,13 @@ class VerifyKey:
         if len(self.raw) != PUBLIC_SIZE or not crypto_core_ed25519_is_valid_point(self.raw):
             raise KeyRefusedError("an Ed25519 key must be a point of prime order")
 
-    @cached_property
-    def _key(self) -> Ed25519PublicKey:
-        return Ed25519PublicKey.from_public_bytes(self.raw)
-
     def verifies(self, signature: bytes, message: bytes) -> bool:
+        """By libsodium, which takes half the time of OpenSSL, and no key object."""
+        if len(signature) != SIGNATURE_SIZE:
+            return False
         try:
-            self._key.verify(signature, message)
-        except InvalidSignature:
+            crypto_sign_open(signature + message, self.raw)
+        except BadSignatureError:
             return False
         return True
 
