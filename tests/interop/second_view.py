@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
 
 PROTOS = Path(__file__).resolve().parents[2] / "protos"
 NONCE_0 = bytes(12)
@@ -93,7 +94,7 @@ class Protos:
     def parse(self, name: str, encoded: bytes) -> Any:
         try:
             return self[name].FromString(encoded)
-        except Exception as error:  # DecodeError; the class differs between protobuf's back ends
+        except DecodeError as error:
             raise Refused("MALFORMED", name) from error
 
 
@@ -160,34 +161,41 @@ class ViewReader:
         check(len(good) >= needed, "BELOW_THRESHOLD")
 
     def accept(self, encoded: bytes, at_ms: int) -> View:
+        """The newest view after a node's answer; what is refused changes nothing."""
         answer = self.protos.parse("essaim.view.v1.ViewAnswer", encoded)
-        kind, held = answer.WhichOneof("answer"), self.held
-        check(kind == "whole" or (kind and held))
-        if kind != "unchanged":
-            signed = answer.whole.header if kind == "whole" else answer.diff.latest
-            header, hash_ = self._header(signed, answer.diff.headers, kind)
-            came = [list(entry.pieces) for entry in answer.whole.nodes]
-            entries = came if kind == "whole" else self._patch(answer.diff)
-            self.held = held = self._whole(header, hash_, entries)
-        check(held.header.valid_until_ms > at_ms, "EXPIRED")
-        return held
+        kind = answer.WhichOneof("answer")
+        check(kind and (kind != "unchanged" or self.held))
+        view = self.held if kind == "unchanged" else self._offered(answer, kind)
+        check(view.header.valid_until_ms > at_ms, "EXPIRED")
+        self.held = view
+        return view
 
-    def _header(self, signed: Any, between: Iterable[bytes], kind: str) -> tuple[Any, bytes]:
+    def _offered(self, answer: Any, kind: str) -> View:
+        signed, held = answer.whole.header if kind == "whole" else answer.diff.latest, self.held
+        header, hash_ = self._header(signed), H("essaim/view-header/v1", signed.header)
+        at = header.epoch, header.serial
+        if held:
+            check(at >= held.at, "ROLLBACK")
+            check(at != held.at or hash_ == held.hash, "FORK")
+            if at == held.at:
+                return held
+        check(held or kind == "whole", "WRONG_CHAIN")
+        if held and (kind == "diff" or at == (held.at[0], held.at[1] + 1)):
+            self._chain([*answer.diff.headers, signed.header])
+        came = [list(entry.pieces) for entry in answer.whole.nodes]
+        return self._whole(header, hash_, came if kind == "whole" else self._patch(answer.diff))
+
+    def _header(self, signed: Any) -> Any:
+        """Of this network, signed by enough."""
         header = self.protos.parse("essaim.view.v1.Header", signed.header)
-        hash_, needed = H("essaim/view-header/v1", signed.header), 2 * len(self.genesis.authorities) // 3 + 1
         check(header.network_id == self.network_id, "WRONG_NETWORK")
+        needed = 2 * len(self.genesis.authorities) // 3 + 1
         self._signers(signed.signatures, "essaim/view-signature/v1", signed.header, needed)
-        check(header.epoch >= 1 and header.serial >= 1)
+        check(header.epoch >= 1 and header.serial >= 1 and len(header.previous_hash) == len(header.nodes_root) == 32)
         check(header.valid_from_ms <= header.fresh_until_ms <= header.valid_until_ms)
-        check(header.serial > 1 or header.previous_hash == bytes(32), "WRONG_CHAIN")
+        check(header.serial > 1 or header.previous_hash == bytes(32))
         check_parameters(header.parameters)
-        if self.held:
-            at = (header.epoch, header.serial)
-            check(at >= self.held.at, "ROLLBACK")
-            check(at != self.held.at or hash_ == self.held.hash, "FORK")
-            if kind == "diff" or at == (self.held.at[0], self.held.at[1] + 1):
-                self._chain([*between, signed.header])
-        return header, hash_
+        return header
 
     def _chain(self, headers: list[bytes]) -> None:
         hash_, (epoch, serial) = self.held.hash, self.held.at
