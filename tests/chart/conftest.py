@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CHART = ROOT / "deploy" / "helm" / "essaim"
 SCENARIOS = ("tiny", "default", "production")
 MONITORING = ("monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/PrometheusRule")
+
+FRACTION = re.compile(r"=\d+\.\d+$")  # --set takes it for a text
 
 Doc = Mapping[str, Any]
 
@@ -75,7 +78,11 @@ def render(run_helm) -> Render:
     def cached(scenario: str, sets: tuple[str, ...], kube: str, release: str, apis: tuple[str, ...]) -> Rendered:
         arguments = ["template", release, str(CHART), "--namespace", "essaim", "--kube-version", kube]
         arguments += ["-f", str(CHART / "ci" / f"{scenario}-values.yaml")]
-        arguments += [part for each in sets for part in ("--set-json" if "=[" in each else "--set", each)]
+        arguments += [
+            part
+            for each in sets
+            for part in ("--set-json" if FRACTION.search(each) and "Version" not in each else "--set", each)
+        ]
         arguments += [part for api in apis for part in ("--api-versions", api)]
         done = run_helm(*arguments)
         if done.returncode:

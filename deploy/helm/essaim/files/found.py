@@ -94,7 +94,9 @@ def authority(api: Api, flags: Sequence[str]) -> Mapping[str, Any]:
         raise Refused(f"the Secret {name} was removed while the network was founded; try again")
     signed = kept["metadata"].get("annotations", {}).get(FLAGS)
     if signed not in (None, " ".join(flags)):
-        raise Refused(f"the genesis was signed with other parameters and cannot be changed ({signed}); see values.network")
+        raise Refused(
+            f"the genesis was signed with other parameters and cannot be changed ({signed}); see values.network"
+        )
     return kept
 
 

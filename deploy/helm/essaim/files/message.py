@@ -35,16 +35,20 @@ async def exchange(network: NetworkFile, home: Path) -> float:
     raise TimeoutError
 
 
-async def main(genesis: str, seed: str, home: str, seconds: str) -> None:
-    network = NetworkFile(Genesis.parse(Path(genesis).read_bytes()), (seed,))
-    async with asyncio.timeout(float(seconds)):
-        took = await exchange(network, Path(home))
+async def within(seconds: float, network: NetworkFile, home: Path) -> None:
+    async with asyncio.timeout(seconds):
+        took = await exchange(network, home)
     sys.stdout.write(f"a message was sent and read through the onion in {took * 1000:.0f} ms\n")
+
+
+def main(genesis: str, seed: str, home: str, seconds: str) -> None:
+    network = NetworkFile(Genesis.parse(Path(genesis).read_bytes()), (seed,))
+    asyncio.run(within(float(seconds), network, Path(home)))
 
 
 if __name__ == "__main__":
     try:
-        asyncio.run(main(*sys.argv[1:]))
+        main(*sys.argv[1:])
     except ProtocolError as error:
         sys.exit(f"no message: {error} ({error.reason})")
     except TimeoutError:

@@ -48,7 +48,7 @@
 {{- end }}
 {{- range $name, $value := $c.settings }}
 - name: {{ $prefix }}{{ upper $name }}
-  value: {{ ternary ($value | toString) (printf "%v" ($value | int64)) (ne (kindOf $value) "float64") | quote }}
+  value: {{ $value | toJson | quote }}{{/* a number as it was written, without an exponent */}}
 {{- end }}
 {{- end }}
 

@@ -1,0 +1,188 @@
+"""What must hold for every object of every scenario: Pod Security restricted, least rights, least network, labels."""
+
+import itertools
+
+import pytest
+
+COMPONENTS = ("discovery", "relay", "storage")
+LABELS = (
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/component",
+    "app.kubernetes.io/version",
+    "app.kubernetes.io/part-of",
+    "app.kubernetes.io/managed-by",
+    "helm.sh/chart",
+)
+VOLUMES = {"configMap", "secret", "emptyDir", "persistentVolumeClaim", "projected", "downwardAPI", "csi", "ephemeral"}
+EDGES = {
+    ("relay", "discovery", 7440),
+    ("relay", "relay", 7440),
+    ("relay", "storage", 7440),
+    ("storage", "discovery", 7440),
+    ("storage", "storage", 7440),
+    ("test", "discovery", 7440),
+    ("test", "relay", 7440),
+}
+
+
+def test_every_pod_is_restricted(scenario):
+    for name, pod in scenario.pods:
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod), name
+        security = pod["securityContext"]
+        assert security["runAsNonRoot"] is True, name
+        assert security["runAsUser"] >= 10_000, name
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert {key for volume in pod["volumes"] for key in volume} - {"name"} <= VOLUMES, name
+        for container in pod["containers"] + pod.get("initContainers", []):
+            inside = container["securityContext"]
+            assert inside["allowPrivilegeEscalation"] is False, name
+            assert inside["readOnlyRootFilesystem"] is True, name
+            assert inside["capabilities"] == {"drop": ["ALL"]}, name
+            assert not [port for port in container.get("ports", []) if "hostPort" in port], name
+
+
+def test_every_container_states_what_it_needs(scenario):
+    for name, pod in scenario.pods:
+        for container in pod["containers"]:
+            resources = container["resources"]
+            assert set(resources["requests"]) == {"cpu", "memory"}, name
+            assert "memory" in resources["limits"], name
+
+
+def test_only_the_founding_job_has_a_token(scenario):
+    assert all(account["automountServiceAccountToken"] is False for account in scenario.of("ServiceAccount"))
+    holders = [name for name, pod in scenario.pods if pod["automountServiceAccountToken"]]
+    assert holders == [scenario.of("Job")[0]["metadata"]["name"]]
+    accounts = [account["metadata"]["name"] for account in scenario.of("ServiceAccount")]
+    assert {pod["serviceAccountName"] for _, pod in scenario.pods} == set(accounts)
+    assert "default" not in accounts
+
+
+def test_rights_are_to_make_two_objects_and_to_read_those(scenario):
+    assert not scenario.of("ClusterRole")
+    assert not scenario.of("ClusterRoleBinding")
+    (role,) = scenario.of("Role")
+    for rule in role["rules"]:
+        assert rule["verbs"] == ["create"] or (rule["verbs"] == ["get"] and len(rule["resourceNames"]) == 1)
+        assert set(rule["resources"]) <= {"secrets", "configmaps"}
+    for each in [role, *scenario.of("RoleBinding"), *scenario.of("Job")]:
+        assert "hook-succeeded" in each["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
+
+
+def test_only_discovery_mounts_the_authority(scenario):
+    holders = {name for name, pod in scenario.pods for volume in pod["volumes"] if "secret" in volume}
+    assert holders == {"net-essaim-discovery"}
+
+
+def test_every_object_is_labelled_and_in_the_namespace(scenario):
+    for doc in scenario.docs:
+        metadata = doc["metadata"]
+        assert not [label for label in LABELS if label not in metadata["labels"]], metadata["name"]
+        assert metadata["namespace"] == "essaim", metadata["name"]
+        assert len(metadata["name"]) <= 63
+
+
+def test_pods_with_the_longest_name_fit(render):
+    rendered = render("default", f"fullnameOverride={'n' * 40}")
+    names = [doc["metadata"]["name"] for doc in rendered.docs]
+    # A hook's pod adds six characters, a StatefulSet's pod its ordinal, its revision label eleven.
+    assert max(map(len, names)) <= 63
+    assert max(len(doc["metadata"]["name"]) for doc in rendered.of("StatefulSet")) <= 52
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_selectors_find_the_pods(scenario, component):
+    name = f"net-essaim-{component}"
+    workload = scenario.one("StatefulSet", name)
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    assert workload["spec"]["serviceName"] == scenario.one("Service", name)["metadata"]["name"]
+    selectors = [
+        workload["spec"]["selector"]["matchLabels"],
+        scenario.one("Service", name)["spec"]["selector"],
+        scenario.one("PodDisruptionBudget", name)["spec"]["selector"]["matchLabels"],
+        *(each["labelSelector"]["matchLabels"] for each in _pod(scenario, name)["topologySpreadConstraints"]),
+    ]
+    assert all(selector.items() <= labels.items() for selector in selectors)
+
+
+def test_every_service_port_names_its_protocol(scenario):
+    assert all(port["protocol"] == "TCP" for service in scenario.of("Service") for port in service["spec"]["ports"])
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_pod_has_time_to_drain(scenario, component):
+    pod = _pod(scenario, f"net-essaim-{component}")
+    environment = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    drain = float(environment[f"ESSAIM_{component.upper()}_DRAIN_SECONDS"])
+    assert pod["terminationGracePeriodSeconds"] >= drain + 15
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_data_outlives_the_release(scenario, component):
+    spec = scenario.one("StatefulSet", f"net-essaim-{component}")["spec"]
+    assert spec["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+    assert spec["volumeClaimTemplates"][0]["spec"]["accessModes"] == ["ReadWriteOnce"]
+
+
+# The network
+
+
+def test_everything_is_denied_first(scenario):
+    deny = scenario.one("NetworkPolicy", "net-essaim-deny")["spec"]
+    assert set(deny) == {"podSelector", "policyTypes"}
+    assert deny["policyTypes"] == ["Ingress", "Egress"]
+    labels = [doc["spec"]["template"]["metadata"]["labels"] for doc in scenario.of("StatefulSet") + scenario.of("Job")]
+    labels.append(scenario.of("Pod")[0]["metadata"]["labels"])
+    assert all(deny["podSelector"]["matchLabels"].items() <= each.items() for each in labels)
+
+
+def test_edges_are_the_known_ones_and_no_other(scenario):
+    """A connection inside needs both sides' policies: computed as a network plugin would."""
+    policies = [doc["spec"] for doc in scenario.of("NetworkPolicy")]
+    out = {edge for policy in policies for edge in _edges(policy, "egress")}
+    into = {(source, target, port) for policy in policies for target, source, port in _edges(policy, "ingress")}
+    assert out & into == EDGES
+    assert out == into, "a policy without its other half"
+
+
+def test_nobody_may_ask_dns_or_reach_outside_by_default(render):
+    for doc in render("default").of("NetworkPolicy"):
+        for rule in doc["spec"].get("egress") or []:
+            assert not [port for port in rule["ports"] if port.get("port") == 53]
+            assert "genesis" in doc["metadata"]["name"] or all("podSelector" in peer for peer in rule["to"])
+
+
+def test_exposed_nodes_are_reached_and_reach_each_other(render):
+    rendered = render("production")
+    names = {doc["metadata"]["name"].removeprefix("net-essaim-") for doc in rendered.of("NetworkPolicy")}
+    assert {"relay-from-outside", "discovery-from-outside", "to-outside"} <= names
+    assert "storage-from-outside" not in names
+    (outside,) = rendered.one("NetworkPolicy", "net-essaim-to-outside")["spec"]["egress"][0]["to"]
+    assert outside["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
+
+
+def test_metrics_are_for_the_monitoring_namespace(scenario):
+    for component in COMPONENTS:
+        policy = scenario.one("NetworkPolicy", f"net-essaim-{component}-metrics")["spec"]
+        (rule,) = policy["ingress"]
+        assert rule["ports"] == [{"protocol": "TCP", "port": 9440}]
+        assert "namespaceSelector" in rule["from"][0]
+
+
+def test_policies_can_be_left_out(render):
+    assert not render("default", "networkPolicy.enabled=false").of("NetworkPolicy")
+
+
+def _pod(rendered, name):
+    return dict(rendered.pods)[name]
+
+
+def _edges(policy, direction):
+    """(own component, peer's component, port) for peers inside the release."""
+    own = policy["podSelector"]["matchLabels"].get("app.kubernetes.io/component")
+    for rule in policy.get(direction) or []:
+        peers = rule.get("to" if direction == "egress" else "from", [])
+        for peer, port in itertools.product(peers, rule["ports"]):
+            if "podSelector" in peer and "namespaceSelector" not in peer:
+                yield own, peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"], port["port"]
