@@ -321,3 +321,31 @@ async def test_draining_node_takes_no_link(accepting):
     async with dial_peer(accepting.node.peer) as channel:
         stream = link_stream(channel)
         assert read_trailers((await stream.code()).value[0], await stream.trailing_metadata()).reason == "DRAINING"
+
+
+async def test_node_that_refuses_calls_takes_messages_until_it_goes(accepting, client, dialling):
+    """What is under way on a node that drains may need others to end."""
+    _, links, up = dialling
+    accepting.acceptor.refuse_calls()
+    assert links.tell(accepting.node.peer, b"an acknowledgement")
+    assert (await accepting.messages.next())[1] == b"an acknowledgement"
+    assert await up.next() == (accepting.node.node_id, True)
+    with pytest.raises(LinkRefusedError):
+        await replies_of(await client.call(accepting.node.peer, cell_of()))
+    accepting.acceptor.go_away()
+    assert await up.next() == (accepting.node.node_id, False)
+
+
+async def test_link_to_a_node_that_moved_is_up_whatever_becomes_of_the_old_one(accepting, dialling):
+    _, links, up = dialling
+    assert links.reach(accepting.node.peer)
+    assert await up.next() == (accepting.node.node_id, True)
+    async with Accepting(signing=accepting.node.signing) as moved:
+        assert links.reach(moved.node.peer)
+        assert links.tell(moved.node.peer, b"to the new place")
+        assert (await moved.messages.next())[1] == b"to the new place"
+        while (event := await up.next()) != (accepting.node.node_id, True):
+            assert event == (accepting.node.node_id, False)
+        await accepting.peers.next()
+        assert (await accepting.peers.next())[1] is False  # the old one is gone
+        assert links.tell(moved.node.peer, b"again") and (await moved.messages.next())[1] == b"again"

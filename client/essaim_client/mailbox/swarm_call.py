@@ -26,7 +26,9 @@ ROUNDS = 6
 PAUSE_SECONDS = 0.25
 PATIENCE_SECONDS = 60.0
 """After this no new round begins: somebody waits for an answer, even if it is that there is none."""
-ANOTHER_MEMBER = {"UNAVAILABLE", "DISK_FULL", "QUORUM_MISSING", "INTERNAL", "NOT_READY", "BUSY"}
+ANOTHER_MEMBER = {"DISK_FULL", "BUSY"}
+PASSING_CODES = {4, 13, 14}
+"""google.rpc.Code DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: not this member, not now, whatever it calls the reason."""
 
 
 class SwarmUnreachableError(ProtocolError):
@@ -115,7 +117,7 @@ class Swarms:
             case "CLOCK":
                 await self.views.correct_clock()
                 return True
-            case reason if reason in ANOTHER_MEMBER:
+            case reason if reason in ANOTHER_MEMBER or error.refusal.code in PASSING_CODES:
                 return False
             case _:
                 raise error

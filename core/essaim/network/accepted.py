@@ -31,6 +31,7 @@ class AcceptedLink:
         on_message: Callable[[bytes], None] | None,
     ) -> None:
         self.budget = budget
+        self.link_class = dialler.link_class
         self._peer = dialler.node_id
         self._on_call = on_call
         self._on_message = on_message
@@ -47,7 +48,7 @@ class AcceptedLink:
             writing.cancel()
             for call in self._calls.drain():
                 call.cancelled()
-            self.budget.held -= self._writer.outbox.queued
+            self.budget.give(self._writer.outbox.queued)
             await asyncio.gather(writing, return_exceptions=True)  # its error says only that the stream is gone
 
     async def _read(self, context: Context) -> None:
@@ -76,7 +77,7 @@ class AcceptedLink:
             return
         call = LinkedCall(self, frame.call, frame.cell, reply_class, self._peer)
         self._calls.add(frame.call, call)
-        self.budget.calls += 1
+        self.budget.open(frame.cell)
         self._on_call(call)
 
     def send_cell(self, number: int, seq: int, cell: bytes) -> None:
@@ -89,16 +90,18 @@ class AcceptedLink:
         self._writer.outbox.frame(frame.encode())
         self._writer.poke()
 
-    def forget(self, number: int) -> None:
+    def forget(self, number: int, cell: bytes) -> None:
         """The call has ended here."""
         self._calls.end(number)
-        self.budget.calls -= 1
+        self.budget.close(cell)
 
     def send_away(self) -> None:
-        """Drain: GOAWAY. New calls are refused BUSY; the dialler closes when those under way have ended."""
+        """Drain: GOAWAY, once. New calls are refused BUSY; the dialler closes when those under way have ended."""
+        if self._draining:
+            return
         self._draining = True
         self._writer.outbox.frame(Goaway().encode())
         self._writer.poke()
 
     def _batch_left(self, size: int) -> None:
-        self.budget.held -= size
+        self.budget.give(size)

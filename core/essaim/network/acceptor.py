@@ -46,6 +46,7 @@ class LinkAcceptor:
         self._settings = settings or LinkSettings()
         self._budgets: WeakValueDictionary[bytes | str, Budget] = WeakValueDictionary()
         self._links: set[AcceptedLink] = set()
+        self._refusing = False
         self._draining = False
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -53,8 +54,17 @@ class LinkAcceptor:
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._link)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Link": handler}),))
 
+    def refuse_calls(self) -> None:
+        """Drain, its first part: GOAWAY on each link for cells, and no new one. Links for messages stay as they are:
+        what is under way may need other nodes to end. A dialler closes its link when the calls on it have ended."""
+        self._refusing = True
+        for link in self._links:
+            if link.link_class != MESSAGE_CLASS:
+                link.send_away()
+
     def go_away(self) -> None:
-        """Drain: no new link, GOAWAY on each. A dialler closes its link when the calls under way have ended."""
+        """Drain: no new link, GOAWAY on each."""
+        self.refuse_calls()
         self._draining = True
         for link in self._links:
             link.send_away()
@@ -64,6 +74,8 @@ class LinkAcceptor:
         if self._draining:
             raise DrainingError("this node drains")
         dialler = await self._greet(context)
+        if self._draining or (self._refusing and dialler.link_class != MESSAGE_CLASS):  # since it was greeted
+            raise DrainingError("this node drains")
         await self._serve(dialler, context)
 
     async def _greet(self, context: Context) -> Dialler:

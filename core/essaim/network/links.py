@@ -161,11 +161,12 @@ class Links:
         try:
             await link.run()
         finally:
-            if self._links.get(key) is link:
+            successor = self._links.get(key)
+            if successor is link:
                 del self._links[key]
                 self._back_off(key, link)
-            if link.up_at is not None:
-                self._tell_link(link, up=False)
+            if link.up_at is not None and (successor is link or successor is None or not successor.up):
+                self._tell_link(link, up=False)  # unless another has already taken its place
 
     def _back_off(self, key: Key, link: OutgoingLink) -> None:
         if link.up_at is not None and self._loop.time() - link.up_at >= PROVED_SECONDS:

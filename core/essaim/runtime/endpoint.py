@@ -46,6 +46,10 @@ class Endpoint:
         """The link service and the services offered, for `runtime.start.Service`."""
         return (Mount(SERVICE, self._acceptor.add_to), *(offer.mount for offer in self._offers))
 
+    def refuse_calls(self) -> None:
+        """Before `go_away`, where the calls under way need messages from other nodes to end."""
+        self._acceptor.refuse_calls()
+
     async def go_away(self) -> None:
         """The drain's hook: peers open nothing new here."""
         self._acceptor.go_away()

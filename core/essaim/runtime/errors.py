@@ -24,7 +24,7 @@ INTERNAL = "INTERNAL"
 _BY_CODE: Final = {
     # Come back later, or elsewhere.
     grpc.StatusCode.RESOURCE_EXHAUSTED: ("BUSY", "QUOTA", "DISK_FULL", "PUZZLE_REQUIRED", "NETWORK_FULL"),
-    grpc.StatusCode.UNAVAILABLE: ("DRAINING", "NOT_READY", "NO_VIEW", "UNREACHABLE", "BAD_REPLY", "QUORUM_MISSING"),
+    grpc.StatusCode.UNAVAILABLE: ("DRAINING", "NOT_READY", "NO_VIEW_YET", "UNREACHABLE", "BAD_REPLY", "QUORUM_MISSING"),
     grpc.StatusCode.DEADLINE_EXCEEDED: ("TIMEOUT",),
     # Something must be renewed first: the view, the keys, the policy, the clock.
     grpc.StatusCode.FAILED_PRECONDITION: (

@@ -16,6 +16,9 @@ from essaim_storage.members import neighbours_of
 from essaim_storage.service import DOMAIN
 from essaim_storage.settings import StorageSettings
 
+ANSWER_SECONDS = 3.0
+"""How long a node that drains waits for the members that a request under way needs."""
+
 
 async def build(start: Start[StorageSettings]) -> Service:
     """Membership, storage, and the endpoint that brings both to links, cells and direct calls."""
@@ -36,8 +39,10 @@ async def build(start: Start[StorageSettings]) -> Service:
     membership.holder.subscribe(lambda view: storage.view_changed(neighbours_of(view, standing.own_id)))
 
     async def go_away() -> None:
-        await endpoint.go_away()
+        endpoint.refuse_calls()
         storage.executor.end_subscriptions()
+        await storage.executor.answered(ANSWER_SECONDS)  # the members' acknowledgements come over links for messages
+        await endpoint.go_away()
 
     background = (*membership.background, *storage.background)
     return Service(endpoint.mounts, background, membership.join, membership.leave, go_away, stack.aclose)

@@ -106,6 +106,11 @@ class Executor:
         for queue in self._readers.values():
             queue.put_nowait(Refused(DrainingError("this node drains")))
 
+    async def answered(self, seconds: float) -> None:
+        """The drain: until all that is asked now has its answer, or so long."""
+        if self._waiting:
+            await asyncio.wait(list(self._waiting.values()), timeout=seconds)
+
     async def close(self) -> None:
         """After the last request: the commit under way ends, the log is emptied."""
         for timer in self._timers.values():
