@@ -13,6 +13,7 @@ import psutil
 from nacl.pwhash import argon2id
 
 from essaim.protocol.account import AccountId
+from essaim.protocol.errors import ProtocolError
 from essaim.protocol.view import NetworkView, Node
 from essaim_client import Client, Message, NetworkFile
 from essaim_client.home import Home
@@ -35,6 +36,19 @@ class Person:
     def online(self) -> Client:
         """`async with` it."""
         return Client.open(self.home, passphrase=PASSPHRASE)
+
+
+class Memory:
+    """What an `essaim_client.network.connection.Connection` keeps, for as long as a test."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def get(self, key: str) -> bytes | None:
+        return self._kept.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        self._kept[key] = value
 
 
 class RealNetwork:
@@ -118,29 +132,46 @@ class RealNetwork:
     async def said(self, name: str, event: str) -> None:
         """Until the log of a process has this event."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not self.net.node(name).has_said(event):
+            while not self.net.node(name).has_said(event):  # noqa: ASYNC110  # of another process
                 await asyncio.sleep(0.02)
 
 
+class Heard:
+    """What `listen` has given out and nobody has asked for yet; if it fails, whoever asks is told."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Message | Exception] = asyncio.Queue()
+
+    async def follow(self, person: Client) -> None:
+        try:
+            async for message in person.listen():
+                self._queue.put_nowait(message)
+        except ProtocolError as error:
+            self._queue.put_nowait(error)
+
+    async def texts(self, count: int) -> list[str]:
+        """The next ones, in their order of arrival."""
+        texts: list[str] = []
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(texts) < count:
+                item = await self._queue.get()
+                if isinstance(item, Exception):
+                    raise item
+                texts.append(item.text)
+        return texts
+
+    def empty(self) -> bool:
+        return self._queue.empty()
+
+
 @asynccontextmanager
-async def listening(person: Client) -> AsyncIterator[asyncio.Queue[Message]]:
+async def listening(person: Client) -> AsyncIterator[Heard]:
     """What arrives, from the moment at which the stream is open."""
-    arrived: asyncio.Queue[Message] = asyncio.Queue()
-
-    async def listen() -> None:
-        async for message in person.listen():
-            arrived.put_nowait(message)
-
-    task = asyncio.create_task(listen())
+    heard = Heard()
+    task = asyncio.create_task(heard.follow(person))
     try:
         await asyncio.wait_for(person.live.wait(), PATIENCE_SECONDS)
-        yield arrived
+        yield heard
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def texts_of(arrived: asyncio.Queue[Message], count: int) -> list[str]:
-    """The next texts, in their order of arrival."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        return [(await arrived.get()).text for _ in range(count)]

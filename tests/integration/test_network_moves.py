@@ -15,22 +15,9 @@ from essaim_client.network.attempt import Attempt
 from essaim_client.network.connection import GET_VIEW, Connection
 from essaim_client.network.failure import DestinationLostError, PathFailedError
 from essaim_client.network.path import Path
-from real_network import PATIENCE_SECONDS, RealNetwork
+from real_network import PATIENCE_SECONDS, Memory, RealNetwork
 
 BOUND_SECONDS = 15.0  # from the start of its process, on a busy machine; the aim is 3
-
-
-class Memory:
-    """What a connection keeps, for as long as a test."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, bytes] = {}
-
-    def get(self, key: str) -> bytes | None:
-        return self._kept.get(key)
-
-    def put(self, key: str, value: bytes) -> None:
-        self._kept[key] = value
 
 
 def connection(network: RealNetwork) -> Connection:
