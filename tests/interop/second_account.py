@@ -3,9 +3,10 @@
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import nacl.bindings as sodium
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from second_view import H, Protos, check, hkdf, now_ms, u, verify
 
@@ -77,16 +78,38 @@ class BlindedKey:
 
 # Mailboxes (mailbox.md)
 
-PUBLIC, OUTBOX = 1, 2
+PUBLIC, OUTBOX, PRIVATE = 1, 2, 3
+
+
+class Signer(Protocol):
+    """A blinded or a plain Ed25519 key."""
+
+    public: bytes
+
+    def sign(self, message: bytes) -> bytes: ...
+
+
+class PlainKey:
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public, self.sign = self._key.public_key().public_bytes_raw(), self._key.sign
 
 
 class Mailbox:
-    """Builds the requests of one mailbox; `key` is its owner's, if we are."""
+    """Builds the requests of one mailbox; `key` is its owner's, if we are, or with `slot_record` a slot key."""
 
-    def __init__(self, protos: Protos, kind: int, public: bytes, key: BlindedKey | None = None) -> None:
-        self.protos, self.key, self.kind = protos, key, kind
-        self.policy = bytes([kind]) + (public + bytes(64) if kind == PUBLIC else bytes(32) + public + bytes(32))
+    def __init__(self, protos: Protos, kind: int, read: bytes, write: bytes, key: Signer | None = None) -> None:
+        self.protos, self.key, self.kind, self.slot_record = protos, key, kind, b""
+        self.write_key = key if kind == OUTBOX else None
+        self.policy = bytes([kind]) + read + write + bytes(32)
         self.id = H("essaim/mailbox/v1", self.policy)
+
+    def name_slot_key(self, slot: int, key: Signer, version: int = 1) -> None:
+        """From now on requests are signed by `key`, which the owner names."""
+        assert self.key
+        record = self.id + u(1, slot) + key.public + u(8, version)
+        self.slot_record = record + self.key.sign(b"essaim/slot/v1" + record)
+        self.key = key
 
     def message(self, name: str, **fields: Any) -> Any:
         made = self.protos[f"essaim.storage.v1.{name}"](**fields)
@@ -96,32 +119,37 @@ class Mailbox:
     def store(self, slot: bytes, data: bytes, expires_ms: int, version: int = 0) -> Any:
         new = self.protos["essaim.storage.v1.NewEnvelope"]
         envelope = new(slot=slot, expires_ms=expires_ms, data=data, version=version)
-        if self.kind == OUTBOX:
+        if self.kind != PUBLIC:
             name = self.envelope_id(slot, expires_ms, data, version)
-            envelope.authorization.CopyFrom(self._authorization("Store", name, expires_ms))
+            envelope.authorization.CopyFrom(self._authorization("Store", name, self.write_key, expires_ms))
         return self.message("StoreRequest", envelopes=[envelope])
 
     def read(self, name: str, slot: bytes, cursor: bytes = b"", **fields: Any) -> Any:
         """RetrieveRequest or SubscribeRequest."""
         made = self.message(name, slot=slot, cursor=cursor, **fields)
         if self.kind != OUTBOX:
-            made.authorization.CopyFrom(self._authorization(name.removesuffix("Request"), payload(slot)))
+            made.authorization.CopyFrom(self._authorization(name.removesuffix("Request"), payload(slot), self.key))
         return made
 
     def confirm(self, slot: bytes, ids: list[bytes]) -> Any:
-        hash_ = payload(slot, u(4, len(ids)), *sorted(ids))
-        return self.message(
-            "ConfirmRequest", slot=slot, envelope_ids=ids, authorization=self._authorization("Confirm", hash_)
-        )
+        signed = self._authorization("Confirm", payload(slot, u(4, len(ids)), *sorted(ids)), self.key)
+        return self.message("ConfirmRequest", slot=slot, envelope_ids=ids, authorization=signed)
+
+    def delete(self, ids: list[bytes]) -> Any:
+        signed = self._authorization("Delete", payload(b"", u(4, len(ids)), *sorted(ids)), self.key)
+        return self.message("DeleteRequest", envelope_ids=ids, authorization=signed)
 
     def envelope_id(self, slot: bytes, expires_ms: int, data: bytes, version: int = 0) -> bytes:
         return H("essaim/envelope/v1", u(8, version), self.id, u(1, len(slot)), slot, u(8, expires_ms), data)
 
-    def _authorization(self, method: str, hash_: bytes, expiry: int = 0) -> Any:
+    def _authorization(self, method: str, hash_: bytes, key: Signer | None, expiry: int = 0) -> Any:
+        assert key
+        record = self.slot_record if key is self.key else b""
         at, nonce = now_ms(), os.urandom(16)
         name = method.encode()
         text = b"essaim/authorization/v1" + self.id + u(1, len(name)) + name + hash_ + u(8, expiry) + u(8, at) + nonce
-        return self.protos["essaim.storage.v1.Authorization"](time_ms=at, nonce=nonce, signature=self.key.sign(text))
+        made = self.protos["essaim.storage.v1.Authorization"]
+        return made(time_ms=at, nonce=nonce, signature=key.sign(text), slot_record=record)
 
 
 def payload(slot: bytes, *rest: bytes) -> bytes:
@@ -129,11 +157,11 @@ def payload(slot: bytes, *rest: bytes) -> bytes:
 
 
 def inbox_of(protos: Protos, identity: bytes) -> Mailbox:
-    return Mailbox(protos, PUBLIC, blinded_public(identity, "essaim/public/v1"))
+    return Mailbox(protos, PUBLIC, blinded_public(identity, "essaim/public/v1"), bytes(32))
 
 
 def outbox_of(protos: Protos, identity: bytes) -> Mailbox:
-    return Mailbox(protos, OUTBOX, blinded_public(identity, "essaim/outbox/v1"))
+    return Mailbox(protos, OUTBOX, bytes(32), blinded_public(identity, "essaim/outbox/v1"))
 
 
 # Entries of an outbox (identity.md, 4)

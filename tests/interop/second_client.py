@@ -287,7 +287,8 @@ def main() -> None:
     protos = Protos()
     with Network(Path(sys.argv[1]), protos) as network:
         view, account = network.fetch_view(), Account(os.urandom(32))
-        inbox, slot, data = Mailbox(protos, 1, account.read_key.public, account.read_key), b"\0", os.urandom(4096)
+        key, slot, data = account.read_key, b"\0", os.urandom(4096)
+        inbox = Mailbox(protos, 1, key.public, bytes(32), key)
         member = random.choice(view.swarm(inbox.id))
         service = "essaim.storage.v1.MailboxService"
         stored = network.send(network.path(member), f"{service}.Store", inbox.store(slot, data, now_ms() + 86_400_000))

@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from essaim_client import Client, NetworkFile
 from second_account import (
     OUTBOX,
+    PRIVATE,
     PUBLIC,
     Mailbox,
+    PlainKey,
     inbox_of,
     open_entry,
     outbox_of,
@@ -29,7 +31,7 @@ from second_account import (
     read_prekeys,
     seal_entry,
 )
-from second_client import Call, LinkStream, Network
+from second_client import Call, LinkStream, Network, refusal
 from second_session import Account
 from second_view import Protos, Refused, ViewReader, now_ms
 from testnet import Layout, Testnet
@@ -65,20 +67,21 @@ def network(testnet, protos):
 @pytest.fixture
 def inbox(protos):
     key = Account(os.urandom(32)).read_key
-    return Mailbox(protos, 1, key.public, key)
+    return Mailbox(protos, PUBLIC, key.public, bytes(32), key)
 
 
 def member(network, mailbox):
     return network.view.swarm(mailbox.id)[0]
 
 
-def store(network, mailbox, data, slot=b"\0"):
-    """Acknowledged by a quorum; the envelope's id."""
+def store(network, mailbox, data, slot=b"\0", version=0):
+    """The id of an envelope that a quorum has acknowledged. Raises Refused."""
     expires_ms = now_ms() + DAY_MS
-    request = mailbox.store(slot, data, expires_ms)
+    request = mailbox.store(slot, data, expires_ms, version)
     result = network.send(network.path(member(network, mailbox)), STORE, request).results[0]
-    assert result.status.code == 0
-    assert result.envelope_id == mailbox.envelope_id(slot, expires_ms, data)
+    if result.status.code:
+        raise refusal(network.protos, result.status)
+    assert result.envelope_id == mailbox.envelope_id(slot, expires_ms, data, version)
     return result.envelope_id
 
 
@@ -231,6 +234,41 @@ def test_reading_with_a_foreign_key_is_refused(network, inbox):
         retrieve(network, inbox, b"\0")
 
 
+def test_slot_key_reads_and_confirms_its_own_slot_alone(network, inbox):
+    name, _other = store(network, inbox, os.urandom(4096)), store(network, inbox, os.urandom(4096), b"\1")
+    inbox.name_slot_key(0, PlainKey(os.urandom(32)))
+    assert [each.envelope_id for each in retrieve(network, inbox, b"\0")] == [name]
+    with pytest.raises(Refused, match="SLOT_RECORD_REFUSED"):
+        retrieve(network, inbox, b"\1")
+    network.send(network.path(member(network, inbox)), CONFIRM, inbox.confirm(b"\0", [name]))
+    assert retrieve(network, inbox, b"\0") == []
+
+
+def test_private_inbox_is_written_by_its_write_key_alone_and_emptied_by_its_owner(network, protos):
+    read, write = Account(os.urandom(32)).read_key, PlainKey(os.urandom(32))
+    private = Mailbox(protos, PRIVATE, read.public, write.public, read)
+    private.write_key = read
+    with pytest.raises(Refused, match="NOT_AUTHORIZED"):
+        store(network, private, os.urandom(4096))
+    private.write_key = write
+    names = [store(network, private, os.urandom(4096)) for _ in range(2)]
+    assert {each.envelope_id for each in retrieve(network, private, b"\0")} == set(names)
+    network.send(network.path(member(network, private)), f"{SERVICE}.Delete", private.delete(names))
+    assert retrieve(network, private, b"") == []
+
+
+def test_outbox_entry_is_replaced_by_a_higher_version_alone(network, protos):
+    key = Account(os.urandom(32)).write_key
+    outbox = Mailbox(protos, OUTBOX, bytes(32), key.public, key)
+    kept = os.urandom(4096)
+    store(network, outbox, os.urandom(4096), b"manifest", 1)
+    store(network, outbox, kept, b"manifest", 3)
+    with pytest.raises(Refused, match="VERSION_REFUSED"):
+        store(network, outbox, os.urandom(4096), b"manifest", 2)
+    (entry,) = retrieve(network, outbox, b"manifest")
+    assert (entry.data, entry.version) == (kept, 3)
+
+
 @pytest.mark.parametrize("failing", range(4))
 def test_hop_without_the_onion_key_is_named_by_the_hop_before(network, inbox, protos, failing):
     path = network.path(member(network, inbox))
@@ -320,7 +358,7 @@ def text_of(network, content):
 
 def publish(network, me):
     """Manifest and prekeys, so that others can begin a session."""
-    outbox = Mailbox(network.protos, OUTBOX, me.write_key.public, me.write_key)
+    outbox = Mailbox(network.protos, OUTBOX, bytes(32), me.write_key.public, me.write_key)
     for name, content in ((b"manifest", me.manifest), (b"prekeys/0", me.signed_prekeys)):
         request = outbox.store(name, seal_entry(me.identity, name, content), now_ms() + 399 * DAY_MS, now_ms())
         result = network.send(network.path(member(network, outbox)), STORE, request).results[0]
@@ -329,7 +367,7 @@ def publish(network, me):
 
 def take(network, me):
     """The one envelope that waits; it is confirmed."""
-    inbox = Mailbox(network.protos, PUBLIC, me.read_key.public, me.read_key)
+    inbox = Mailbox(network.protos, PUBLIC, me.read_key.public, bytes(32), me.read_key)
     (found,) = retrieve(network, inbox, b"\0")
     request = inbox.confirm(b"\0", [found.envelope_id])
     network.send(network.path(member(network, inbox)), CONFIRM, request)
