@@ -139,6 +139,13 @@ class Mailbox:
         signed = self._authorization("Delete", payload(b"", u(4, len(ids)), *sorted(ids)), self.key)
         return self.message("DeleteRequest", envelope_ids=ids, authorization=signed)
 
+    def publish_prekeys(self, slot: bytes, node_id: bytes, version: int, prekeys: list[bytes]) -> Any:
+        listed = b"".join(u(4, len(each)) + each for each in prekeys)
+        hash_ = payload(slot, node_id, u(8, version), u(4, len(prekeys)), listed)
+        signed = self._authorization("PublishPrekeys", hash_, self.key)
+        fields = {"slot": slot, "node_id": node_id, "version": version, "prekeys": prekeys}
+        return self.message("PublishPrekeysRequest", authorization=signed, **fields)
+
     def envelope_id(self, slot: bytes, expires_ms: int, data: bytes, version: int = 0) -> bytes:
         return H("essaim/envelope/v1", u(8, version), self.id, u(1, len(slot)), slot, u(8, expires_ms), data)
 
@@ -169,9 +176,12 @@ def outbox_of(protos: Protos, identity: bytes) -> Mailbox:
 
 def seal_entry(identity: bytes, name: bytes, content: bytes) -> bytes:
     size = next(size for size in ENVELOPES if size >= 24 + 4 + len(content) + 16)
-    nonce, padded = os.urandom(24), (u(4, len(content)) + content).ljust(size - 24 - 16, b"\0")
-    key = hkdf(identity, "essaim/outbox/v1", name)
-    return nonce + sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(padded, name, nonce, key)
+    return seal_unpadded(identity, name, (u(4, len(content)) + content).ljust(size - 24 - 16, b"\0"))
+
+
+def seal_unpadded(identity: bytes, name: bytes, plain: bytes) -> bytes:
+    nonce, key = os.urandom(24), hkdf(identity, "essaim/outbox/v1", name)
+    return nonce + sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, name, nonce, key)
 
 
 def open_entry(identity: bytes, name: bytes, sealed: bytes, padded: bool = True) -> bytes:

@@ -21,6 +21,7 @@ from second_account import (
     SignedPrekeys,
     read_certificate,
     read_manifest,
+    seal_unpadded,
     unpadded,
     write_account_id,
 )
@@ -151,6 +152,7 @@ class Account:
         self.write_key = BlindedKey(signing, "essaim/outbox/v1", self.identity)
         self._agreement = X25519PrivateKey.from_private_bytes(agreement).public_key().public_bytes_raw()
         self._device_signing, self._device, self._prekeys = Ed25519PrivateKey.generate(), Pair(), Pair()
+        self._one_time: dict[bytes, Pair] = {}
         self.sessions: dict[bytes, Session] = {}
         self._make_manifest()
 
@@ -169,6 +171,14 @@ class Account:
         """The content of the entry `prekeys/0`."""
         content = b"\1" + self.device.device_id + u(4, 1) + u(8, now_ms()) + self._prekeys.x + self._prekeys.kem
         return content + self._device_signing.sign(b"essaim/prekeys/v1" + self.identity + content)
+
+    def new_one_time(self, node_id: bytes) -> bytes:
+        """A sealed one-time prekey for one storage node."""
+        pair, number = Pair(), u(4, len(self._one_time) + 1)
+        self._one_time[number] = pair
+        content = b"\1" + self.device.device_id + number + pair.x
+        signature = self._device_signing.sign(b"essaim/one-time/v1" + self.identity + node_id + content)
+        return seal_unpadded(self.identity, b"one-time/0", content + signature)
 
     def begin(self, peer: PeerDevice, prekeys: SignedPrekeys, one_time: bytes = NO_ONE_TIME) -> None:
         """PQXDH as initiator; `one_time` is a one-time prekey's id and key."""
@@ -220,12 +230,14 @@ class Account:
         return peer.identity, ratchet.open(message)
 
     def _answer(self, peer: PeerDevice, mine: SignedPrekeys, handshake: bytes) -> Ratchet:
-        """PQXDH as responder, without one-time prekeys: none were published."""
-        prekey_id, one_time, ek, ciphertext = handshake[:4], handshake[4:8], handshake[8:40], handshake[40:]
-        check(prekey_id == mine.prekey_id and one_time == bytes(4), "UNREADABLE")
-        shown = (prekey_id, mine.x, NO_ONE_TIME, mine.kem, ek, ciphertext)
+        """PQXDH as responder."""
+        prekey_id, number, ek, ciphertext = handshake[:4], handshake[4:8], handshake[8:40], handshake[40:]
+        one_time = self._one_time.pop(number, None)
+        check(prekey_id == mine.prekey_id and (one_time or number == bytes(4)), "UNREADABLE")
+        shown = (prekey_id, mine.x, number + one_time.x if one_time else NO_ONE_TIME, mine.kem, ek, ciphertext)
         ad = H("essaim/pqxdh/v1", b"\2", peer.party, self.device.party, *shown)
         shared = self._prekeys.dh(peer.agreement) + self._device.dh(ek) + self._prekeys.dh(ek)
+        shared += one_time.dh(ek) if one_time else b""
         keys = hkdf(b"\xff" * 32 + shared + self._prekeys.decapsulate(ciphertext), bytes(32), ad, 96)
         return Ratchet.responder(keys, ad, self._prekeys)
 

@@ -365,6 +365,14 @@ def publish(network, me):
         assert result.status.code == 0
 
 
+def publish_one_time(network, me):
+    """One prekey at each member of the outbox's swarm."""
+    outbox = Mailbox(network.protos, OUTBOX, bytes(32), me.write_key.public, me.write_key)
+    for node in network.view.swarm(outbox.id):
+        request = outbox.publish_prekeys(b"\0", node.node_id, now_ms(), [me.new_one_time(node.node_id)])
+        assert network.send(network.path(node), f"{SERVICE}.PublishPrekeys", request).kept == 1
+
+
 def take(network, me):
     """The one envelope that waits; it is confirmed."""
     inbox = Mailbox(network.protos, PUBLIC, me.read_key.public, bytes(32), me.read_key)
@@ -404,12 +412,16 @@ async def test_conversation_that_the_second_client_begins(network, home, second)
         assert [message.text for message in await first.receive()] == ["four"]
 
 
-async def test_conversation_that_the_python_client_begins(network, home, second):
+@pytest.mark.parametrize("one_time", [True, False], ids=["one-time-prekey", "none-left"])
+async def test_conversation_that_the_python_client_begins(network, home, second, one_time):
+    if one_time:
+        await off_loop(publish_one_time, network, second)
     async with Client.open(home, passphrase="pass") as first:
         await first.ready()
         await first.send(second.account_id, "one")
         identity, content = second.open_initial(await off_loop(take, network, second))
         assert (identity, text_of(network, content)) == (read_account_id(str(first.account_id)), "one")
+        assert len(second._one_time) == (2 if one_time else 0)  # it was used, and is forgotten
         assert await off_loop(write, network, second, identity, "two") == 4096
         assert [message.text for message in await first.receive()] == ["two"]
         await first.send(second.account_id, "three")
