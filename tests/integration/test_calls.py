@@ -141,3 +141,14 @@ async def test_served_certificate_is_pinned(moody) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await RelayServiceStub(stranger).Send(SendRequest(cell=b"x"))
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("method", ["Send", "Open"])
+async def test_bytes_that_are_no_request_are_refused_with_a_reason(moody, method) -> None:
+    served = moody[2]
+    make = served.channel.unary_unary if method == "Send" else served.channel.unary_stream
+    call = make(f"/essaim.relay.v1.RelayService/{method}")(b"\xff" * 9)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await (call if method == "Send" else call.read())
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert reason_of(caught.value).reason == "MALFORMED"

@@ -13,12 +13,18 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 from prometheus_client import Counter, Histogram
 
+from essaim.network.acceptor import SERVICE as LINK_SERVICE
 from essaim.protocol.errors import ProtocolError
 from essaim.runtime import logs
 from essaim.runtime.errors import DeadlineError, abort
+from essaim.runtime.plain_calls import PlainCalls
 
+LINK: Final = f"/{LINK_SERVICE}/Link"
+PROBE: Final = "/grpc.health.v1.Health/Check"
+"""Answered at once in a few bytes. A node under attack must not be restarted for it."""
 LABELS: Final = ("grpc_service", "grpc_method")
 STARTED = Counter("grpc_server_started", "Calls begun.", LABELS)
 HANDLED = Counter("grpc_server_handled", "Calls ended, by status code.", (*LABELS, "grpc_code"))
@@ -30,6 +36,12 @@ Behaviour = Callable[[Any, Context], Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
+class UnreadableError(ProtocolError):
+    """Bytes that are no message of the method's type."""
+
+    reason = "MALFORMED"
+
+
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps each method of one server once; a stream costs nothing more per message than its own generator."""
 
@@ -37,7 +49,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         """`domain` as in ErrorInfo, `<service>.essaim`; unary calls end after `call_seconds` at the latest."""
         self._domain = domain
         self._seconds = call_seconds
+        self._plain = PlainCalls()
         self._wrapped: dict[str, Handler] = {}
+
+    def keep_for_links(self, plain_calls: int) -> None:
+        """From now on at most so many calls at once that are no links; further ones are refused BUSY."""
+        self._plain.most = plain_calls
 
     async def intercept_service(
         self,
@@ -56,30 +73,35 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         service, _, name = method.removeprefix("/").rpartition("/")
-        around = _Around(service, name, self._domain, None if handler.response_streaming else self._seconds)
+        plain = None if method in (LINK, PROBE) else self._plain
+        around = _Around(service, name, self._domain, None if handler.response_streaming else self._seconds, plain)
         kind = f"{_shape(handler.request_streaming)}_{_shape(handler.response_streaming)}"
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         behaviour = around.wrap(getattr(handler, kind))
-        wrapped: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
+        read = handler.request_deserializer if handler.request_streaming else _tolerant(handler.request_deserializer)
+        wrapped: Handler = make(behaviour, read, handler.response_serializer)
         return wrapped
 
 
 class _Around:
     """One method with its labels bound."""
 
-    def __init__(self, service: str, method: str, domain: str, seconds: float | None) -> None:
+    def __init__(
+        self, service: str, method: str, domain: str, seconds: float | None, plain: PlainCalls | None
+    ) -> None:
         self._labels = (service, method)
         self._started = STARTED.labels(*self._labels)
         self._took = SECONDS.labels(*self._labels)
         self._domain = domain
         self._seconds = seconds
+        self._plain = plain
 
     def wrap(self, behaviour: Behaviour) -> Behaviour:
         """The same kind of function: gRPC tells generators from coroutines by looking at them."""
         if isasyncgenfunction(behaviour):
 
             async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-                async with self._call(context), aclosing(behaviour(request, context)) as responses:
+                async with self._call(context), aclosing(behaviour(_readable(request), context)) as responses:
                     async for response in responses:
                         yield response
 
@@ -87,7 +109,7 @@ class _Around:
 
         async def answer(request: Any, context: Context) -> Any:
             async with self._call(context):
-                return await behaviour(request, context)
+                return await behaviour(_readable(request), context)
 
         return answer
 
@@ -98,6 +120,8 @@ class _Around:
         cancelled = False
         try:
             async with self._refusals(context), asyncio.timeout(self._seconds):
+                if self._plain is not None:
+                    self._plain.enter(context)
                 yield
         except (asyncio.CancelledError, GeneratorExit):
             cancelled = True
@@ -120,6 +144,26 @@ class _Around:
         except Exception as error:  # noqa: BLE001 - the border of the node: nothing of it may leave, nothing may end it
             logs.fault(logs.NodeEvent.CALL_FAILED, error)
             await abort(context, error, self._domain)
+
+
+def _tolerant(read: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+    """gRPC would end what it cannot read without a reason, and log words of its own: the call is given the error."""
+    if read is None:
+        return None
+
+    def tolerant(message: bytes) -> Any:
+        try:
+            return read(message)
+        except DecodeError:
+            return UnreadableError("not the request of this method")
+
+    return tolerant
+
+
+def _readable(request: Any) -> Any:
+    if isinstance(request, UnreadableError):
+        raise request
+    return request
 
 
 def _name(code: Any) -> str:
