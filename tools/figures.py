@@ -116,7 +116,8 @@ def _shown(value: float | None) -> str:
 
 def table(report: Report) -> Table:
     """For a terminal."""
-    drawn = Table("figure")
+    drawn = Table()
+    drawn.add_column("figure", no_wrap=True)
     for name in ("aim", "stretch", "value", "spread"):
         drawn.add_column(name, justify="right")
     drawn.add_column("to beat or bound")

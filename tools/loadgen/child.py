@@ -43,7 +43,8 @@ class Child:
 @asynccontextmanager
 async def child(*arguments: str) -> AsyncIterator[Child]:
     """`async with child("client", ...) as each`; it ends when its standard input is closed."""
-    environment = {**os.environ, "PYTHONPATH": str(TOOLS)}
+    path = os.pathsep.join(filter(None, (str(TOOLS), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "loadgen", *arguments, stdin=PIPE, stdout=PIPE, env=environment, limit=LINE_LIMIT
     )
