@@ -25,11 +25,14 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 from google.protobuf import message_factory
 
+from second_account import PUBLIC, Mailbox
 from second_view import NONCE_0, Node, Protos, Refused, View, ViewReader, check, hkdf, now_ms, stream, u, xor
 
 # Onion cells (onion.md)
 
 SIZES = (16384, 65536, 262144)
+MAILBOXES = "essaim.storage.v1.MailboxService"
+DAY_MS = 86_400_000
 KEM_SIZE = {1: 32, 2: 1120}
 REASONS = "BAD_CELL REPLAY KEY_UNKNOWN STALE BUSY UNREACHABLE TIMEOUT BAD_REPLY NOT_LISTED".split()  # noqa: SIM905
 
@@ -235,6 +238,29 @@ class Network:
             return None
         return message_factory.GetMessageClass(self.protos.method(service, name).output_type).FromString(reply.body)
 
+    # Mailboxes, at one member and without a second try
+
+    def member(self, mailbox: Mailbox) -> Node:
+        return self.view.swarm(mailbox.id)[0]
+
+    def ask(self, mailbox: Mailbox, method: str, body: Any, **how: Any) -> Any:
+        return self.send(self.path(self.member(mailbox)), f"{MAILBOXES}.{method}", body, **how)
+
+    def store(self, mailbox: Mailbox, data: bytes, slot: bytes = b"\0", version: int = 0, **how: Any) -> bytes:
+        """The id of an envelope that a quorum has acknowledged."""
+        expires_ms = now_ms() + DAY_MS
+        result = self.ask(mailbox, "Store", mailbox.store(slot, data, expires_ms, version), **how).results[0]
+        if result.status.code:
+            raise refusal(self.protos, result.status)
+        check(result.envelope_id == mailbox.envelope_id(slot, expires_ms, data, version), "BAD_REPLY")
+        return bytes(result.envelope_id)
+
+    def retrieve(self, mailbox: Mailbox, slot: bytes = b"\0", **how: Any) -> list[Any]:
+        return list(self.ask(mailbox, "Retrieve", mailbox.read("RetrieveRequest", slot), **how).envelopes)
+
+    def confirm(self, mailbox: Mailbox, slot: bytes, ids: list[bytes], **how: Any) -> None:
+        self.ask(mailbox, "Confirm", mailbox.confirm(slot, ids), **how)
+
 
 class LinkStream:
     """A client's stream of frames to its guard, of one class."""
@@ -281,21 +307,15 @@ def refusal(protos: Protos, status: Any, where: str = "destination") -> Refused:
 
 def main() -> None:
     """Store an envelope in an own mailbox, read it, confirm it."""
-    from second_account import Mailbox
     from second_session import Account
 
-    protos = Protos()
+    protos, account, data = Protos(), Account(os.urandom(32)), os.urandom(4096)
+    inbox = Mailbox(protos, PUBLIC, account.read_key.public, bytes(32), account.read_key)
     with Network(Path(sys.argv[1]), protos) as network:
-        view, account = network.fetch_view(), Account(os.urandom(32))
-        key, slot, data = account.read_key, b"\0", os.urandom(4096)
-        inbox = Mailbox(protos, 1, key.public, bytes(32), key)
-        member = random.choice(view.swarm(inbox.id))
-        service = "essaim.storage.v1.MailboxService"
-        stored = network.send(network.path(member), f"{service}.Store", inbox.store(slot, data, now_ms() + 86_400_000))
-        check(stored.results[0].status.code == 0, "NOT_STORED")
-        found = network.send(network.path(member), f"{service}.Retrieve", inbox.read("RetrieveRequest", slot))
-        check([each.data for each in found.envelopes] == [data], "NOT_FOUND")
-        network.send(network.path(member), f"{service}.Confirm", inbox.confirm(slot, [found.envelopes[0].envelope_id]))
+        view = network.fetch_view()
+        name = network.store(inbox, data)
+        check([each.data for each in network.retrieve(inbox)] == [data], "NOT_FOUND")
+        network.confirm(inbox, b"\0", [name])
     check(not any(name.partition(".")[0] == "essaim" for name in sys.modules), "NOT_INDEPENDENT")
     sys.stdout.write(f"view {view.at}: stored, read and confirmed as {account.account_id}\n")
 
