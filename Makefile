@@ -6,11 +6,12 @@ SEEDS   ?= 200
 STUBS   := $(if $(filter command,$(firstword $(origin LANG))),$(LANG),python)
 OUT     ?= build/stubs/$(STUBS)
 STAMP   := .venv/.essaim-setup
+CHARTED := .venv/.essaim-chart
 SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation tests/integration tests/interop)
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate e2e interop stubs baseline lock clean
+.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate e2e interop stubs baseline lock clean chart-test images
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +56,16 @@ simulate: protos ## simulate a swarm with many seeds (SEEDS=200)
 
 e2e: protos ## the whole product on Kubernetes
 	@$(PYTHON) -m pytest tests/e2e --timeout 1800 $(ARGS)
+
+chart-test: protos $(CHARTED) ## lint, render and judge the Helm chart (ARGS="-k policy"); no cluster
+	@$(PYTHON) -m pytest tests/chart $(ARGS)
+
+$(CHARTED): $(STAMP) requirements/chart.txt
+	@$(PYTHON) -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/chart.txt </dev/null
+	@date >$@
+
+images: ## build the images with docker or buildah (REGISTRY= TAG= BASE= ARGS=relay)
+	@tools/images $(ARGS)
 
 stubs: setup ## stubs for a client (LANG=python|go|ts OUT=dir)
 	@$(PYTHON) tools/stubs.py --lang "$(STUBS)" --out "$(OUT)"
