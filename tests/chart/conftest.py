@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 import helm
 
@@ -87,7 +87,7 @@ def render(run_helm) -> Render:
         done = run_helm(*arguments)
         if done.returncode:
             return Rendered("", done.stderr)
-        return Rendered(done.stdout, "", [doc for doc in yaml.safe_load_all(done.stdout) if doc])
+        return Rendered(done.stdout, "", [doc for doc in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if doc])
 
     def render(scenario="default", *sets, kube="1.35.0", release="net", apis=()) -> Rendered:
         return cached(scenario, sets, kube, release, tuple(apis))
