@@ -75,6 +75,8 @@ def configure(connection: apsw.Connection, *, exclusive: bool = False, busy_ms: 
     connection.pragma("foreign_keys", True)
     connection.pragma("secure_delete", True)  # purged bytes are overwritten, not only forgotten
     connection.pragma("trusted_schema", False)
+    # Plans may not depend on bound values: else SQLite compiles whatever looks at a partial index anew for each value.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 def migrate(connection: apsw.Connection, steps: Sequence[Migration]) -> None:
