@@ -8,7 +8,7 @@ from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.onion.keyring import KeyKind
-from essaim.protocol.view import Genesis, NodeState, Parameters, Role, SwarmSizes
+from essaim.protocol.view import Genesis, KeyRecord, NodeState, Parameters, Role, SwarmSizes
 from essaim.protocol.view.entry import MAX_PIECES
 from essaim.protocol.view.transaction import sign_transaction
 from essaim.testing.clock import MONDAY_MS
@@ -227,6 +227,13 @@ def test_keys_of_another_start_are_refused(scene: Scene) -> None:
 def test_second_key_for_a_period_is_refused(scene: Scene) -> None:
     first = PARAMETERS.key_periods.current(KeyKind.X25519, NOW_MS) + 11
     scene.refuses(scene.node.publish(scene.node.record(KeyKind.X25519, first, 2)), "KEYS_REPEATED")
+
+
+@pytest.mark.parametrize(("kind", "key"), [(KeyKind.X25519, bytes(32)), (KeyKind.MLKEM, b"\xff" * 1184)])
+def test_keys_that_nobody_can_wrap_to_are_refused(scene: Scene, kind: KeyKind, key: bytes) -> None:
+    first = PARAMETERS.key_periods.current(kind, NOW_MS) + PARAMETERS.key_periods.ahead(kind) + 1
+    record = KeyRecord(scene.node.node_id, scene.node.start_id, kind, first, (key,)).sign(scene.node.signing)
+    scene.refuses(scene.node.publish(record), "KEY_REFUSED")
 
 
 def test_keys_for_a_far_future_are_refused(scene: Scene) -> None:

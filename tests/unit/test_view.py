@@ -1,5 +1,7 @@
 """The signed view: thresholds, what a reader checks, what it keeps, which onion keys it uses."""
 
+from dataclasses import replace
+
 import pytest
 
 from essaim.protocol.keys import AgreementKey, KemKey, SigningKey
@@ -14,6 +16,7 @@ from essaim.protocol.view import (
     Header,
     KeyRecord,
     MalformedError,
+    Node,
     NodeState,
     NoSwarmError,
     Parameters,
@@ -257,6 +260,17 @@ def test_hop_is_the_pair_of_the_corrected_time_and_is_kept() -> None:
     assert node.hop(NOW_MS + hour + 1) is following
     assert node.hop(NOW_MS + 2 * hour) is None
     assert node.hop(NOW_MS - hour) is None
+
+
+UNUSABLE = {KeyKind.X25519: bytes(32), KeyKind.MLKEM: b"\xff" * 1184}
+
+
+@pytest.mark.parametrize("kind", KeyKind)
+def test_hop_with_a_key_that_nobody_can_wrap_to_is_none(kind: KeyKind) -> None:
+    good = _keyed(PaperNetwork(), {KeyKind.X25519: 1, KeyKind.MLKEM: 1}).node
+    assert good.hop(NOW_MS) is not None
+    keys = tuple(replace(key, public=UNUSABLE[key.kind]) if key.kind == kind else key for key in good.keys)
+    assert Node(good.descriptor, good.state, None, keys, good.periods).hop(NOW_MS) is None
 
 
 def test_hop_without_a_key_of_each_kind_is_none() -> None:

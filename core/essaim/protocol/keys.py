@@ -85,6 +85,10 @@ class AgreementPublic:
         if len(self.raw) != PUBLIC_SIZE:
             raise KeyRefusedError("an X25519 key has 32 bytes")
 
+    def check(self) -> None:
+        """KeyRefusedError for a point of small order, with which nobody can agree on a secret."""
+        AgreementKey(bytes(SEED_SIZE)).exchange(self)  # a clamped scalar takes such a point, and no other, to zero
+
     @cached_property
     def _key(self) -> X25519PublicKey:
         return X25519PublicKey.from_public_bytes(self.raw)
@@ -135,6 +139,10 @@ class KemPublic:
     def __post_init__(self) -> None:
         if len(self.raw) != KEM_PUBLIC_SIZE:
             raise KeyRefusedError("an ML-KEM-768 key has 1184 bytes")
+
+    def check(self) -> None:
+        """KeyRefusedError for a key with a coefficient out of range."""
+        _ = self._key
 
     @cached_property
     def _key(self) -> MLKEM768PublicKey:

@@ -3,18 +3,16 @@
 from collections.abc import Iterable
 
 from essaim.discovery.v1 import discovery_pb2
-from essaim.protocol.keys import KEM_PUBLIC_SIZE, PUBLIC_SIZE, SEED_SIZE, SigningKey
+from essaim.protocol.keys import KEM_SEED_SIZE, SEED_SIZE, AgreementKey, KemKey, SigningKey
 from essaim.protocol.onion.keyring import KeyKind
 from essaim.protocol.view import Descriptor, Genesis, KeyRecord, Role
 from essaim.protocol.view.transaction import sign_transaction
 from essaim.testing.randomness import SeededRandom
 from essaim.view.v1 import view_pb2
 
-KEY_SIZES = {KeyKind.X25519: PUBLIC_SIZE, KeyKind.MLKEM: KEM_PUBLIC_SIZE}
-
 
 class Registrant:
-    """Number i has the same identity everywhere. Each `register` is a start of its own; its keys open nothing."""
+    """Number i has the same identity everywhere. Each `register` is a start of its own; its private keys are not kept."""
 
     def __init__(self, genesis: Genesis, number: int, role: Role = Role.RELAY) -> None:
         self._genesis = genesis
@@ -68,8 +66,13 @@ class Registrant:
 
     def record(self, kind: KeyKind, first: int, count: int) -> view_pb2.SignedKeyRecord:
         """Signed keys of the present start."""
-        keys = tuple(self._random(KEY_SIZES[kind]) for _ in range(count))
+        keys = tuple(self._key(kind) for _ in range(count))
         return KeyRecord(self.node_id, self.start_id, kind, first, keys).sign(self.signing)
+
+    def _key(self, kind: KeyKind) -> bytes:
+        if kind == KeyKind.X25519:
+            return AgreementKey(self._random(SEED_SIZE)).public.raw
+        return KemKey(self._random(KEM_SEED_SIZE)).public.raw
 
     def publish(self, *records: view_pb2.SignedKeyRecord) -> discovery_pb2.SignedTransaction:
         """PublishKeys."""

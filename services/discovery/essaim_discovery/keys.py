@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from essaim.protocol.keys import AgreementPublic, KemPublic
 from essaim.protocol.onion.keyring import KeyKind, KeyPeriods
 from essaim.protocol.view import Descriptor, KeyRecord
 from essaim.protocol.view.wire import require
@@ -20,12 +21,19 @@ MAX_RECORDS = 8
 """Of one node at a time. Its schedule needs three of each kind."""
 CLOCK_PERIODS = 1
 """How many periods a node's clock may be ahead of discovery's."""
+_PUBLIC: dict[KeyKind, type[AgreementPublic] | type[KemPublic]] = {
+    KeyKind.X25519: AgreementPublic,
+    KeyKind.MLKEM: KemPublic,
+}
 
 
 def read(
     signed: Iterable[view_pb2.SignedKeyRecord], descriptor: Descriptor, periods: KeyPeriods, now_ms: int
 ) -> list[PublishedKeys]:
-    """The records of a node's start that have not ended, verified. MALFORMED, BAD_SIGNATURE, WRONG_START, KEYS_*."""
+    """The records of a node's start that have not ended, verified. MALFORMED, BAD_SIGNATURE, WRONG_START, KEYS_*.
+
+    KeyRefusedError for a key that nobody could wrap to.
+    """
     found = []
     for each in signed:
         record = KeyRecord.parse(each)
@@ -35,6 +43,8 @@ def read(
         ahead = periods.ahead(record.kind) + CLOCK_PERIODS
         if record.last_period > periods.current(record.kind, now_ms) + ahead:
             raise KeysTooFarError("keys are published further ahead than the schedule reaches")
+        for key in record.period_keys():
+            _PUBLIC[key.kind](key.public).check()
         piece = view_pb2.SignedKeyRecord(record=each.record, signature=each.signature)
         found.append(PublishedKeys(record, piece.SerializeToString(deterministic=True)))
     return alive(found, periods, now_ms)

@@ -27,6 +27,11 @@ class HopPublic:
         if len(self.node_id) != NODE_ID_SIZE or not any(self.node_id):
             raise ValueError("a node id has 32 bytes, not all zero")
 
+    def check(self) -> None:
+        """KeyRefusedError for keys that `wrap` would refuse."""
+        self.x25519.check()
+        self.mlkem.check()
+
     @cached_property
     def key_id(self) -> bytes:
         """The 4 bytes that name this pair in a cell."""

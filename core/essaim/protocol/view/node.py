@@ -55,12 +55,20 @@ class Node:
         return self.descriptor.suites
 
     def hop(self, now_ms: int) -> HopPublic | None:
-        """The onion keys to wrap to at this (corrected) time; the same object while the periods last."""
+        """The onion keys to wrap to at this (corrected) time; the same object while the periods last.
+
+        None where the node has published none for it, or such as nobody can wrap to: then it cannot be used.
+        """
         current = (self.periods.current(KeyKind.X25519, now_ms), self.periods.current(KeyKind.MLKEM, now_ms))
         if current not in self._hops:
             self._hops.clear()
-            try:
-                self._hops[current] = hop_at(self.node_id, self.keys, self.periods, now_ms)
-            except (NoUsableKeyError, KeyRefusedError):
-                self._hops[current] = None
+            self._hops[current] = self._usable_hop(now_ms)
         return self._hops[current]
+
+    def _usable_hop(self, now_ms: int) -> HopPublic | None:
+        try:
+            hop = hop_at(self.node_id, self.keys, self.periods, now_ms)
+            hop.check()
+        except (NoUsableKeyError, KeyRefusedError):
+            return None
+        return hop
