@@ -4,7 +4,7 @@ import pytest
 
 from essaim.protocol.geometry import CELL_SIZES, CellClass
 from essaim.protocol.keys import SigningKey
-from essaim.protocol.link.calls import Budget, CallTable, classes_of
+from essaim.protocol.link.calls import Budget, CallTable, Total, classes_of
 from essaim.protocol.link.frame import MESSAGE_CLASS, Challenge, Hello, Refuse, frames_of
 from essaim.protocol.link.grant import ReceiveCredit, SendCredit
 from essaim.protocol.link.hello import LINK_VERSION, NOBODY, SERIALS_BACK, LinkIdentity, admit, answer
@@ -180,6 +180,22 @@ def test_budget_refuses_beyond_calls_and_bytes():
     assert not budget.admits()
     budget.calls, budget.held = 0, 10
     assert not budget.admits()
+
+
+def test_clients_share_a_total_and_their_open_requests_count_in_it():
+    total = Total(max_bytes=30)
+    one, other = (Budget(max_calls=9, max_bytes=20, total=total) for _ in range(2))
+    one.open(bytes(15))
+    other.take(15)
+    assert (one.held, other.held, total.held) == (15, 15, 30)
+    assert not one.admits()
+    assert not other.admits()
+    one.close(bytes(15))
+    assert one.admits()
+    assert (one.calls, one.held, total.held) == (0, 0, 15)
+    node = Budget(max_calls=9, max_bytes=20)
+    node.open(bytes(40))
+    assert node.admits()
 
 
 def test_refusals_travel_as_the_onions_codes():

@@ -203,6 +203,18 @@ def test_authorization_malformed_is_refused(nonce: bytes, signature: bytes, time
     assert refused(Authorization, time_ms, nonce, signature) == "NOT_AUTHORIZED"
 
 
+def test_full_nonce_memory_refuses_and_forgets_none_within_ten_minutes() -> None:
+    memory = NonceMemory(max_nonces=2)
+    act = Act(PUBLIC, Method.RETRIEVE, b"\0", read_hash(b"\0"))
+    signed = [act.authorize(OWNER, NOW, bytes((number,)) * 16) for number in range(3)]
+    for each in signed[:2]:
+        memory.check_fresh(act, each, NOW)
+    assert refused(memory.check_fresh, act, signed[2], NOW) == "BUSY"
+    memory.check_fresh(act, signed[0], NOW)  # a repeat is known still
+    later = NOW + 600_000
+    memory.check_fresh(act, act.authorize(OWNER, later, bytes((2,)) * 16), later)
+
+
 def test_nonce_repeats_for_the_same_payload_alone_and_is_forgotten_after_ten_minutes() -> None:
     memory = NonceMemory()
     first, other = (Act(PUBLIC, Method.RETRIEVE, slot, read_hash(slot)) for slot in (b"\0", b"\1"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from essaim.protocol.onion import ReplayError, StaleError
+from essaim.protocol.onion import Refusal, ReplayError, ReplayWindowFullError, StaleError
 from essaim.protocol.onion.replay import MINUTE_MS, ReplayWindow
 
 M = 1_000_000
@@ -43,3 +43,15 @@ def test_clock_set_back_does_not_open_a_forgotten_minute() -> None:
     with pytest.raises(StaleError):
         window.admit(TAG, M, at(M))
     window.admit(TAG, M + 1, at(M + 1))
+
+
+def test_full_window_refuses_and_forgets_nothing_within_the_window() -> None:
+    window = ReplayWindow(max_tags=3)
+    for tag in range(3):
+        window.admit(bytes((tag,)) * 16, M, at(M))
+    with pytest.raises(ReplayWindowFullError) as caught:
+        window.admit(TAG, M + 1, at(M))
+    assert (caught.value.refusal, caught.value.reason) == (Refusal.BUSY, "BUSY")
+    with pytest.raises(ReplayError):
+        window.admit(bytes(16), M, at(M + 5))
+    window.admit(TAG, M + 6, at(M + 6))  # the window has moved on

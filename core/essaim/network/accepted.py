@@ -19,6 +19,30 @@ from essaim.protocol.onion.refusal import Refusal
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
+class AcceptedStream:
+    """The stream of such a link. gRPC fails to end one on which a message waits to be read, and keeps it even so."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._waits = False
+        self.read = context.read
+
+    async def write(self, message: bytes) -> None:
+        """Returns when the message has left; one whose write was cancelled waits on."""
+        self._waits = True
+        try:
+            await self._context.write(message)
+        except Exception:
+            self._waits = False  # the stream is gone
+            raise
+        self._waits = False
+
+    async def ending(self) -> None:
+        """Before a status: what cannot be told one keeps its place until it is gone; then gRPC cancels this."""
+        if self._waits:
+            await asyncio.Event().wait()
+
+
 class AcceptedLink:
     """The acceptor's end of a link. `on_message` is None where messages may not come."""
 
@@ -39,11 +63,11 @@ class AcceptedLink:
         self._writer = LinkWriter(settings, self._batch_left)
         self._draining = False
 
-    async def run(self, context: Context) -> None:
+    async def run(self, stream: AcceptedStream) -> None:
         """Until the dialler closes, breaks its word (LinkBrokenError) or is gone; then every call is cancelled."""
-        writing = asyncio.create_task(self._writer.run(context.write))
+        writing = asyncio.create_task(self._writer.run(stream.write))
         try:
-            await self._read(context)
+            await self._read(stream)
         finally:
             writing.cancel()
             for call in self._calls.drain():
@@ -51,8 +75,8 @@ class AcceptedLink:
             self.budget.give(self._writer.outbox.queued)
             await asyncio.gather(writing, return_exceptions=True)  # its error says only that the stream is gone
 
-    async def _read(self, context: Context) -> None:
-        while isinstance(message := await context.read(), bytes):
+    async def _read(self, stream: AcceptedStream) -> None:
+        while isinstance(message := await stream.read(), bytes):
             for frame in frames_of(decode(message)):
                 self._take(frame)
 

@@ -1,6 +1,5 @@
 """LinkService: the links that others dial to this process."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -9,11 +8,13 @@ from weakref import WeakValueDictionary
 import grpc
 import grpc.aio
 
-from essaim.network.accepted import AcceptedLink
+from essaim.network.accepted import AcceptedLink, AcceptedStream
 from essaim.network.call import IncomingCall
 from essaim.network.raw import decode, encode
+from essaim.network.room import LinkRoom
 from essaim.network.settings import LinkSettings
-from essaim.protocol.link.calls import Budget
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.link.calls import Budget, Total
 from essaim.protocol.link.frame import MESSAGE_CLASS, NONCE_SIZE, Challenge, Hello, frames_of
 from essaim.protocol.link.hello import Dialler, admit
 from essaim.protocol.link.refusal import DrainingError, LinkBrokenError
@@ -46,6 +47,9 @@ class LinkAcceptor:
         self._settings = settings or LinkSettings()
         self._budgets: WeakValueDictionary[bytes | str, Budget] = WeakValueDictionary()
         self._links: set[AcceptedLink] = set()
+        self._room = LinkRoom(self._settings)
+        self.clients = Total(self._settings.clients_bytes)
+        """What all clients hold here; other doors for them count in it too."""
         self._refusing = False
         self._draining = False
 
@@ -73,16 +77,30 @@ class LinkAcceptor:
         """Ends with the ProtocolError that breaks the link; the server's interceptor makes a status of it."""
         if self._draining:
             raise DrainingError("this node drains")
-        dialler = await self._greet(context)
-        if self._draining or (self._refusing and dialler.link_class != MESSAGE_CLASS):  # since it was greeted
-            raise DrainingError("this node drains")
-        await self._serve(dialler, context)
+        self._room.take_stream(context)
+        stream = AcceptedStream(context)
+        try:
+            await self._talk(stream, context)
+        except (ProtocolError, TimeoutError):
+            await stream.ending()
+            raise
+        await stream.ending()
 
-    async def _greet(self, context: Context) -> Dialler:
+    async def _talk(self, stream: AcceptedStream, context: Context) -> None:
+        dialler = await self._greet(stream)
+        if not self._takes(dialler):  # since it was greeted
+            raise DrainingError("this node drains")
+        self._room.take_link(dialler, context)
+        await self._serve(dialler, stream, context)
+
+    def _takes(self, dialler: Dialler) -> bool:
+        return not self._draining and not (self._refusing and dialler.link_class != MESSAGE_CLASS)
+
+    async def _greet(self, stream: AcceptedStream) -> Dialler:
         challenge = Challenge(os.urandom(NONCE_SIZE), self._acceptance.now_ms())
-        async with asyncio.timeout(self._settings.hello_seconds):
-            await context.write(encode([challenge.encode()]))
-            message = await context.read()
+        async with self._room.greeting():
+            await stream.write(encode([challenge.encode()]))
+            message = await stream.read()
         if not isinstance(message, bytes):  # grpc.aio.EOF
             raise LinkBrokenError("closed before HELLO")
         frames = list(frames_of(decode(message)))
@@ -91,13 +109,13 @@ class LinkAcceptor:
         accept = self._acceptance
         return admit(hello, challenge, accept.own_id, accept.view_serial(), accept.listed)
 
-    async def _serve(self, dialler: Dialler, context: Context) -> None:
+    async def _serve(self, dialler: Dialler, stream: AcceptedStream, context: Context) -> None:
         budget, on_call = self._budget(dialler, context), self._acceptance.on_call
         link = AcceptedLink(dialler, budget, self._settings, on_call, self._on_message(dialler))
         self._links.add(link)
         self._tell_peer(dialler, up=True)
         try:
-            await link.run(context)
+            await link.run(stream)
         finally:
             self._links.discard(link)
             self._tell_peer(dialler, up=False)
@@ -107,7 +125,7 @@ class LinkAcceptor:
         budget = self._budgets.get(key)
         if budget is None:
             node = dialler.node_id is not None
-            budget = Budget(settings.node_calls, settings.node_bytes) if node else _client_budget(settings)
+            budget = Budget(settings.node_calls, settings.node_bytes) if node else client_budget(settings, self.clients)
             self._budgets[key] = budget
         return budget
 
@@ -122,5 +140,6 @@ class LinkAcceptor:
             self._acceptance.on_peer(dialler.node_id, up)
 
 
-def _client_budget(settings: LinkSettings) -> Budget:
-    return Budget(settings.client_calls, settings.client_bytes)
+def client_budget(settings: LinkSettings, clients: Total) -> Budget:
+    """For one connection of a client, out of what all of them may hold."""
+    return Budget(settings.client_calls, settings.client_bytes, total=clients)

@@ -21,8 +21,8 @@ class AnswerSide(Protocol):
     def send_frame(self, frame: End | Refuse) -> None:
         """Queue the frame that ends a call."""
 
-    def forget(self, number: int) -> None:
-        """The call has ended here."""
+    def forget(self, number: int, cell: bytes) -> None:
+        """The call with this request has ended here."""
 
 
 class LinkedCall:
@@ -43,7 +43,7 @@ class LinkedCall:
         """Send a reply cell, or keep it until it is granted (False)."""
         if self._ended or self._ending:
             return True
-        self._link.budget.held += len(cell)
+        self._link.budget.take(len(cell))
         if not self._credit.offer(seq, cell):
             return False
         self._link.send_cell(self._number, seq, cell)
@@ -87,6 +87,6 @@ class LinkedCall:
     def _close(self) -> None:
         self._ended = True
         if self._credit.blocked:
-            self._link.budget.held -= self._credit.waiting_bytes
+            self._link.budget.give(self._credit.waiting_bytes)
             self._credit.drop()
-        self._link.forget(self._number)
+        self._link.forget(self._number, self.cell)

@@ -45,16 +45,17 @@ class UnreadableError(ProtocolError):
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps each method of one server once; a stream costs nothing more per message than its own generator."""
 
-    def __init__(self, domain: str, call_seconds: float) -> None:
-        """`domain` as in ErrorInfo, `<service>.essaim`; unary calls end after `call_seconds` at the latest."""
+    def __init__(self, domain: str, call_seconds: float, calls: int = 4_096) -> None:
+        """`domain` as in ErrorInfo, `<service>.essaim`; unary calls end after `call_seconds` at the latest; at most
+        `calls` at once are served, beside links, which have limits of their own; further ones are refused BUSY."""
         self._domain = domain
         self._seconds = call_seconds
-        self._plain = PlainCalls()
+        self._plain = PlainCalls(calls)
         self._wrapped: dict[str, Handler] = {}
 
-    def keep_for_links(self, plain_calls: int) -> None:
-        """From now on at most so many calls at once that are no links; further ones are refused BUSY."""
-        self._plain.most = plain_calls
+    def make_room_for_links(self, calls: int) -> None:
+        """From now on at most so many calls at once that are no links."""
+        self._plain.most = calls
 
     async def intercept_service(
         self,
@@ -86,9 +87,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 class _Around:
     """One method with its labels bound."""
 
-    def __init__(
-        self, service: str, method: str, domain: str, seconds: float | None, plain: PlainCalls | None
-    ) -> None:
+    def __init__(self, service: str, method: str, domain: str, seconds: float | None, plain: PlainCalls | None) -> None:
         self._labels = (service, method)
         self._started = STARTED.labels(*self._labels)
         self._took = SECONDS.labels(*self._labels)

@@ -21,6 +21,7 @@ from typing import Generic, TypeVar
 
 import grpc.aio
 
+from essaim.network.acceptor import SERVICE as LINK_SERVICE
 from essaim.network.tls import SERVER_OPTIONS, server_credentials
 from essaim.runtime import logs
 from essaim.runtime.address import Address
@@ -65,6 +66,7 @@ class _Life(Generic[S]):
         self._settings = settings
         self._build = build
         self._stop = asyncio.Event()
+        self._calls = CallInterceptor(f"{settings.service}.essaim", settings.call_seconds, settings.concurrent_calls)
 
     async def live(self) -> None:
         loop = asyncio.get_running_loop()
@@ -98,9 +100,8 @@ class _Life(Generic[S]):
     def _listen(self, identity: NodeIdentity) -> tuple[grpc.aio.Server, int]:
         settings = self._settings
         server = grpc.aio.server(
-            interceptors=[CallInterceptor(f"{settings.service}.essaim", settings.call_seconds)],
+            interceptors=[self._calls],
             options=[*SERVER_OPTIONS, MAX_STREAMS],
-            maximum_concurrent_rpcs=settings.concurrent_calls,
         )
         try:
             return server, server.add_secure_port(settings.listen, server_credentials(identity.certificate))
@@ -116,6 +117,8 @@ class _Life(Generic[S]):
 
     async def _mount(self, server: grpc.aio.Server, service: Service) -> Health:
         names = [each.name for each in service.mounts]
+        if LINK_SERVICE in names:
+            self._calls.make_room_for_links(self._settings.plain_calls)
         for each in service.mounts:
             each.add(server)
         health = Health(names)

@@ -30,6 +30,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from essaim.network.settings import LinkSettings
 from essaim.runtime.address import Address
 
 WRONG_SETTING = 2
@@ -111,12 +112,29 @@ class NodeSettings(BaseSettings):
     ] = 20.0
     concurrent_calls: Annotated[
         int,
-        Field(ge=1, le=100_000, description="gRPC calls (not cells) served at once; further ones are refused."),
+        Field(
+            ge=16,
+            le=100_000,
+            description="gRPC calls (not cells) served at once; further ones are refused BUSY. Where links are served:"
+            " 3/8 for links of clients, 3/8 for other calls; nodes of the view always find room.",
+        ),
     ] = 4096
     pace_ms: Annotated[
         int,
         Field(ge=0, le=50, description="Milliseconds between batches on a busy link. 2: batches form, unfelt."),
     ] = 2
+
+    @property
+    def plain_calls(self) -> int:
+        """How many of `concurrent_calls` may be no links, where there are links."""
+        return self.concurrent_calls * 3 // 8
+
+    @property
+    def links(self) -> LinkSettings:
+        """The shares of `concurrent_calls` for links; who has more settings for links adds to them."""
+        return LinkSettings(
+            client_links=self.concurrent_calls * 3 // 8, greeting_links=max(1, self.concurrent_calls // 16)
+        )
 
     def __init_subclass__(cls, service: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -22,11 +22,12 @@ class Served:
 
 @asynccontextmanager
 async def serve(
-    *adds: Callable[[grpc.aio.Server], None], service: str = "test", call_seconds: float = 20
+    *adds: Callable[[grpc.aio.Server], None], service: str = "test", call_seconds: float = 20, calls: int = 4_096
 ) -> AsyncIterator[Served]:
     """`serve(partial(add_RelayServiceServicer_to_server, servicer))`: on a port of its own, until the end."""
     certificate = Certificate.make()
-    server = grpc.aio.server(interceptors=[CallInterceptor(f"{service}.essaim", call_seconds)], options=SERVER_OPTIONS)
+    interceptor = CallInterceptor(f"{service}.essaim", call_seconds, calls)
+    server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
     for add in adds:
         add(server)
     port = server.add_secure_port("127.0.0.1:0", server_credentials(certificate))

@@ -53,7 +53,7 @@ class Relay:
     @property
     def mounts(self) -> Sequence[Mount]:
         """What it serves."""
-        servicer = RelayServicer(self.forwarder.on_call, self._settings)
+        servicer = RelayServicer(self.forwarder.on_call, self._settings, self._acceptor.clients)
         door = Mount(RELAY_SERVICE, lambda server: add_RelayServiceServicer_to_server(servicer, server))
         return (Mount(SERVICE, self._acceptor.add_to), door, *(offer.mount for offer in self._offers))
 

@@ -9,10 +9,11 @@ from weakref import WeakValueDictionary
 
 import grpc.aio
 
+from essaim.network.acceptor import client_budget
 from essaim.network.call import IncomingCall, IncomingListener
 from essaim.network.settings import LinkSettings
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.link.calls import Budget, classes_of
+from essaim.protocol.link.calls import Budget, Total, classes_of
 from essaim.protocol.link.grant import SendCredit
 from essaim.protocol.link.refusal import LinkBrokenError
 from essaim.protocol.onion import BadCellError, Refusal
@@ -41,12 +42,14 @@ class DirectCall:
 
     peer = None
 
-    def __init__(self, cell: bytes) -> None:
+    def __init__(self, cell: bytes, budget: Budget) -> None:
         try:
             self._credit = SendCredit(classes_of(cell).reply)
         except LinkBrokenError as error:
             raise BadCellError("a cell whose prefix does not fit it") from error
         self.cell = cell
+        self._budget = budget
+        self._held = 0
         self.listener: IncomingListener | None = None
         self._replies: deque[bytes] = deque()
         self._refused: CellNotCarriedError | None = None
@@ -55,6 +58,9 @@ class DirectCall:
 
     def reply(self, seq: int, cell: bytes) -> bool:
         """Queue a reply, at once or when it is granted."""
+        if self._ended:
+            return True
+        self._hold(len(cell))
         if not self._credit.offer(seq, cell):
             return False
         self._replies.append(cell)
@@ -75,13 +81,21 @@ class DirectCall:
         """The reply cells in order; leaving early cancels the call."""
         try:
             while await self._more():
-                yield self._replies.popleft()
+                cell = self._replies.popleft()
+                yield cell
+                self._hold(-len(cell))
                 self._grant()
             if self._refused is not None:
                 raise self._refused
         finally:
-            if not self._ended and self.listener is not None:
+            ended, self._ended = self._ended, True
+            self._hold(-self._held)
+            if not ended and self.listener is not None:
                 self.listener.on_cancelled()
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        self._budget.take(size)
 
     async def _more(self) -> bool:
         while not self._replies and not self._ended:
@@ -99,12 +113,14 @@ class DirectCall:
 class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
     """Send and Open. No metadata and no deadline of the caller goes further than this.
 
-    A connection may have as many calls open here as a client may have on its links.
+    A connection may have as many calls open here, and hold as much, as a client may on its links; what all clients
+    together may hold is one for links and door.
     """
 
-    def __init__(self, on_call: Callable[[IncomingCall], None], settings: LinkSettings) -> None:
+    def __init__(self, on_call: Callable[[IncomingCall], None], settings: LinkSettings, clients: Total) -> None:
         self._on_call = on_call
         self._settings = settings
+        self._clients = clients
         self._budgets: WeakValueDictionary[str, Budget] = WeakValueDictionary()
 
     async def Send(self, request: relay_pb2.SendRequest, context: Context) -> relay_pb2.SendResponse:
@@ -123,16 +139,15 @@ class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
                 yield relay_pb2.OpenResponse(cell=cell)
 
     async def _replies(self, cell: bytes, connection: str) -> AsyncGenerator[bytes, None]:
-        settings = self._settings
-        budget = self._budgets.setdefault(connection, Budget(settings.client_calls, settings.client_bytes))
+        budget = self._budgets.setdefault(connection, client_budget(self._settings, self._clients))
         if not budget.admits():
             raise refused(Refusal.BUSY, 0)
-        budget.calls += 1
+        budget.open(cell)
         try:
-            call = DirectCall(cell)
+            call = DirectCall(cell, budget)
             self._on_call(call)
             async with aclosing(call.replies()) as replies:
                 async for reply in replies:
                     yield reply
         finally:
-            budget.calls -= 1
+            budget.close(cell)

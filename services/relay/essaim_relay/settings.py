@@ -1,5 +1,6 @@
 """What a relay can be told."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -33,7 +34,8 @@ class RelaySettings(NodeSettings, service="relay"):
     @property
     def links(self) -> LinkSettings:
         """The same, as links know it."""
-        return LinkSettings(
+        return replace(
+            super().links,
             quiet_us=self.pace_ms * 1_000,
             busy_us=max(self.pace_ms, self.busy_pace_ms) * 1_000,
             client_calls=self.client_calls,

@@ -28,7 +28,13 @@ async def build(start: Start[StorageSettings]) -> Service:
     members = storage.members
     offers = (storage.offer, view_offer(membership.holder.answer, standing.now_ms))
     endpoint = Endpoint(
-        standing, membership.keyring, offers, DOMAIN, on_message=members.on_message, on_peer=members.on_peer
+        standing,
+        membership.keyring,
+        offers,
+        DOMAIN,
+        on_message=members.on_message,
+        on_peer=members.on_peer,
+        links=start.settings.links,
     )
     stack = AsyncExitStack()  # taken down in reverse: calls end before the disk they need
     await membership.open()

@@ -16,6 +16,14 @@ MAX_CALL = (1 << 32) - 1
 T = TypeVar("T")
 
 
+@dataclass(slots=True, eq=False)
+class Total:
+    """What all clients together may hold at a node: each new connection would else bring a budget of its own."""
+
+    max_bytes: int
+    held: int = 0
+
+
 @dataclass(slots=True, weakref_slot=True, eq=False)
 class Budget:
     """What one peer (a client: one connection) may hold at a node, over all of its links."""
@@ -24,11 +32,38 @@ class Budget:
     max_bytes: int
     calls: int = 0
     held: int = 0
-    """Bytes of reply cells that wait to leave to this peer."""
+    """Bytes of reply cells that wait to leave to this peer; of a client also the requests of its open calls."""
+    total: Total | None = None
+    """Of all clients, where this is one."""
 
     def admits(self) -> bool:
         """Whether one more call may be opened; else it is refused BUSY."""
-        return self.calls < self.max_calls and self.held < self.max_bytes
+        room_for_all = self.total is None or self.total.held < self.total.max_bytes
+        return self.calls < self.max_calls and self.held < self.max_bytes and room_for_all
+
+    def open(self, cell: bytes) -> None:
+        """A call with this request; `close` it with the same."""
+        self.calls += 1
+        self.take(self._kept(cell))
+
+    def close(self, cell: bytes) -> None:
+        """The call has ended."""
+        self.calls -= 1
+        self.give(self._kept(cell))
+
+    def take(self, size: int) -> None:
+        """So many bytes more are held."""
+        self.held += size
+        if self.total is not None:
+            self.total.held += size
+
+    def give(self, size: int) -> None:
+        """So many bytes less."""
+        self.take(-size)
+
+    def _kept(self, cell: bytes) -> int:
+        """A client's open call costs its request too: it chooses how large and for how long. A node has its calls."""
+        return 0 if self.total is None else len(cell)
 
 
 @dataclass(frozen=True, slots=True)

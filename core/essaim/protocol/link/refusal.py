@@ -3,6 +3,7 @@
 ProtocolError
 ├── LinkBrokenError           PROTOCOL: a frame that is malformed, or none that may come now
 ├── DrainingError             DRAINING: this node takes no new link
+├── NoRoomError               BUSY: as many links as there may be, of this connection, this node or of clients
 └── HelloRefusedError         HELLO_REFUSED: version, class or peer is not ours, or the signature is wrong
     └── OldViewError          OLD_VIEW: the dialler's view is too old; it catches up and dials again
 """
@@ -20,6 +21,12 @@ class DrainingError(ProtocolError):
     """This node is about to stop."""
 
     reason = "DRAINING"
+
+
+class NoRoomError(ProtocolError):
+    """As many links as there may be."""
+
+    reason = "BUSY"
 
 
 class HelloRefusedError(ProtocolError):

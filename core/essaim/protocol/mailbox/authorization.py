@@ -18,6 +18,7 @@ from essaim.protocol.mailbox.policy import Kind, Policy
 from essaim.protocol.mailbox.refusal import (
     ClockError,
     MethodRefusedError,
+    NonceMemoryFullError,
     NonceReusedError,
     NotAuthorizedError,
     SlotRecordRefusedError,
@@ -28,6 +29,8 @@ from essaim.protocol.mailbox.slot_record import Signer, certified
 LABEL = b"essaim/authorization/v1"
 NONCE_SIZE = 16
 NONCE_MEMORY_MS = 600_000
+MAX_NONCES = 1 << 20
+"""1,700 signed requests a second for ten minutes; some 350 MB."""
 MAX_TIME_MS = 1 << 62
 
 
@@ -115,17 +118,23 @@ class NonceMemory:
     A repeat with the same payload hash passes: every method gives it the first answer, being idempotent.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_nonces: int = MAX_NONCES) -> None:
+        self._max_nonces = max_nonces
         self._seen: dict[bytes, tuple[int, bytes]] = {}
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def check_fresh(self, act: Act, authorization: Authorization, now_ms: int) -> None:
-        """Time near, nonce not used for anything else (ClockError, NonceReusedError). After `Act.check`."""
+        """Time near, nonce not used for anything else (ClockError, NonceReusedError). After `Act.check`.
+
+        NonceMemoryFullError at the cap: whoever fills a memory that forgets early can use an old signature again.
+        """
         check_time(authorization.time_ms, now_ms)
         self._forget(now_ms)
         key = act.policy.mailbox_id + authorization.nonce
+        if key not in self._seen and len(self._seen) >= self._max_nonces:
+            raise NonceMemoryFullError("as many nonces as can be remembered")
         _, before = self._seen.setdefault(key, (now_ms, act.payload_hash))
         if before != act.payload_hash:
             raise NonceReusedError("a nonce is for one payload")

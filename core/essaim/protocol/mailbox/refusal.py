@@ -83,6 +83,12 @@ class NonceReusedError(MailboxRefusedError):
     reason = "NONCE_REUSED"
 
 
+class NonceMemoryFullError(MailboxRefusedError):
+    """This node cannot remember one more nonce: another member can."""
+
+    reason = "BUSY"
+
+
 class SlotRecordRefusedError(MailboxRefusedError):
     """Malformed, for another mailbox or slot, or not signed by the owner."""
 

@@ -47,6 +47,7 @@ from essaim.protocol.onion.refusal import (
     KeyUnknownError,
     Refusal,
     ReplayError,
+    ReplayWindowFullError,
     ReplyOrderError,
     StaleError,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "Randomness",
     "Refusal",
     "ReplayError",
+    "ReplayWindowFullError",
     "Reply",
     "ReplyKind",
     "ReplyOpener",

@@ -5,7 +5,8 @@ ProtocolError
 │   ├── BadCellError        BAD_CELL: malformed, of a suite that is not allowed, or its MAC is wrong
 │   ├── KeyUnknownError     KEY_UNKNOWN: sealed to a key that this start of the node does not have
 │   ├── StaleError          STALE: issued more than 5 minutes ago or 1 minute ahead
-│   └── ReplayError         REPLAY: seen before
+│   ├── ReplayError         REPLAY: seen before
+│   └── ReplayWindowFullError  BUSY: as many cells in the window as can be remembered
 ├── BadReplyError           BAD_REPLY: neither a reply of the destination nor an error of a hop, or out of order
 └── ReplyOrderError         REPLY_ORDER: a relay was given another sequence than the next one; the call has ended
 """
@@ -64,6 +65,13 @@ class ReplayError(CellRefusedError):
 
     refusal = Refusal.REPLAY
     reason = "REPLAY"
+
+
+class ReplayWindowFullError(CellRefusedError):
+    """The node cannot remember one more cell, so it carries none."""
+
+    refusal = Refusal.BUSY
+    reason = "BUSY"
 
 
 class BadReplyError(ProtocolError):

@@ -70,7 +70,8 @@ def unwrap(
     """Open one layer. `suites` are those that the signed view allows.
 
     Raises BadCellError, KeyUnknownError, StaleError or ReplayError, in the order of the checks: form, key, MAC,
-    routing, freshness, replay. A cell whose MAC is wrong leaves no trace in the replay window.
+    routing, freshness, replay; ReplayWindowFullError where not one more can be remembered. A cell whose MAC is wrong
+    leaves no trace in the replay window.
     """
     layout, reply_class = _form_of(cell, suites)
     pair = keyring.pair(cell[4:PREFIX_SIZE])
