@@ -71,6 +71,15 @@ class RealNetwork:
         Home.create(path, network, PASSPHRASE, os.urandom(32), CHEAP).close()
         return path
 
+    def account_of(self, home: Path) -> str:
+        """esm1... ; for a home that nobody uses now."""
+        opened = Home.open(home, PASSPHRASE)
+        try:
+            self.note_person(opened.account.id)
+            return str(opened.account.id)
+        finally:
+            opened.close()
+
     async def newcomer(self) -> Person:
         """Somebody who was online once, so that others can write to them."""
         home = self.home()

@@ -73,14 +73,15 @@ def test_account_is_made_shown_and_restored(network: RealNetwork, tmp_path: Path
 
 
 def test_message_goes_from_command_to_command(network: RealNetwork) -> None:
-    alice, bob = Shell(network.home()), Shell(network.home())
-    bob_id = bob.json("account", "show")["account_id"]
+    homes = network.home(), network.home()
+    alice_id, bob_id = map(network.account_of, homes)
+    alice, bob = map(Shell, homes)
     assert bob.json("receive") == {"messages": []}  # online for the first time: from now on others can write to him
     sent = alice.json("send", bob_id, "-", given="grüße, übers Netz")
     assert sent["devices"] == 1
     [message] = bob.json("receive")["messages"]
     assert (message["text"], message["message_id"]) == ("grüße, übers Netz", sent["message_id"])
-    assert message["sender"] == alice.json("account", "show")["account_id"]
+    assert message["sender"] == alice_id
     assert bob.json("receive") == {"messages": []}
 
 
@@ -133,9 +134,9 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(settled: Path, arguments, p
 
 
 def test_account_that_cannot_be_written_to_is_refused(network: RealNetwork) -> None:
-    me, stranger = Shell(network.home()), Shell(network.home())
-    never_online = stranger.json("account", "show")["account_id"]
-    refusals = [(never_online, "UNKNOWN_ACCOUNT"), (me.json("account", "show")["account_id"], "OWN_ACCOUNT")]
+    home = network.home()
+    me, never_online = Shell(home), network.account_of(network.home())
+    refusals = [(never_online, "UNKNOWN_ACCOUNT"), (network.account_of(home), "OWN_ACCOUNT")]
     for account_id, reason in refusals:
         done = me.run("send", account_id, "text", "--json", code=2)
         assert json.loads(done.stdout)["error"]["reason"] == reason

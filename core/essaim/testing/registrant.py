@@ -12,7 +12,7 @@ from essaim.view.v1 import view_pb2
 
 
 class Registrant:
-    """Number i has the same identity everywhere. Each `register` is a start of its own; its private keys are not kept."""
+    """Number i has the same identity everywhere. Each `register` is a start of its own; private keys are not kept."""
 
     def __init__(self, genesis: Genesis, number: int, role: Role = Role.RELAY) -> None:
         self._genesis = genesis
