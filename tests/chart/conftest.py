@@ -51,6 +51,12 @@ Render = Callable[..., Rendered]
 
 
 @pytest.fixture(scope="session")
+def chart() -> Path:
+    """Its folder."""
+    return CHART
+
+
+@pytest.fixture(scope="session")
 def helm_binary() -> Path:
     try:
         return helm.find()

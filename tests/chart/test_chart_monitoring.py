@@ -4,6 +4,7 @@ import importlib
 import re
 from pathlib import Path
 
+import promql_parser
 import pytest
 from prometheus_client import REGISTRY
 
@@ -52,6 +53,14 @@ def test_alerts_are_on_metrics_that_nodes_have(alerts):
         named = set(re.findall(r"[a-z_][a-z0-9_]*", bare)) - WORDS
         assert named <= declared | NOT_OURS, alert["alert"]
         assert named, alert["alert"]
+
+
+def test_alerts_are_promql(alerts):
+    for alert in alerts:
+        promql_parser.parse(alert["expr"])
+        assert re.fullmatch(r"\d+[mh]", alert["for"])
+    with pytest.raises(ValueError, match=r"\S"):
+        promql_parser.parse("sum by (")
 
 
 def test_alerts_are_of_this_release_alone(alerts):

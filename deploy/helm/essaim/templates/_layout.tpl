@@ -14,6 +14,7 @@
 {{- else if not $v.discovery.address -}}
 {{- fail "discovery.enabled is false: say in discovery.address which discovery the nodes join (ip:port)." -}}
 {{- end -}}
+{{- include "essaim.checkShrinking" . -}}
 {{- range include "essaim.components" . | fromYamlArray -}}
 {{- include "essaim.checkExposure" (dict "root" $ "component" .) -}}
 {{- end -}}
@@ -76,5 +77,18 @@
 {{- end -}}
 {{- if and (eq $e.type "LoadBalancer") (ne $given (int $c.replicas)) -}}
 {{- fail (printf "%s.exposure.addresses has %d entries: LoadBalancer needs one for each of the %d nodes, reserved beforehand, because each node signs its address." .component $given (int $c.replicas)) -}}
+{{- end -}}
+{{- end }}
+
+{{/* The cluster is asked, so this is of no effect where charts are rendered without one. */}}
+{{- define "essaim.checkShrinking" -}}
+{{- $s := .Values.storage -}}
+{{- $name := include "essaim.componentName" (dict "root" . "component" "storage") -}}
+{{- $had := lookup "apps/v1" "StatefulSet" .Release.Namespace $name -}}
+{{- if $had -}}
+{{- $wanted := ternary (int $s.replicas) 0 $s.enabled -}}
+{{- if and (lt $wanted (int $had.spec.replicas)) (not $s.allowShrinking) -}}
+{{- fail (printf "storage.replicas goes from %d to %d: a node that goes takes its copies along, because none is moved yet. Set storage.allowShrinking if the swarms keep enough." (int $had.spec.replicas) $wanted) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
