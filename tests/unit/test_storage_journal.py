@@ -1,6 +1,7 @@
 """Group commit, and what beats what."""
 
-from essaim_storage import effects
+from essaim_storage import effects, events
+from essaim_storage.journal import CommitTimer
 from essaim_storage.message import Ack, Write
 from essaim_storage.tuning import Tuning
 from simulated.stage import NOW_MS, B, Stage, envelope, of, sent, tombstone
@@ -16,6 +17,22 @@ def test_journal_commits_at_once_when_idle_and_gathers_meanwhile():
 
     assert len(of(effects.PutEnvelope, of(effects.Commit, first)[0].changes)) == 1
     assert len(of(effects.PutEnvelope, of(effects.Commit, second)[0].changes)) == 2
+
+
+def test_journal_pauses_between_commits_and_gathers_meanwhile():
+    stage = Stage(complete=False, commit_ms=10)
+    first = stage.ask(envelope("a"), request=1)
+    assert effects.SetTimer(CommitTimer(), 10) in first
+    assert not of(effects.Commit, stage.commit())
+    assert not of(effects.Commit, stage.ask(envelope("b"), request=2))
+    assert not of(effects.Commit, stage.ask(envelope("c"), request=3))
+
+    (second,) = of(effects.Commit, stage.do(events.Fired(CommitTimer())))
+
+    assert len(of(effects.PutEnvelope, second.changes)) == 2
+    assert not of(effects.Commit, stage.do(events.Fired(CommitTimer()))), "it is under way"
+    stage.commit()
+    assert of(effects.Commit, stage.ask(envelope("d"), request=4)), "the pause is over"
 
 
 def test_journal_limits_a_batch():

@@ -1,7 +1,9 @@
 """Group commit, and what beats what.
 
-A batch is committed at once when the disk is idle; what is submitted meanwhile is the next batch. What happens to a
-record is decided when its batch is put together, against the committed data and the batch so far:
+A batch is committed at once when none was begun for `commit_ms`; what is submitted meanwhile is the next batch. For a
+commit costs its fsync and its turn of the writer's thread however small it is: a busy node pays that rarely, an idle
+one does not wait. What happens to a record is decided when its batch is put together, against the committed data and
+the batch so far:
 
 - it is there already, or twice in the batch: HAD
 - it expired: EXPIRED
@@ -15,10 +17,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from essaim.protocol.mailbox.record import EnvelopeRecord, Record, Tombstone
-from essaim_storage.effects import Change, Commit, Effect, Forget, PutEnvelope, PutTombstone
+from essaim_storage.effects import Change, Commit, Effect, Forget, PutEnvelope, PutTombstone, SetTimer
 from essaim_storage.record import record_id
 from essaim_storage.store import Newest, Store
 from essaim_storage.tuning import Tuning
+
+
+@dataclass(frozen=True, slots=True)
+class CommitTimer:
+    """The next batch may begin."""
 
 
 class Verdict(Enum):
@@ -58,6 +65,8 @@ class Journal:
     def __init__(self, store: Store, tuning: Tuning) -> None:
         self._store = store
         self._limit = tuning.batch_records
+        self._pause_ms = tuning.commit_ms
+        self._paused = False
         self._waiting: list[_Submission] = []
         self._notes: dict[Hashable, Change] = {}
         self._under_way: tuple[Settled, ...] | None = None
@@ -82,8 +91,8 @@ class Journal:
         self._notes[key] = change
 
     def flush(self, now_ms: int) -> list[Effect]:
-        """The next batch, if the disk is idle and anything waits."""
-        if self._under_way is not None or not self._waiting:
+        """The next batch, if the disk is idle, its pause over and anything waits."""
+        if self._under_way is not None or self._paused or not self._waiting:
             return []
         taken, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
         draft = _Draft(self._store, self._number, now_ms)
@@ -91,7 +100,14 @@ class Journal:
         self._number = draft.number
         self._notes_under_way, self._notes = self._notes, {}
         self._batch += 1
-        return [Commit(self._batch, (*draft.changes, *self._notes_under_way.values()))]
+        self._paused = bool(self._pause_ms)
+        pause = [SetTimer(CommitTimer(), self._pause_ms)] if self._paused else []
+        return [Commit(self._batch, (*draft.changes, *self._notes_under_way.values())), *pause]
+
+    def go_on(self) -> list[Effect]:
+        """The commit timer fired."""
+        self._paused = False
+        return []
 
     def committed(self, batch: int) -> tuple[Settled, ...]:
         """The batch is durable: how each of its submissions ended, in order."""

@@ -10,7 +10,7 @@ from essaim_storage.delivery import Readers
 from essaim_storage.effects import Effect, Purge, SetTimer
 from essaim_storage.feed import AckTimer, RetryTimer
 from essaim_storage.hints import Hints
-from essaim_storage.journal import Journal, Settled, Verdict
+from essaim_storage.journal import CommitTimer, Journal, Settled, Verdict
 from essaim_storage.message import Ack, Digest, Fetch, Hello, Message, Records, Write
 from essaim_storage.prekeys import ClaimWaits, Prekeys, PublishWaits
 from essaim_storage.reconcile import BackgroundTimer, ForgetWaits, Reconciler, RepairWaits, RoundTimer, SettleWaits
@@ -178,6 +178,8 @@ class StorageNode:
 
     def _fire(self, timer: Hashable, now_ms: int) -> list[Effect]:
         match timer:
+            case CommitTimer():
+                return self._journal.go_on()
             case QuorumTimer(request):
                 return self._coordinator.time_is_up(request)
             case AckTimer(member):

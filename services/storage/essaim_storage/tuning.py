@@ -13,6 +13,8 @@ class Tuning:
     """How long a client waits for W members before QUORUM_MISSING."""
     batch_records: int = 256
     """Most changes in one commit."""
+    commit_ms: int = 10
+    """Between the beginnings of two commits at least, so that a busy node's are few. 0: as soon as the disk is idle."""
     message_bytes: int = 252_000
     """Of records in one message to a member; a single larger record goes alone."""
     message_records: int = 64

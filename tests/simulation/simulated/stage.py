@@ -1,6 +1,7 @@
 """One machine on a stage: events in by hand, effects out, and a disk that commits when it is told to."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
@@ -66,13 +67,20 @@ def sent(kind: type[Kind], found: Iterable[Effect], to: bytes | None = None) -> 
 
 
 class Stage:
-    """A member of a swarm of three with links to the others, complete, unless said otherwise."""
+    """A member of a swarm of three with links to the others, complete, without a pause between commits, unless said
+    otherwise.
+    """
 
     def __init__(
-        self, *others: bytes, complete: bool = True, tuning: Tuning | None = None, own_id: bytes = OWN
+        self,
+        *others: bytes,
+        complete: bool = True,
+        tuning: Tuning | None = None,
+        own_id: bytes = OWN,
+        commit_ms: int = 0,
     ) -> None:
         self.own_id = own_id
-        self.tuning = tuning or Tuning()
+        self.tuning = replace(tuning or Tuning(), commit_ms=commit_ms)
         self.random = Random(own_id)
         self.store = MemoryStore(self.random.randbytes)
         self.others = others or (B, C)
