@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from essaim_client import Client
-from real_network import PATIENCE_SECONDS, Person, RealNetwork, listening
+from real_network import Person, RealNetwork, listening
+
+DRAIN_SECONDS = 20.0  # less than the 30 of grace: what waits so long, waits for something that does not come
 
 
 @pytest.mark.timeout(100)
@@ -36,7 +38,7 @@ async def send_until(over: asyncio.Event, network: RealNetwork, me: Client, to: 
 
 async def upgrade(network: RealNetwork, name: str) -> None:
     """SIGTERM, and a new start once it has ended; over when it is ready, as an orchestrator goes on."""
-    await asyncio.to_thread(network.net.node(name).stop, PATIENCE_SECONDS)
+    await asyncio.to_thread(network.net.node(name).stop, DRAIN_SECONDS)
     await network.start(name)
 
 
