@@ -62,6 +62,19 @@ def test_store_below_w_in_time_is_quorum_missing_and_a_repeat_is_acknowledged(st
     assert stage.store.all_ids() == {envelope("a").envelope_id}
 
 
+def test_store_of_what_another_coordinated_reaches_members_that_return(stage):
+    """No hint of this node's leads to it: the member it came from is gone with its own."""
+    stage.hear(B, Write(7, (envelope("a"),)))
+    stage.commit()
+    stage.do(events.LinkDown(B))
+    stage.do(events.LinkDown(C))
+    stage.ask(envelope("a"))
+    assert not of(effects.Reply, stage.commit())
+
+    returned = stage.do(events.LinkUp(C))
+    assert outcomes(stage.acknowledge(C, returned)) == [""]
+
+
 def test_ack_of_a_node_that_is_no_member_never_counts(stage):
     found = stage.ask(envelope("a"))
     stage.commit()

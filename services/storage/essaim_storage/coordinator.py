@@ -47,6 +47,8 @@ class _Item:
     record: Record
     holders: set[bytes] = field(default_factory=set)
     refusers: set[bytes] = field(default_factory=set)
+    borrowed: bool = False
+    """The own disk had it from another coordinator: no hint of this node's leads to it."""
     done: bool = False
     refusal: ProtocolError | None = None
 
@@ -92,7 +94,10 @@ class Coordinator:
             return effects
         item = job.items[settled.record_id]
         if settled.verdict in HELD:
+            item.borrowed = settled.verdict is not Verdict.KEPT
             self._hold(job, item, self._swarm.own_id)
+            if item.borrowed and not item.done:
+                effects = [*effects, *self._hints.offer_again([item.record])]
         else:
             item.finish(_refusal(settled.verdict))
         return [*effects, *self._end(job)]
@@ -108,6 +113,12 @@ class Coordinator:
                 self._refuse(job, item, member, reason)
             effects += self._end(job)
         return effects
+
+    def link_up(self, member: bytes) -> list[Effect]:
+        """What a client waits for and no hint brings, to a member that could not be asked before."""
+        items = (item for job in self._jobs.values() for item in job.items.values())
+        records = [each.record for each in items if each.borrowed and not each.done and member not in each.holders]
+        return self._hints.offer_again(records, member)
 
     def lost(self, member: bytes, of_id: bytes | None = None) -> None:
         """A disk lost this record, or all (None): what is not answered yet must not count on it any more."""

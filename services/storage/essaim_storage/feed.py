@@ -89,6 +89,15 @@ class Feed:
         self._unsettled.update(ids)
         return self._pump()
 
+    def offer_again(self, records: Sequence[Record]) -> list[Effect]:
+        """Records that are on the disk here already; no hint leads to them, so their Ack alone matters."""
+        new = [each for each in records if record_id(each) not in self._sent]
+        if not new or not self._swarm.reaches(self._member) or len(self._queue) >= self._tuning.queue_records:
+            return []
+        self._queue.extend(new)
+        self._sent.update(record_id(each) for each in new)
+        return self._pump()
+
     def settled(self, settled: Settled) -> list[Effect]:
         """A record that was offered is committed here, or will not be."""
         of_id, early = settled.record_id, settled.record_id in self._early

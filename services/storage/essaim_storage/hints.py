@@ -51,6 +51,11 @@ class Hints:
         """New records, for every member at once."""
         return [effect for feed in self._feeds.values() for effect in feed.offer(records)]
 
+    def offer_again(self, records: Sequence[Record], member: bytes | None = None) -> list[Effect]:
+        """Records that are here already, not by this node's coordination, to one member or to all."""
+        feeds = [feed for of_id, feed in self._feeds.items() if member in (None, of_id)]
+        return [effect for feed in feeds for effect in feed.offer_again(records)]
+
     def settled(self, settled: Settled) -> list[Effect]:
         """A record that was offered is committed here, or will not be."""
         return [effect for feed in self._feeds.values() for effect in feed.settled(settled)]

@@ -122,7 +122,8 @@ class StorageNode:
                 return [SetTimer(PURGE_TIMER, self._tuning.purge_every_ms), *self._reconciler.started()]
             case events.LinkUp(node_id):
                 self._swarm.linked.add(node_id)
-                return [*self._reconciler.link_up(node_id), *self._hints.link_up(node_id)]
+                effects = [*self._reconciler.link_up(node_id), *self._hints.link_up(node_id)]
+                return [*effects, *self._coordinator.link_up(node_id)]
             case events.LinkDown(node_id):
                 self._swarm.linked.discard(node_id)
                 return [*self._reconciler.link_down(node_id), *self._hints.link_down(node_id)]
