@@ -11,11 +11,22 @@ import pytest
 from client_world import NOW_MS, World
 from essaim.protocol import outbox as entry
 from essaim.protocol.conversation import Peer
+from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.envelope import envelope_id
+from essaim.protocol.mailbox.refusal import (
+    ClockError,
+    EnvelopeMalformedError,
+    NotAuthorizedError,
+    PuzzleRequiredError,
+    QuotaError,
+)
 from essaim.protocol.mailbox.rule import DAY_MS, MAX_VERSION
 from essaim_client.mailbox import live_stream
+from essaim_client.mailbox.refusals import SwarmRefusedError
+from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.addresses import outbox
-from essaim_storage.effects import Delivery, Retrieved
+from essaim_storage.effects import Delivery, Retrieved, Stored, StoreOutcome
+from essaim_storage.refusal import WrongSwarmError
 
 
 @pytest.fixture
@@ -53,6 +64,107 @@ def with_newer(account, name, data):
     made = envelope_id(outbox(account).mailbox_id, name, expires_ms, data, MAX_VERSION)
     newer = Delivery(made, name, expires_ms, MAX_VERSION, len(data), data)
     return lambda envelopes: (*envelopes, newer) if any(each.slot == name for each in envelopes) else envelopes
+
+
+class Refusing:
+    """One storage node of a world answers every call `refuse` says, and each client asks it first."""
+
+    def __init__(self, world, monkeypatch, refuse, liars=1):
+        self.said = 0
+        self._refuse = refuse
+        stores, honest = world.stores[:liars], Swarms.members
+        first = {store.node_id for store in stores}
+        monkeypatch.setattr(
+            Swarms, "members", lambda *args: sorted(honest(*args), key=lambda n: n.node_id not in first)
+        )
+        for store in stores:
+            monkeypatch.setattr(store.storage.offer.servicer, "_ask", self._liar(store.storage.offer.servicer._ask))
+
+    def _liar(self, honest):
+        async def ask(kind, make):
+            answer = self._refuse(kind)
+            self.said += answer is not None
+            if isinstance(answer, ProtocolError):
+                raise answer
+            return answer or await honest(kind, make)
+
+        return ask
+
+
+def refuses(kind, error):
+    """The whole call."""
+    return lambda asked: error if asked is kind else None
+
+
+def refuses_each(error):
+    """Each envelope of a Store, in an answer that is none of an error."""
+    return lambda asked: Stored((StoreOutcome(b"", error),)) if asked is Stored else None
+
+
+MALFORMED = EnvelopeMalformedError("a lie")
+LIES = [refuses(Stored, MALFORMED), refuses_each(MALFORMED), refuses_each(QuotaError("a lie"))]
+DEMANDS = [WrongSwarmError("a lie"), ClockError("a lie"), PuzzleRequiredError(2), PuzzleRequiredError(40)]
+
+
+async def test_one_members_refusal_does_not_destroy_outgoing_mail(world, monkeypatch):
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        for number, lie in enumerate(LIES):
+            with monkeypatch.context() as patch:
+                liar = Refusing(world, patch, lie)
+                await alice.send(bob.account_id, str(number))
+                assert liar.said
+            assert alice._profile.store.waiting() == []
+            assert [each.text for each in await bob.receive()] == [str(number)]
+
+
+async def test_one_member_that_asks_for_ever_does_not_hold_a_sender(world, monkeypatch):
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        for demand in DEMANDS:
+            for lie in (refuses(Stored, demand), refuses_each(demand)):
+                with monkeypatch.context() as patch:
+                    liar = Refusing(world, patch, lie)
+                    async with asyncio.timeout(20):
+                        await alice.send(bob.account_id, demand.reason)
+                    assert 1 <= liar.said <= 4  # the envelope's member and, at first, those of the own outbox
+        assert len(await bob.receive()) == 2 * len(DEMANDS)
+
+
+async def test_what_enough_members_refuse_is_believed(world, monkeypatch):
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        await alice.ready()
+        liars = Refusing(world, monkeypatch, refuses_each(MALFORMED), liars=2)
+        with pytest.raises(SwarmRefusedError) as caught:
+            await alice.send(bob.account_id, "hello")
+        assert (caught.value.refused_reason, liars.said) == ("ENVELOPE_MALFORMED", 2)
+        assert alice._profile.store.waiting() == []
+
+
+@pytest.mark.parametrize("error", [NotAuthorizedError("a lie"), WrongSwarmError("a lie")], ids=lambda each: each.reason)
+async def test_one_members_refusal_does_not_stop_a_reader(world, monkeypatch, error):
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        await alice.send(bob.account_id, "hello")
+        liar = Refusing(world, monkeypatch, refuses(Retrieved, error))
+        assert [each.text for each in await bob.receive()] == ["hello"]
+        assert liar.said
+
+
+async def test_members_that_refuse_subscriptions_do_not_end_a_listener(world, monkeypatch):
+    def refused(make):
+        raise NotAuthorizedError("a lie")
+
+    for store in world.stores[:2]:
+        monkeypatch.setattr(store.storage.executor, "subscription", refused)
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        async with aclosing(bob.listen()) as messages:
+            arriving = asyncio.ensure_future(anext(messages))
+            await asyncio.wait_for(bob.live.wait(), 30)
+            await alice.send(bob.account_id, "live")
+            assert (await asyncio.wait_for(arriving, 20)).text == "live"
 
 
 async def test_other_bytes_under_a_real_id_do_not_destroy_the_message(world):

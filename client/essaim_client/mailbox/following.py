@@ -11,8 +11,10 @@ from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import Access
 from essaim_client.mailbox.live_stream import LiveStream
 from essaim_client.mailbox.reading import ROOM, Reader, Reading
+from essaim_client.mailbox.refusals import SwarmRefusedError
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
+from essaim_client.network.guard import draw
 
 
 class Follower:
@@ -47,7 +49,9 @@ class Follower:
         """Before the next quorum read; a member that is lost is simply not the next one."""
         if isinstance(error, PathFailedError):
             await self._swarms.onion.mend(error, failures)
-        elif isinstance(error, DestinationRefusedError):
+        elif isinstance(error, SwarmRefusedError):
+            raise error
+        elif isinstance(error, DestinationRefusedError):  # by the member that was followed: its own word alone
             await self._swarms.correct(error)
         elif isinstance(error, DestinationLostError):
             await self._swarms.views.refresh()
@@ -56,7 +60,7 @@ class Follower:
 
     async def _arriving(self) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
         """From one member, after what was read there."""
-        node_id = next(iter(self._reading.complete))
+        node_id = self._member()
         stream = LiveStream(self._swarms, node_id, b"follow" + self._access.lane, lambda: self._request(node_id))
         async with aclosing(stream.answers()) as answers:
             async for answer in answers:
@@ -65,6 +69,11 @@ class Follower:
                         yield envelope
                 self._reading.cursors[node_id] = answer.cursor
                 self.live.set()
+
+    def _member(self) -> bytes:
+        """Any of those read: one that refuses to be followed must not be asked again and again."""
+        complete = sorted(self._reading.complete)
+        return complete[draw(self._swarms.random, len(complete))]
 
     def _request(self, node_id: bytes) -> mailbox_pb2.SubscribeRequest:
         now_ms, random = self._swarms.clock.now_ms(), self._swarms.random

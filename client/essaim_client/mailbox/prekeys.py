@@ -13,7 +13,7 @@ from essaim.protocol.mailbox.slot_record import Signer
 from essaim.protocol.view import Node
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import NONCE_SIZE, to_message
-from essaim_client.mailbox.swarm_call import Swarms
+from essaim_client.mailbox.swarm_call import PuzzleTooHardError, Swarms
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
 
 
@@ -63,7 +63,7 @@ class PrekeyDesk:
         for node in self._swarms.members(policy.mailbox_id):
             try:
                 prekey = await self._claim_from(node, policy, slot)
-            except (DestinationLostError, PathFailedError, DestinationRefusedError):
+            except (DestinationLostError, PathFailedError, DestinationRefusedError, PuzzleTooHardError):
                 continue
             if prekey:
                 return Claimed(prekey, node.node_id)

@@ -13,6 +13,7 @@ from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.view import Node
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import Access
+from essaim_client.mailbox.refusals import Refusals
 from essaim_client.mailbox.swarm_call import ROUNDS, Swarms, SwarmUnreachableError
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
 
@@ -65,16 +66,19 @@ class Reader:
     async def read(self, reading: Reading) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
         """Every envelope not yet in `reading`, from r - W + 1 members over different paths, in rounds.
 
-        Raises SwarmUnreachableError when too few answer completely; what was yielded until then is good.
+        Raises SwarmUnreachableError when too few answer completely, SwarmRefusedError when more than one refuses; what
+        was yielded until then is good.
         """
         reading.complete.clear()
         patience = self._swarms.patience()
+        refusals = Refusals(self._swarms, self.access.policy.mailbox_id)
         for number in range(ROUNDS):
+            refusals.begin_round()
             waiting = self._unread(reading)
             # First just as many as are needed; where one of them fails, the others, one batch of the missing at a time.
             while waiting and (missing := self._missing(reading)):
                 asked, waiting = waiting[:missing], waiting[missing:]
-                async with aclosing(self._each(asked, reading)) as envelopes:
+                async with aclosing(self._each(asked, reading, refusals)) as envelopes:
                     async for envelope in envelopes:
                         yield envelope
             if not self._missing(reading):
@@ -82,6 +86,8 @@ class Reader:
             if patience.over:
                 break
             await self._swarms.pause(number)
+        if not reading.complete:
+            refusals.settle()
         raise SwarmUnreachableError("too few members of the swarm answered completely")
 
     def _unread(self, reading: Reading) -> list[Node]:
@@ -92,13 +98,15 @@ class Reader:
         return max(0, self._needed() - len(reading.complete))
 
     def _needed(self) -> int:
-        """r - W + 1"""
-        size = len(self._swarms.views.current.swarm_of(self.access.policy.mailbox_id).members)
-        return size - (size // 2 + 1) + 1
+        return self._swarms.quorum_read(self.access.policy.mailbox_id)
 
-    async def _each(self, nodes: Sequence[Node], reading: Reading) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
+    async def _each(
+        self, nodes: Sequence[Node], reading: Reading, refusals: Refusals
+    ) -> AsyncGenerator[mailbox_pb2.StoredEnvelope, None]:
         """All members at once, each given out as it answers: its mail does not wait for the slowest."""
-        tasks = [asyncio.create_task(self._read_member(node, reading.cursors.get(node.node_id, b""))) for node in nodes]
+        cursors = reading.cursors
+        reads = (self._read_member(node, cursors.get(node.node_id, b""), refusals) for node in nodes)
+        tasks = [asyncio.create_task(each) for each in reads]
         try:
             for answered in asyncio.as_completed(tasks):
                 pages = await answered
@@ -133,7 +141,7 @@ class Reader:
         named = (self.access.policy.mailbox_id, envelope.slot, envelope.expires_ms, envelope.data, envelope.version)
         return envelope_id(*named) == envelope.envelope_id
 
-    async def _read_member(self, node: Node, cursor: bytes) -> Pages:
+    async def _read_member(self, node: Node, cursor: bytes, refusals: Refusals) -> Pages:
         """All pages of one member; an unreachable one gives none, one that is lost meanwhile what it gave."""
         pages = Pages(node.node_id, cursor)
         try:
@@ -149,7 +157,7 @@ class Reader:
         except (DestinationLostError, PathFailedError):
             return pages
         except DestinationRefusedError as error:
-            await self._swarms.correct(error)
+            await refusals.heard(node, error)
             return pages
 
     async def _page(self, node: Node, cursor: bytes) -> mailbox_pb2.RetrieveResponse:

@@ -12,6 +12,7 @@ from essaim.protocol.geometry import CellClass
 from essaim.protocol.mailbox import puzzle
 from essaim.protocol.view import NetworkView, Node, NodeState
 from essaim.storage.v1 import mailbox_pb2
+from essaim_client.mailbox.refusals import Refusals
 from essaim_client.network.clock import CorrectedClock
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
 from essaim_client.network.guard import Randomness
@@ -26,9 +27,6 @@ ROUNDS = 6
 PAUSE_SECONDS = 0.25
 PATIENCE_SECONDS = 60.0
 """After this no new round begins: somebody waits for an answer, even if it is that there is none."""
-ANOTHER_MEMBER = {"DISK_FULL", "BUSY"}
-PASSING_CODES = {4, 13, 14}
-"""google.rpc.Code DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: not this member, not now, whatever it calls the reason."""
 
 
 class SwarmUnreachableError(ProtocolError):
@@ -50,6 +48,16 @@ class Views(Protocol):
     def current(self) -> NetworkView: ...
     async def refresh(self, *, direct: bool = False) -> None: ...
     async def correct_clock(self) -> None: ...
+
+
+class Demand(Protocol):
+    """A request that members may answer in part, or ask a puzzle for."""
+
+    def refusal_in(self, answer: Message) -> DestinationRefusedError | None:
+        """What an answer still refuses; None when all is done."""
+
+    async def solve(self, error: DestinationRefusedError) -> None:
+        """Give the requests made from now on the puzzle that the refusal names; PuzzleTooHardError."""
 
 
 class Patience:
@@ -85,42 +93,60 @@ class Swarms:
             node.node_id, Method(SERVICE, name), request, lane=lane + node.node_id[:4], reply_class=reply_class
         )
 
-    async def ask_any(self, mailbox_id: bytes, name: str, make: Callable[[], Message]) -> Message:
-        """The first member that does it. `make` builds (and signs) the request anew after a correction."""
+    async def ask_any(
+        self, mailbox_id: bytes, name: str, make: Callable[[], Message], demand: Demand | None = None
+    ) -> Message:
+        """The first member that does it. `make` builds (and signs) the request anew after a correction.
+
+        Raises SwarmRefusedError, for what more than one member says, or SwarmUnreachableError.
+        """
         last: ProtocolError | None = None
-        patience = self.patience()
+        patience, refusals = self.patience(), Refusals(self, mailbox_id, demand.solve if demand else None)
         for number in range(ROUNDS):
-            for node in self.members(mailbox_id):
+            refusals.begin_round()
+            waiting = refusals.without_who_said(self.members(mailbox_id))
+            while waiting and not patience.over:
+                node = waiting.pop(0)
                 try:
-                    return await self.ask(node, name, make(), mailbox_id)
+                    return await self._done(node, name, make(), mailbox_id, demand)
                 except (DestinationLostError, PathFailedError) as error:
                     last = error
                 except DestinationRefusedError as error:
                     last = error
-                    if await self.correct(error):
-                        break
-                if patience.over:
-                    raise SwarmUnreachableError("no member of the swarm answered in time") from last
+                    if await refusals.heard(node, error):
+                        waiting = self.members(mailbox_id)
+            if patience.over or not refusals.without_who_said(self.members(mailbox_id)):
+                break
             await self.pause(number)
-        raise SwarmUnreachableError("no member of the swarm answered") from last
+        refusals.settle()
+        raise SwarmUnreachableError("no member of the swarm did it") from last
+
+    async def _done(self, node: Node, name: str, request: Message, mailbox_id: bytes, demand: Demand | None) -> Message:
+        answer = await self.ask(node, name, request, mailbox_id)
+        refusal = demand.refusal_in(answer) if demand else None
+        if refusal is not None:
+            raise refusal
+        return answer
+
+    def quorum_read(self, mailbox_id: bytes) -> int:
+        """r - W + 1: so many members that one of them was in any write's quorum."""
+        size = len(self.views.current.swarm_of(mailbox_id).members)
+        return size - (size // 2 + 1) + 1
 
     def patience(self) -> Patience:
         """For one operation over several members."""
         return Patience()
 
     async def correct(self, error: DestinationRefusedError) -> bool:
-        """True: the view or clock was mended, begin again; False: take another member. Else raises the refusal."""
+        """Whether it was of the view or the clock, which are mended then."""
         match error.refused_reason:
             case "WRONG_SWARM":
                 await self.views.refresh()
-                return True
             case "CLOCK":
                 await self.views.correct_clock()
-                return True
-            case reason if reason in ANOTHER_MEMBER or error.refusal.code in PASSING_CODES:
-                return False
             case _:
-                raise error
+                return False
+        return True
 
     async def pause(self, number: int) -> None:
         """Between rounds: a swarm that just lost a member needs a moment; doubled each time, to four seconds."""

@@ -5,21 +5,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
+from google.protobuf.message import Message
+
 from essaim.protocol.mailbox import puzzle
 from essaim.protocol.mailbox.authorization import Act, Method
 from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.mailbox.payload import removal_hash
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.slot_record import Signer
-from essaim.protocol.status import read_status
+from essaim.protocol.status import Refusal, read_status
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import NONCE_SIZE, Access, to_message
-from essaim_client.mailbox.swarm_call import Swarms, SwarmUnreachableError
+from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.network.failure import DestinationRefusedError
 
 IDS_MAX = 256
-STORE_ROUNDS = 8
-"""Answers, each after trying all members, that may ask for a correction or leave an envelope unacknowledged."""
+UNAVAILABLE = 14
+"""google.rpc.Code: for an answer that does not say of each envelope what became of it."""
 
 
 @dataclass(frozen=True)
@@ -44,57 +46,10 @@ class Writer:
     async def store(self, policy: Policy, envelopes: Sequence[Outgoing], signer: Signer | None = None) -> None:
         """Returns when each envelope is acknowledged by a quorum; repeats what was not, until it gives up.
 
-        Raises DestinationRefusedError (the mailbox will not have it) or SwarmUnreachableError.
+        Raises SwarmRefusedError (the mailbox will not have it) or SwarmUnreachableError.
         """
-        waiting = list(envelopes)
-        work: mailbox_pb2.Puzzle | None = None
-        for number in range(STORE_ROUNDS):
-            request = partial(self._request, policy, waiting, signer, work)
-            try:
-                answer = await self._swarms.ask_any(policy.mailbox_id, "Store", request)
-            except DestinationRefusedError as error:
-                work = await self._solved(policy, waiting, error)
-                continue
-            results = cast("mailbox_pb2.StoreResponse", answer).results
-            refusal = _first_refusal(results)
-            if refusal is None and len(results) == len(waiting):
-                return
-            waiting = [each for each, result in zip(waiting, results, strict=False) if result.status.code] or waiting
-            if refusal is not None and not await self._swarms.correct(refusal):
-                await self._swarms.pause(number)
-        raise SwarmUnreachableError("the swarm did not acknowledge the store")
-
-    async def _solved(
-        self, policy: Policy, waiting: Sequence[Outgoing], error: DestinationRefusedError
-    ) -> mailbox_pb2.Puzzle:
-        if error.refused_reason != "PUZZLE_REQUIRED":
-            raise error
-        subject = puzzle.store_subject(each.id_in(policy) for each in waiting)
-        return await self._swarms.solve(policy.mailbox_id, subject, error)
-
-    def _request(
-        self, policy: Policy, waiting: Sequence[Outgoing], signer: Signer | None, work: mailbox_pb2.Puzzle | None
-    ) -> mailbox_pb2.StoreRequest:
-        serial = self._swarms.views.current.serial
-        return mailbox_pb2.StoreRequest(
-            mailbox=mailbox_pb2.Mailbox(id=policy.mailbox_id, policy=policy.encoded, view_serial=serial),
-            envelopes=[self._new(policy, each, signer) for each in waiting],
-            puzzle=work,
-        )
-
-    def _new(self, policy: Policy, envelope: Outgoing, signer: Signer | None) -> mailbox_pb2.NewEnvelope:
-        authorization = None
-        if signer is not None:
-            act = Act(policy, Method.STORE, envelope.slot, envelope.id_in(policy), envelope.expires_ms)
-            now_ms, nonce = self._swarms.clock.now_ms(), self._swarms.random(NONCE_SIZE)
-            authorization = to_message(act.authorize(signer, now_ms, nonce))
-        return mailbox_pb2.NewEnvelope(
-            slot=envelope.slot,
-            expires_ms=envelope.expires_ms,
-            data=envelope.data,
-            authorization=authorization,
-            version=envelope.version,
-        )
+        storing = _Storing(self._swarms, policy, list(envelopes), signer)
+        await self._swarms.ask_any(policy.mailbox_id, "Store", storing.request, storing)
 
     async def confirm(self, access: Access, ids: Sequence[bytes]) -> None:
         """The envelopes leave every replica: call it when they are safe on this device's disk."""
@@ -125,6 +80,48 @@ class Writer:
         )
 
 
-def _first_refusal(results: Sequence[mailbox_pb2.StoreResult]) -> DestinationRefusedError | None:
-    refusals = (read_status(result.status) for result in results)
-    return next((DestinationRefusedError(each) for each in refusals if each is not None), None)
+@dataclass
+class _Storing:
+    """What of one Store is not acknowledged yet, and the puzzle for it."""
+
+    swarms: Swarms
+    policy: Policy
+    waiting: list[Outgoing]
+    signer: Signer | None
+    work: mailbox_pb2.Puzzle | None = None
+
+    def request(self) -> mailbox_pb2.StoreRequest:
+        serial = self.swarms.views.current.serial
+        return mailbox_pb2.StoreRequest(
+            mailbox=mailbox_pb2.Mailbox(id=self.policy.mailbox_id, policy=self.policy.encoded, view_serial=serial),
+            envelopes=map(self._new, self.waiting),
+            puzzle=self.work,
+        )
+
+    def _new(self, envelope: Outgoing) -> mailbox_pb2.NewEnvelope:
+        authorization = None
+        if self.signer is not None:
+            act = Act(self.policy, Method.STORE, envelope.slot, envelope.id_in(self.policy), envelope.expires_ms)
+            now_ms, nonce = self.swarms.clock.now_ms(), self.swarms.random(NONCE_SIZE)
+            authorization = to_message(act.authorize(self.signer, now_ms, nonce))
+        return mailbox_pb2.NewEnvelope(
+            slot=envelope.slot,
+            expires_ms=envelope.expires_ms,
+            data=envelope.data,
+            authorization=authorization,
+            version=envelope.version,
+        )
+
+    def refusal_in(self, answer: Message) -> DestinationRefusedError | None:
+        """The first refusal of an envelope; those acknowledged wait no longer."""
+        results = cast("mailbox_pb2.StoreResponse", answer).results
+        if len(results) != len(self.waiting):
+            return DestinationRefusedError(Refusal(UNAVAILABLE))
+        refusals = [read_status(result.status) for result in results]
+        self.waiting = [each for each, refusal in zip(self.waiting, refusals, strict=True) if refusal is not None]
+        return next((DestinationRefusedError(each) for each in refusals if each is not None), None)
+
+    async def solve(self, error: DestinationRefusedError) -> None:
+        """For the envelopes that wait now."""
+        subject = puzzle.store_subject(each.id_in(self.policy) for each in self.waiting)
+        self.work = await self.swarms.solve(self.policy.mailbox_id, subject, error)

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
 from essaim.protocol.mailbox.policy import Policy
+from essaim_client.mailbox.refusals import SwarmRefusedError
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.mailbox.writing import Outgoing, Writer
-from essaim_client.network.failure import DestinationRefusedError
 from essaim_client.store.local_store import LocalStore, Waiting
 
 EXPIRES_SOON_MS = 20_000
@@ -63,7 +63,7 @@ class OutgoingMail:
         envelope = Outgoing(waiting.slot, waiting.expires_ms, waiting.data)
         try:
             await self._writer.store(Policy.parse(waiting.policy), [envelope])
-        except DestinationRefusedError as error:
+        except SwarmRefusedError as error:
             if error.refusal.code == INVALID_ARGUMENT:
                 self._store.acknowledged(waiting.number)  # it would be refused for ever, and bar what comes after it
             raise
