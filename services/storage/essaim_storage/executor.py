@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from essaim.protocol.link.refusal import DrainingError
@@ -88,7 +88,8 @@ class Executor:
         self._readers: dict[int, asyncio.Queue[Notify | Refused]] = {}
         self._timers: dict[Hashable, asyncio.TimerHandle] = {}
         self._writer = ThreadPoolExecutor(1, "writer")
-        self._committing: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         store.on_bad = self._record_bad
 
     def start(self) -> None:
@@ -116,8 +117,8 @@ class Executor:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        while self._committing:
-            await asyncio.wait(self._committing)
+        while not self._idle.is_set():
+            await self._idle.wait()
         await self._loop.run_in_executor(self._writer, self._store.close)
         self._writer.shutdown()
 
@@ -173,9 +174,7 @@ class Executor:
             case Send(to, message):
                 self._send(to, message)
             case Commit(batch, changes):
-                task = self._loop.create_task(self._commit(batch, changes))
-                self._committing.add(task)
-                task.add_done_callback(self._committing.discard)
+                self._commit(batch, changes)
             case SetTimer(timer, after_ms):
                 self._cancel_timer(timer)
                 self._timers[timer] = self._loop.call_later(after_ms / 1_000, self._fire, timer)
@@ -198,18 +197,24 @@ class Executor:
         else:
             future.set_result(result)
 
-    async def _commit(self, batch: int, changes: tuple[Change, ...]) -> None:
+    def _commit(self, batch: int, changes: tuple[Change, ...]) -> None:
         metrics.BATCH.observe(len(changes))
-        try:
-            await self._loop.run_in_executor(self._writer, self._write, changes)
-        except DiskFullError:
-            self.tell(CommitRefused(batch))
-        except Exception as error:  # noqa: BLE001 - whatever it is, this process may not believe its disk any more
-            self._fail(error)
-        else:
-            self.tell(Committed(batch))
+        self._idle.clear()
+        writing = self._writer.submit(self._write, changes)
+        writing.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._written, batch, done))
 
-    def _fail(self, error: Exception) -> None:
+    def _written(self, batch: int, done: Future[None]) -> None:
+        """Back from the writer's thread: the disk has the batch, or has not."""
+        self._idle.set()
+        error = done.exception()
+        if error is None:
+            self.tell(Committed(batch))
+        elif isinstance(error, DiskFullError):
+            self.tell(CommitRefused(batch))
+        else:  # whatever it is, this process may not believe its disk any more
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
         if not self._failed.done():
             self._failed.set_exception(error)
 
