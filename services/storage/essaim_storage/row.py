@@ -5,6 +5,7 @@ whatever reads it. A row that does not match is as good as gone: `BadRowError`.
 """
 
 import hashlib
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ SUM_SIZE = 16
 ENVELOPE = 0
 REMOVALS = {1: Method.CONFIRM, 2: Method.DELETE}
 _KIND_OF = {method: kind for kind, method in REMOVALS.items()}
+_NUMBERS = struct.Struct(">6q")
 _SIGNATURE_AT = 8 + NONCE_SIZE
 _SLOT_RECORD_AT = _SIGNATURE_AT + SIGNATURE_SIZE
 
@@ -29,11 +31,8 @@ class BadRowError(Exception):
 
 def checksum(*parts: bytes) -> bytes:
     """BLAKE2b-128 of the parts, each with its length in front."""
-    digest = hashlib.blake2b(digest_size=SUM_SIZE)
-    for part in parts:
-        digest.update(len(part).to_bytes(4))
-        digest.update(part)
-    return digest.digest()
+    framed = b"".join([piece for part in parts for piece in (len(part).to_bytes(4), part)])
+    return hashlib.blake2b(framed, digest_size=SUM_SIZE).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +53,14 @@ class Head:
     data_sum: bytes
 
     def computed_sum(self) -> bytes:
-        numbers = (self.number, self.kind, self.expires_ms, self.version, self.size, self.coordinated)
-        packed = b"".join(each.to_bytes(8, signed=True) for each in numbers)
-        return checksum(packed, self.record_id, self.policy, self.slot, self.proof, self.data_sum)
+        numbers = _NUMBERS.pack(self.number, self.kind, self.expires_ms, self.version, self.size, self.coordinated)
+        return checksum(numbers, self.record_id, self.policy, self.slot, self.proof, self.data_sum)
 
     def check(self) -> None:
         """The columns are what was written, or BadRowError. (A flipped bit can change a column's type, too.)"""
         try:
             good = self.computed_sum() == self.sum
-        except (TypeError, AttributeError):
+        except (TypeError, struct.error):
             good = False
         if not good:
             raise BadRowError

@@ -20,6 +20,7 @@ from essaim_storage.effects import (
 from essaim_storage.refusal import DiskFullError
 from essaim_storage.row import ENVELOPE, checksum, data_of, head_of
 
+_INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 RESERVE_DIVISOR, RESERVE_LEAST = 16, 64
 """Pages kept back for what makes room (tombstones, purges): a sixteenth, and at least 64."""
 
@@ -106,8 +107,6 @@ class SqliteWriter:
         self._insert(put.number, put.record_id, tombstone, put.coordinated)
 
     def _insert(self, number: int, record_id: bytes, record: Record, coordinated: bool) -> None:
-        """In place of a row that is bad, if one is there: reading takes that for gone."""
-        self._run("DELETE FROM record WHERE record_id = ?", record_id)
         data = data_of(record)
         head = head_of(number, record_id, record, data, coordinated=coordinated)
         mailbox = self._connection.execute(
@@ -127,7 +126,11 @@ class SqliteWriter:
             head.data_sum,
         )
         row = (number, record_id, mailbox, head.kind, *columns, data)
-        self._run("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *row)
+        try:
+            self._run(_INSERT, *row)
+        except apsw.ConstraintError:  # in place of a row that is bad: reading takes that for gone
+            self._run("DELETE FROM record WHERE record_id = ?", record_id)
+            self._run(_INSERT, *row)
 
     def _set_position(self, change: SetPosition) -> None:
         self._run("INSERT OR REPLACE INTO position VALUES (?, ?)", change.member, change.number)
