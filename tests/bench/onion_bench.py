@@ -1,6 +1,7 @@
 """What a cell costs: building, unwrapping, replies, each beside the bare primitives measured in the same run.
 
-`run()` returns figures in microseconds (medians of rounds that alternate, so that a noisy moment hits all alike).
+`run()` returns figures in microseconds of this process's own time: medians of rounds that alternate, so that a noisy
+moment hits all alike.
 """
 
 import os
@@ -32,10 +33,10 @@ def timed(operation: Callable[[], object]) -> Round:
     """A round of an operation that may be repeated as it is."""
 
     def once() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(BATCH):
             operation()
-        return (time.perf_counter() - start) / BATCH * 1e6
+        return (time.process_time() - start) / BATCH * 1e6
 
     return once
 
@@ -46,10 +47,10 @@ def unwrapping(route: OnionRoute, spec: CellSpec) -> Round:
     def once() -> float:
         cells = [route.wrap(b"x" * 1024, spec)[0] for _ in range(BATCH)]
         ring = route.rings[0]
-        start = time.perf_counter()
+        start = time.process_time()
         for cell in cells:
             unwrap(cell, ring, NOW_MS)
-        return (time.perf_counter() - start) / BATCH * 1e6
+        return (time.process_time() - start) / BATCH * 1e6
 
     return once
 
@@ -61,10 +62,10 @@ def relaying(route: OnionRoute, spec: CellSpec) -> Round:
         carried = route.carry(route.wrap(b"", spec)[0])
         cells = [carried.sealer.seal(b"x" * 1024, last=False)[1]] * BATCH
         relay = carried.relays[0]
-        start = time.perf_counter()
+        start = time.process_time()
         for seq, cell in enumerate(cells):
             relay.forward(seq, cell)
-        return (time.perf_counter() - start) / BATCH * 1e6
+        return (time.process_time() - start) / BATCH * 1e6
 
     return once
 
@@ -77,10 +78,10 @@ def opening(route: OnionRoute, spec: CellSpec) -> Round:
         carried = route.carry(cell)
         sealer = carried.sealer
         cells = [carried.back(*sealer.seal(b"x" * 1024, last=False))[-1] for _ in range(BATCH)]
-        start = time.perf_counter()
+        start = time.process_time()
         for seq, each in enumerate(cells):
             opener.open(seq, each)
-        return (time.perf_counter() - start) / BATCH * 1e6
+        return (time.process_time() - start) / BATCH * 1e6
 
     return once
 

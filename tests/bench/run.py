@@ -25,6 +25,7 @@ import e2e_crypto_bench
 import network_bench
 import onion_bench
 import relay_bench
+import storage_bench
 from rich.console import Console
 from scale import LARGE, Scale
 
@@ -62,6 +63,7 @@ def relay_runs(_: Scale) -> list[Figures]:
 ALONE = (
     Target("onion", ("onion.", "x25519_us"), lambda scale: [onion_bench.run() for _ in range(scale.runs)]),
     Target("relay", ("relay.",), relay_runs),
+    Target("storage", ("storage.",), lambda _: [storage_bench.run()]),
     Target("client", ("client.",), lambda _: [e2e_crypto_bench.run()]),
     Target("start", ("testnet.ready_s",), network_bench.started),
 )
