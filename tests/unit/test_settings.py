@@ -6,8 +6,10 @@ from typing import Annotated
 import pytest
 from pydantic import Field, SecretStr
 
+from essaim.network.settings import LinkSettings
 from essaim.runtime.address import Address
 from essaim.runtime.settings import NodeSettings, load, read
+from essaim_relay.settings import RelaySettings
 
 
 class PondSettings(NodeSettings, service="pond"):
@@ -132,3 +134,14 @@ def test_address_refuses_what_is_none(text: str) -> None:
 def test_address_refuses_what_others_cannot_dial(text: str) -> None:
     with pytest.raises(ValueError, match="must"):
         Address.parse(text)
+
+
+def test_calls_served_at_once_are_shared_out_between_links_and_others() -> None:
+    settings = RelaySettings(data_dir=Path("d"), concurrent_calls=1_600, client_calls=512)
+    assert (settings.plain_calls, settings.links.client_links, settings.links.greeting_links) == (600, 600, 100)
+    assert settings.links.client_bytes == 512 * (32 << 10)
+    default, shares = LinkSettings(), RelaySettings(data_dir=Path("d")).links
+    assert (shares.client_links, shares.greeting_links) == (default.client_links, default.greeting_links)
+    assert shares.client_bytes == default.client_bytes
+    least = RelaySettings(data_dir=Path("d"), concurrent_calls=1)
+    assert (least.plain_calls, least.links.client_links, least.links.greeting_links) == (1, 1, 1)

@@ -113,7 +113,7 @@ class NodeSettings(BaseSettings):
     concurrent_calls: Annotated[
         int,
         Field(
-            ge=16,
+            ge=1,
             le=100_000,
             description="gRPC calls (not cells) served at once; further ones are refused BUSY. Where links are served:"
             " 3/8 for links of clients, 3/8 for other calls; nodes of the view always find room.",
@@ -127,13 +127,13 @@ class NodeSettings(BaseSettings):
     @property
     def plain_calls(self) -> int:
         """How many of `concurrent_calls` may be no links, where there are links."""
-        return self.concurrent_calls * 3 // 8
+        return max(1, self.concurrent_calls * 3 // 8)
 
     @property
     def links(self) -> LinkSettings:
         """The shares of `concurrent_calls` for links; who has more settings for links adds to them."""
         return LinkSettings(
-            client_links=self.concurrent_calls * 3 // 8, greeting_links=max(1, self.concurrent_calls // 16)
+            client_links=max(1, self.concurrent_calls * 3 // 8), greeting_links=max(1, self.concurrent_calls // 16)
         )
 
     def __init_subclass__(cls, service: str = "", **kwargs: Any) -> None:

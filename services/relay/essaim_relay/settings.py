@@ -8,6 +8,9 @@ from pydantic import Field
 from essaim.network.settings import LinkSettings
 from essaim.runtime.settings import NodeSettings
 
+CALL_BYTES = 32 << 10
+"""For each call that a client may have open: a small request that counts, and a small reply that waits."""
+
 
 class RelaySettings(NodeSettings, service="relay"):
     """Settings of the relay."""
@@ -39,6 +42,7 @@ class RelaySettings(NodeSettings, service="relay"):
             quiet_us=self.pace_ms * 1_000,
             busy_us=max(self.pace_ms, self.busy_pace_ms) * 1_000,
             client_calls=self.client_calls,
+            client_bytes=max(LinkSettings.client_bytes, self.client_calls * CALL_BYTES),
             node_calls=self.node_calls,
             queued_bytes=self.queued_bytes,
         )
