@@ -1,6 +1,7 @@
 """The lengths that docs/protocol/onion.md states, against what geometry derives."""
 
 import pytest
+
 from essaim.protocol.geometry import (
     ENVELOPE_SIZES,
     LAYOUTS,
