@@ -1,6 +1,7 @@
 """What design and grpcio promise of TLS, each fact kept by a test: with these bytes on the wire, not by our word."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import subprocess
@@ -99,6 +100,7 @@ class Recorder:
     def __init__(self, port):
         self._port = port
         self.sent = {"client": bytearray(), "server": bytearray()}
+        self._passing = set()
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -107,8 +109,12 @@ class Recorder:
 
     async def __aexit__(self, *error):
         self._server.close()
+        for task in self._passing:
+            task.cancel()
+        await asyncio.gather(*self._passing, return_exceptions=True)
 
     async def _connected(self, reader, writer):
+        self._passing.add(asyncio.current_task())
         onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", self._port)
         onward = self._pass(reader, onward_writer, self.sent["client"])
         await asyncio.gather(onward, self._pass(onward_reader, writer, self.sent["server"]))
@@ -120,7 +126,10 @@ class Recorder:
                 writer.write(data)
         except ConnectionError:
             pass
-        writer.close()
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 def hello(record):
