@@ -192,4 +192,4 @@ class Client:
 
 
 def _path(home: str | FilePath | None) -> FilePath:
-    return default_home() if home is None else FilePath(home)
+    return default_home() if home is None else FilePath(home).expanduser()

@@ -136,3 +136,9 @@ def test_grpc_writes_no_addresses_by_itself():
     environment = {key: value for key, value in os.environ.items() if key != "GRPC_VERBOSITY"}
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout == "NONE\n"
+
+
+def test_home_may_be_named_from_the_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Client.create_account("~/me", NetworkFile.parse(text_of()), "secret")
+    assert (tmp_path / "me" / "store.db").exists()
