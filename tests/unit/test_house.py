@@ -48,7 +48,7 @@ def test_forbidden_patterns_find_what_they_look_for(text: str):
     assert findings(text)
 
 
-@pytest.mark.parametrize("text", ["docs/network/", "frame/work/x", "https://example.org/simple"])
+@pytest.mark.parametrize("text", ["docs/network/", "the/framework/x", "https://example.org/simple"])
 def test_forbidden_patterns_leave_ordinary_text_alone(text: str):
     assert not findings(text)
 
