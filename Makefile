@@ -64,8 +64,8 @@ $(CHARTED): $(STAMP) requirements/chart.txt
 	@$(PYTHON) -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/chart.txt </dev/null
 	@date >$@
 
-images: ## build the images with docker or buildah (REGISTRY= TAG= BASE= ARGS=relay)
-	@tools/images $(ARGS)
+images: ## build the images with docker or buildah (REGISTRY= TAG= BASE= COMMIT= ARGS=relay)
+	@tools/images.py $(ARGS)
 
 stubs: setup ## stubs for a client (LANG=python|go|ts OUT=dir)
 	@$(PYTHON) tools/stubs.py --lang "$(STUBS)" --out "$(OUT)"
