@@ -12,41 +12,30 @@ envelope that was sealed is stored with the changes before it is sent: a retry s
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
-from essaim.protocol import outbox, pqxdh, sealed
+from essaim.protocol import handshake, outbox, sealed
 from essaim.protocol.account import Account, AccountId
 from essaim.protocol.correspondent import Change, NoSessionError
 from essaim.protocol.device import MANAGER, DeviceKeys, Random
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import ENVELOPE_SIZES
+from essaim.protocol.handshake import HandshakeRefusedError, ManifestBehindError, ReplayedError
 from essaim.protocol.keys import PUBLIC_SIZE, SigningKey, VerifyKey
 from essaim.protocol.layout import MalformedError, Reader, block
-from essaim.protocol.manifest import (
-    DeviceRecord,
-    Head,
-    Manifest,
-    ManifestRefusedError,
-    first_manifest,
-    next_manifest,
-)
+from essaim.protocol.manifest import DeviceRecord, Head, Manifest, ManifestRefusedError, first_manifest
 from essaim.protocol.prekey_store import PrekeyStore
 from essaim.protocol.prekeys import Bundle
-from essaim.protocol.ratchet import (
-    DoubleRatchet,
-    DuplicateError,
-    NotOursError,
-    RatchetPair,
-    RatchetPublic,
-    UnreadableError,
-)
+from essaim.protocol.ratchet import DuplicateError, NotOursError, UnreadableError
 from essaim.protocol.roster import Peer, Place, Roster
-from essaim.protocol.session import Opening, Session
+from essaim.protocol.succession import listing
 
 __all__ = [
     "Change",
     "Device",
     "HandshakeRefusedError",
+    "ManifestBehindError",
     "NoSessionError",
     "Opened",
     "Peer",
@@ -65,18 +54,6 @@ class Opened(NamedTuple):
     content: bytes
     changes: tuple[Change, ...]
     initial: bool
-
-
-class HandshakeRefusedError(ProtocolError):
-    """An initial message for another manifest than ours, or from ourselves."""
-
-    reason = "HANDSHAKE_REFUSED"
-
-
-class ReplayedError(ProtocolError):
-    """An initial message that has begun a session before, which is gone."""
-
-    reason = "REPLAYED"
 
 
 class SessionBrokenError(ProtocolError):
@@ -114,11 +91,15 @@ class Device:
         if before is None:
             manifest = first_manifest(account, keys, now)
         else:
-            pairs = zip(before.devices, before.kem_keys, strict=True)
-            others = [(record, kem) for record, kem in pairs if record.slot != slot]
-            manifest = next_manifest(account, before, [*others, (DeviceRecord.of(keys), keys.kem.public)], now)
-        device = cls(account.id, keys, manifest, PrekeyStore.create(now, random))
+            manifest = listing(account, before, (DeviceRecord.of(keys), keys.kem.public), now)
+        return cls.listed(account.id, keys, manifest, now, random)
+
+    @classmethod
+    def listed(cls, account: AccountId, keys: DeviceKeys, manifest: Manifest, now: int, random: Random) -> "Device":
+        """A new device that a manager of the account has listed in `manifest` (`ManifestRefusedError`)."""
+        device = cls(account, keys, manifest, PrekeyStore.create(now, random))
         device._changed = {b"device", b"prekeys", b"begun"}
+        device._take_place(manifest)
         return device
 
     @property
@@ -146,12 +127,22 @@ class Device:
         return self._prekeys.new_batch(self.account_id, self.keys, node_id, count, now, random)
 
     def adopt(self, manifest: Manifest) -> None:
-        """A newer manifest of the own account, which lists this device still."""
+        """A newer manifest of the own account, which lists this device still. Sessions with others that it lists not go."""
         manifest.check(self.account_id.identity, self.manifest.head)
-        if not manifest.head.lists(DeviceRecord.of(self.keys)):
+        self._take_place(manifest)
+        self._roster.observe(manifest)
+
+    def _take_place(self, manifest: Manifest) -> None:
+        record = manifest.device(self.slot)
+        if record is None or record.device_id != self.keys.device_id:
             raise ManifestRefusedError("the manifest no longer lists this device")
-        self.manifest = manifest
+        self.manifest, self.keys = manifest, replace(self.keys, flags=record.flags)
         self._changed.add(b"device")
+
+    @property
+    def record_of_own(self) -> DeviceRecord:
+        """What the manifest says of this device."""
+        return self.manifest.certificate(self.slot).device
 
     def maintain(self, now: int, random: Random) -> bool:
         """Renew and erase what time asks for, at least once a day. True: publish `prekeys_entry` again."""
@@ -206,7 +197,7 @@ class Device:
 
         An unanswered session whose signed prekeys are still the peer's goes on instead.
         """
-        if bundle.account == self.account_id and bundle.device.slot == self.slot:
+        if bundle.device.device_id == self.keys.device_id:
             raise HandshakeRefusedError("a device has no session with itself")
         self._roster.observe(bundle.manifest)
         peer = Peer(bundle.account, bundle.device.slot)
@@ -214,22 +205,9 @@ class Device:
         if device and device.sessions and device.active.goes_on_with(bundle.signed.agreement, now):
             self._roster.touch(peer)
             return
-        self._roster.activate(peer, bundle.device, self._initiate(bundle, now, random))
-
-    def _initiate(self, bundle: Bundle, now: int, random: Random) -> Session:
-        """The initiator's half of a handshake; changes nothing of this device."""
-        certificate = self.manifest.certificate(self.slot)
-        handshake, agreed = pqxdh.initiate(self.keys, pqxdh.Party.of(certificate), bundle, random)
-        ratchet = DoubleRatchet.initiate(
-            agreed.secret,
-            (agreed.header_key, agreed.next_header_key),
-            RatchetPublic(bundle.signed.agreement, bundle.signed.kem),
-            agreed.associated_data,
-            random,
+        self._roster.activate(
+            peer, bundle.device, handshake.begin(self.keys, self.manifest.certificate(self.slot), bundle, now, random)
         )
-        introduction = sealed.Introduction(handshake, bundle.manifest.hash, certificate).encode()
-        opening = Opening(now, bundle.signed.agreement, bundle.signed.kem, introduction)
-        return Session(handshake.ephemeral.raw, now, ratchet, opening, used_ms=now)
 
     def seal(self, peer: Peer, content: bytes, now: int, random: Random) -> bytes:
         """The smallest envelope that holds `content` for that device (`NoSessionError`, `ContentTooLargeError`)."""
@@ -275,7 +253,10 @@ class Device:
         known = device.begun_by(base) if device else None
         if known is not None:
             return self._open_in(Place(peer, known), message, now, random)
-        session, content = self._respond(introduction, message, now, random)
+        if base in self._begun:
+            raise ReplayedError("this initial message has been opened before")
+        session = handshake.answer(self.keys, self.manifest, self._prekeys, introduction, now)
+        content = session.open(message, now, random)
         self._prekeys.use(introduction.handshake.one_time_id)
         self._begun[base] = introduction.handshake.signed_id
         self._changed |= {b"prekeys", b"begun"}
@@ -284,29 +265,6 @@ class Device:
             changes += (Change.SESSION_RENEWED,)
         self._roster.activate(peer, certificate.device, session)
         return Opened(peer, content, changes, initial=True)
-
-    def _respond(
-        self, introduction: sealed.Introduction, message: bytes, now: int, random: Random
-    ) -> tuple[Session, bytes]:
-        """The responder's half of a handshake; changes nothing of this device."""
-        handshake = introduction.handshake
-        initiator = pqxdh.Party.of(introduction.certificate)
-        own = DeviceRecord.of(self.keys)
-        if introduction.manifest_hash not in (self.manifest.hash, *self.manifest.previous):
-            raise HandshakeRefusedError("an initial message under a manifest that we do not know")
-        if initiator.device == own:
-            raise HandshakeRefusedError("a device has no session with itself")
-        if handshake.ephemeral.raw in self._begun:
-            raise ReplayedError("this initial message has been opened before")
-        responder = pqxdh.Party(self.account_id.identity, self.manifest.head.agreement, own, introduction.manifest_hash)
-        agreed = pqxdh.respond(self.keys, responder, self._prekeys, initiator, handshake)
-        pair = self._prekeys.signed_pair(handshake.signed_id)
-        header_keys = (agreed.header_key, agreed.next_header_key)
-        ratchet = DoubleRatchet.respond(
-            agreed.secret, header_keys, RatchetPair(pair.agreement, pair.kem), agreed.associated_data
-        )
-        session = Session(handshake.ephemeral.raw, now, ratchet, used_ms=now)
-        return session, session.open(message, now, random)
 
     # The store
 

@@ -95,7 +95,7 @@ class Correspondent:
             return
         if certificate.head.version == self.pinned.version and certificate.head.hash != self.pinned.hash:
             raise ManifestForkError("the account signed two manifests of one version")
-        if not self.pinned.lists(certificate.device):
+        if not self.pinned.lists_device(certificate.device):
             raise ManifestRollbackError("a newer manifest of this account no longer lists this device")
 
     def check_manifest(self, manifest: Manifest) -> None:
@@ -107,7 +107,7 @@ class Correspondent:
         if before is not None and head.version <= before.version:
             return (), []
         self.pinned = head
-        gone = [slot for slot, device in self.devices.items() if not head.lists(device.record)]
+        gone = [slot for slot, device in self.devices.items() if not head.lists_device(device.record)]
         dropped = [session for slot in gone for session in self.devices.pop(slot).sessions]
         if before is None:
             return (Change.NEW_ACCOUNT,), dropped
@@ -115,6 +115,6 @@ class Correspondent:
 
     def device(self, record: DeviceRecord) -> DeviceSessions:
         """The sessions with a listed device; the first time, none."""
-        if self.pinned is None or not self.pinned.lists(record):
+        if self.pinned is None or not self.pinned.lists_device(record):
             raise ManifestRefusedError("the manifest does not list this device")
         return self.devices.setdefault(record.slot, DeviceSessions(record))

@@ -17,6 +17,9 @@ VERSION = 1
 SLOTS = 5
 DEVICE_ID_SIZE = 16
 MANAGER = 0x01
+DORMANT = 0x02
+"""Away for long: nobody seals for it, and it is listed still."""
+FLAGS = MANAGER | DORMANT
 
 
 @dataclass(frozen=True)

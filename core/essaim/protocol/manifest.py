@@ -17,11 +17,11 @@ device can be shown to somebody (the certificate, inside an initial message) wit
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from essaim.protocol.account import Account
-from essaim.protocol.device import DEVICE_ID_SIZE, MANAGER, SLOTS, DeviceKeys
+from essaim.protocol.device import DEVICE_ID_SIZE, DORMANT, FLAGS, MANAGER, SLOTS, DeviceKeys
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.kdf import HASH_SIZE, blake2b256
 from essaim.protocol.keys import KEM_PUBLIC_SIZE, PUBLIC_SIZE, SIGNATURE_SIZE, AgreementPublic, KemPublic, VerifyKey
@@ -86,6 +86,14 @@ class DeviceRecord:
     def manager(self) -> bool:
         return bool(self.flags & MANAGER)
 
+    @property
+    def dormant(self) -> bool:
+        return bool(self.flags & DORMANT)
+
+    def flagged(self, flags: int) -> "DeviceRecord":
+        """The same device with other flags."""
+        return replace(self, flags=flags)
+
 
 @dataclass(frozen=True)
 class Head:
@@ -128,8 +136,12 @@ class Head:
         return blake2b256(LABEL, self.encoded)
 
     def lists(self, record: DeviceRecord) -> bool:
-        """Whether this very device is one of the account's."""
+        """Whether this record stands here, flags and all."""
         return (record.slot, record.hash) in self.slots
+
+    def lists_device(self, record: DeviceRecord) -> bool:
+        """Whether this very device is one of the account's, whatever it is flagged here."""
+        return any(self.lists(record.flagged(flags)) for flags in range(FLAGS + 1))
 
     def check(self, identity: VerifyKey) -> None:
         """That `identity` signed it."""
@@ -222,6 +234,16 @@ class Manifest:
 
     def device(self, slot: int) -> DeviceRecord | None:
         return next((record for record in self.devices if record.slot == slot), None)
+
+    @property
+    def awake(self) -> tuple[DeviceRecord, ...]:
+        """The devices that one seals for: all but the dormant ones."""
+        return tuple(record for record in self.devices if not record.dormant)
+
+    @property
+    def entries(self) -> list["Entry"]:
+        """Each device with its KEM key: what the next manifest is made from."""
+        return list(zip(self.devices, self.kem_keys, strict=True))
 
     def certificate(self, slot: int) -> Certificate:
         record = self.device(slot)
