@@ -9,6 +9,7 @@ from essaim.network.call import IncomingCall
 from essaim.network.incoming import LinkedCall
 from essaim.network.raw import decode
 from essaim.network.settings import LinkSettings
+from essaim.network.shed import SHED, Full
 from essaim.network.writer import LinkWriter
 from essaim.protocol.link.calls import Budget, CallTable
 from essaim.protocol.link.frame import Cancel, Cell, End, Frame, Goaway, Grant, Message, Refuse, frames_of
@@ -97,6 +98,7 @@ class AcceptedLink:
     def _open(self, frame: Cell) -> None:
         reply_class = self._calls.check_new(frame.call, frame.seq, frame.cell)
         if self._draining or not self.budget.admits():
+            SHED[Full.LINK].inc()
             self.send_frame(Refuse(frame.call, Refusal.BUSY))
             return
         call = LinkedCall(self, frame.call, frame.cell, reply_class, self._peer)

@@ -11,7 +11,7 @@ import grpc.aio
 from essaim.network.accepted import AcceptedLink, AcceptedStream
 from essaim.network.call import IncomingCall
 from essaim.network.raw import decode, encode
-from essaim.network.room import LinkRoom
+from essaim.network.room import LinkRoom, Side, accepted_links
 from essaim.network.settings import LinkSettings
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.link.calls import Budget, Total
@@ -115,7 +115,8 @@ class LinkAcceptor:
         self._links.add(link)
         self._tell_peer(dialler, up=True)
         try:
-            await link.run(stream)
+            with accepted_links(Side.CLIENT if dialler.node_id is None else Side.NODE):
+                await link.run(stream)
         finally:
             self._links.discard(link)
             self._tell_peer(dialler, up=False)

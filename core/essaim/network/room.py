@@ -9,7 +9,7 @@ of them. It holds an address, so it stays in memory, for as long as the connecti
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Hashable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from enum import StrEnum
 
 import grpc.aio
@@ -34,6 +34,22 @@ class Limit(StrEnum):
 _REFUSED = prometheus_client.Counter("essaim_links_refused", "Links that there was no room for, by limit.", ["limit"])
 REFUSED = {each: _REFUSED.labels(each) for each in Limit}
 _CLIENTS = "clients"
+
+
+class Side(StrEnum):
+    """Who dialled a link."""
+
+    CLIENT = "CLIENT"
+    NODE = "NODE"
+
+
+_ACCEPTED = prometheus_client.Gauge("essaim_links", "Links that others hold to this node, by who dialled.", ["side"])
+ACCEPTED = {each: _ACCEPTED.labels(each.value) for each in Side}
+
+
+def accepted_links(side: Side) -> AbstractContextManager[object]:
+    """`with` it for as long as a link lives: it is counted."""
+    return ACCEPTED[side].track_inprogress()
 
 
 class LinkRoom:

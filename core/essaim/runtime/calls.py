@@ -26,8 +26,8 @@ LINK: Final = f"/{LINK_SERVICE}/Link"
 PROBE: Final = "/grpc.health.v1.Health/Check"
 """Answered at once in a few bytes. A node under attack must not be restarted for it."""
 LABELS: Final = ("grpc_service", "grpc_method")
-STARTED = Counter("grpc_server_started", "Calls begun.", LABELS)
-HANDLED = Counter("grpc_server_handled", "Calls ended, by status code.", (*LABELS, "grpc_code"))
+STARTED = Counter("grpc_server_started", "Calls of gRPC begun.", LABELS)
+HANDLED = Counter("grpc_server_handled", "Calls of gRPC ended, by status code.", (*LABELS, "grpc_code"))
 SECONDS = Histogram("grpc_server_handling_seconds", "Seconds from a call's begin to its end.", LABELS)
 CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
 

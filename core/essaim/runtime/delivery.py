@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge, Histogram
 
 from essaim.network.call import IncomingCall
+from essaim.network.shed import SHED, Full
 from essaim.onion.v1 import request_pb2
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.kdf import blake2b256
@@ -28,6 +29,13 @@ from essaim.runtime.replier import Replier, StreamFullError
 REQUEST_ID_SIZE = 16
 M = TypeVar("M", bound=Message)
 DELIVERED = Counter("essaim_onion_requests", "Requests out of cells, by how they ended.", ["outcome"])
+RUNNING = Gauge("essaim_onion_requests_running", "Requests out of cells that are being answered, streams included.")
+SECONDS = Histogram(
+    "essaim_onion_request_seconds",
+    "Seconds that a unary request out of a cell took, by method.",
+    ["method"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
+)
 
 
 class MalformedRequestError(ProtocolError):
@@ -87,12 +95,18 @@ class Delivery:
     def deliver(self, call: IncomingCall, payload: bytes, keys: CallKeys) -> None:
         """Answer `call` by what `payload` asks for."""
         if len(self._running) >= self._settings.calls:
+            SHED[Full.REQUESTS].inc()
             call.refuse(Refusal.BUSY)
             return
         replier = Replier(call, keys)
         task = self._tasks.create_task(self._answer(replier, payload))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        RUNNING.inc()
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        RUNNING.dec()
 
     async def _answer(self, replier: Replier, payload: bytes) -> None:
         outcome = "GONE"
@@ -125,7 +139,9 @@ class Delivery:
         if method.streams:
             await self._stream(replier, method, body, context)
         else:
-            replier.last(_fitting(await self._unary(method, body, context, payload), replier.capacity))
+            with SECONDS.labels(request.method).time():
+                answer = await self._unary(method, body, context, payload)
+            replier.last(_fitting(answer, replier.capacity))
 
     async def _unary(self, method: Method, body: Message, context: OnionContext, payload: bytes) -> bytes:
         async def make() -> bytes:

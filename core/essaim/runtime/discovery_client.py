@@ -6,6 +6,7 @@ from typing import Self
 
 import grpc
 import grpc.aio
+from prometheus_client import Gauge
 
 from essaim.discovery.v1 import discovery_pb2, discovery_pb2_grpc
 from essaim.network.tls import dial
@@ -16,6 +17,7 @@ from essaim.protocol.view.transaction import sign_transaction
 from essaim.view.v1 import view_pb2
 
 SUBMIT_SECONDS = 10.0
+OFFSET = Gauge("essaim_clock_offset_seconds", "This node's clock less discovery's, the way of the answer included.")
 RECONNECT_OPTIONS = (  # gRPC's own back-off grows to two minutes: a node would notice discovery's return that late
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
@@ -78,6 +80,7 @@ class DiscoveryClient:
             answer = await self._stub.Submit(request, timeout=SUBMIT_SECONDS)
         except grpc.RpcError:
             raise DiscoveryLostError("discovery does not answer") from None
+        OFFSET.set((self._now_ms() - answer.discovery_time_ms) / 1_000)
         refusal = read_status(answer.results[0]) if answer.results else None
         if refusal is not None:
             raise TransactionRefusedError(refusal.reason)

@@ -7,8 +7,10 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import SERVICE_NAME, aio
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
+from prometheus_client import Gauge
 
 WHOLE_NODE = ""
+READY = Gauge("essaim_ready", "1 while health says SERVING.")
 
 
 class Health:
@@ -24,9 +26,11 @@ class Health:
 
     async def serving(self) -> None:
         await self._set(health_pb2.HealthCheckResponse.SERVING)
+        READY.set(1)
 
     async def draining(self) -> None:
         """NOT_SERVING for good."""
+        READY.set(0)
         await self._servicer.enter_graceful_shutdown()
 
     async def _set(self, status: "health_pb2.HealthCheckResponse.ServingStatus") -> None:

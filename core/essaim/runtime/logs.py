@@ -26,6 +26,7 @@ from prometheus_client import Counter
 Safe = bool | int | float | Enum | type[BaseException]
 
 DROPPED: Final = Counter("essaim_log_dropped", "Log lines and fields that the allow-list kept back.", ["what"])
+EVENTS: Final = Counter("essaim_log_events", "Events of the log by level, written or not.", ["event", "level"])
 MAX_NUMBER = 2**53  # a key or an id written as a number is longer
 NODE_LENGTH = 8
 SILENCED = ("asyncio", "grpc", "concurrent", "prometheus_client", "py.warnings")
@@ -108,6 +109,7 @@ def configure(
 
 def write(event: Event, level: LogLevel = LogLevel.INFO, /, **fields: Safe) -> None:
     """One line, if `level` is severe enough. Whoever reads the log may be gone: that ends no node."""
+    EVENTS.labels(event.value, level.value).inc()
     try:
         getattr(structlog.get_logger(), level.value)(event, **fields)
     except OSError:

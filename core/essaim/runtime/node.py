@@ -29,12 +29,13 @@ from essaim.runtime.calls import CallInterceptor
 from essaim.runtime.clock import SystemClock
 from essaim.runtime.health import Health, mount_reflection
 from essaim.runtime.identity import NodeIdentity, load_identity
+from essaim.runtime.lag import watch_lag
 from essaim.runtime.logs import INFO, LogLevel, NodeEvent
 from essaim.runtime.metrics import MetricsPage
 from essaim.runtime.refusal import StartError
 from essaim.runtime.settings import WRONG_SETTING, NodeSettings
 from essaim.runtime.start import Build, Service, Start
-from essaim.runtime.volume import PUBLIC_MODE, Hold, write_durably
+from essaim.runtime.volume import PUBLIC_MODE, Hold, watch_volume, write_durably
 
 S = TypeVar("S", bound=NodeSettings)
 
@@ -91,6 +92,7 @@ class _Life(Generic[S]):
     def _identify(self, stack: AsyncExitStack) -> NodeIdentity:
         folder = self._settings.data_dir
         stack.callback(Hold(folder).release)
+        watch_volume(folder)
         (folder / LISTEN_FILE).unlink(missing_ok=True)  # an earlier start's ports would mislead
         identity = load_identity(folder)
         settings = self._settings
@@ -139,7 +141,7 @@ class _Life(Generic[S]):
 
     async def _serve(self, service: Service, server: grpc.aio.Server, health: Health, ports: Mapping[str, int]) -> None:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each()) for each in service.background]
+            tasks = [group.create_task(each()) for each in (*service.background, watch_lag)]
             if await self._joined(service):
                 await health.serving()
                 logs.write(NodeEvent.READY, INFO, **ports)

@@ -6,6 +6,7 @@ of what a node serves at once. gRPC's own limit is no use for it: it refuses who
 
 from typing import Any
 
+from essaim.network.shed import SHED, Full
 from essaim.protocol.errors import ProtocolError
 
 
@@ -25,6 +26,7 @@ class PlainCalls:
     def enter(self, context: Any) -> None:
         """One more, until gRPC has done with it; BusyError."""
         if self._open >= self.most:
+            SHED[Full.CALLS].inc()
             raise BusyError("as many calls as there may be")
         self._open += 1
         context.add_done_callback(self._done)  # not when the servicer returns: the answer may wait to be read

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from prometheus_client import Gauge
+
 from essaim.protocol.view import Genesis, NetworkView, ViewHistory, ViewKeeper, ViewRefusedError
 from essaim.runtime.volume import PUBLIC_MODE, write_durably
 from essaim.view.v1 import view_pb2
 
 VIEW_FILE = "view.bin"
+SERIAL = Gauge("essaim_view_serial", "Serial of the view that this node goes by.")
+SIGNED = Gauge("essaim_view_timestamp_seconds", "When the view that this node goes by was signed, unix seconds.")
 
 
 class ViewHolder:
@@ -29,6 +33,7 @@ class ViewHolder:
             return
         if self._keeper.current is not None:
             self._history.add(self._keeper.current)
+            _measure(self._keeper.current)
 
     @property
     def current(self) -> NetworkView | None:
@@ -52,6 +57,7 @@ class ViewHolder:
         if view is before:
             return
         self._history.add(view)
+        _measure(view)
         write_durably(self._file, self._keeper.export(), PUBLIC_MODE)
         for listener in self._listeners:
             listener(view)
@@ -64,3 +70,8 @@ class ViewHolder:
             while self.current is None or not wanted(self.current):
                 await self._changed.wait()
             return self.current
+
+
+def _measure(view: NetworkView) -> None:
+    SERIAL.set(view.serial)
+    SIGNED.set(view.valid_from_ms // 1_000)

@@ -4,10 +4,24 @@ import fcntl
 import os
 from pathlib import Path
 
+from prometheus_client import Gauge
+
 from essaim.runtime.refusal import StartError
 
 SECRET_MODE = 0o600
 PUBLIC_MODE = 0o644
+FREE = Gauge("essaim_volume_free_bytes", "Bytes that this process may still write on the volume of its data.")
+SIZE = Gauge("essaim_volume_size_bytes", "Bytes of the volume of this node's data.")
+
+
+def watch_volume(folder: Path) -> None:
+    """Its gauges; the file system is asked when they are read."""
+    FREE.set_function(lambda: _blocks(folder).f_bavail * _blocks(folder).f_frsize)
+    SIZE.set_function(lambda: _blocks(folder).f_blocks * _blocks(folder).f_frsize)
+
+
+def _blocks(folder: Path) -> os.statvfs_result:
+    return os.statvfs(folder)
 
 
 def write_durably(path: Path, content: bytes, mode: int = SECRET_MODE) -> None:

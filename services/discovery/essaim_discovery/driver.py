@@ -78,6 +78,7 @@ class Driver:
         """For each one None, on disk, or why it is refused."""
         done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._pending.append(_Submission(transactions, done))
+        metrics.PENDING.set(len(self._pending))
         self._wake.set()
         return await done
 
@@ -112,6 +113,7 @@ class Driver:
         now_ms = self._now_ms()
         due_ms = next_due_ms(self._state)
         submissions, self._pending = self._pending, []
+        metrics.PENDING.set(0)
         if submissions or (due_ms is not None and due_ms <= now_ms):
             transactions = [each for submission in submissions for each in submission.transactions]
             outcomes = await self._commit([Tick(now_ms), *transactions])
@@ -130,7 +132,8 @@ class Driver:
             if happened or not isinstance(each, discovery_pb2.SignedTransaction):
                 applied.append(each)
                 events.extend(happened)
-        await self._on_disk(self._write, applied, state)
+        with metrics.COMMIT_SECONDS.time():
+            await self._on_disk(self._write, applied, state)
         self._state = state
         _tell(state, events)
         return outcomes
@@ -153,7 +156,8 @@ class Driver:
 
     async def _publish(self) -> None:
         await self._commit([Tick(self._now_ms())])
-        view = await self._on_disk(self.views.renew, self._state)
+        with metrics.SIGN_SECONDS.time():
+            view = await self._on_disk(self.views.renew, self._state)
         self.views.publish(view)
         _tell_view(view)
 
@@ -181,13 +185,14 @@ def _kept_views(genesis: Genesis, authority: Authority, log: Log) -> Publication
 def _tell(state: State, events: Sequence[Event]) -> None:
     metrics.count_nodes(state)
     for each in events:
+        metrics.count_event(each)
         level = LogLevel.DEBUG if each.kind in QUIET else LogLevel.INFO
         fields = {} if each.role is None else {"role": each.role}
         logs.write(DiscoveryEvent.NODE, level, kind=each.kind, **fields)
 
 
 def _tell_view(view: NetworkView) -> None:
-    metrics.VIEW_SERIAL.set(view.serial)
+    metrics.count_view(view)
     logs.write(
         DiscoveryEvent.VIEW, epoch=view.epoch, serial=view.serial, nodes=len(view.nodes), swarms=len(view.swarms)
     )

@@ -27,7 +27,7 @@ from essaim.protocol.onion import (
 )
 from essaim.runtime.delivery import Delivery
 from essaim.runtime.standing import Standing
-from essaim_relay.count import CARRIED, FAILED, REFUSED, Outcome
+from essaim_relay.count import CARRIED, FAILED, REFUSED, REPLY_SECONDS, Outcome
 from essaim_relay.deadline import Deadlines
 
 SWEEP_SECONDS = 0.5
@@ -36,16 +36,17 @@ SWEEP_SECONDS = 0.5
 class RelayedCall:
     """One call through this relay: `upstream` is where the cell came from, `downstream` where it went."""
 
-    __slots__ = ("_ended", "_forwarder", "_link_class", "_relay", "_replied", "downstream", "upstream")
+    __slots__ = ("_ended", "_forwarder", "_link_class", "_relay", "_replied", "downstream", "since_ms", "upstream")
 
     downstream: OutgoingCall
 
-    def __init__(self, forwarder: "Forwarder", upstream: IncomingCall, step: Forward) -> None:
+    def __init__(self, forwarder: "Forwarder", upstream: IncomingCall, step: Forward, now_ms: int) -> None:
         self._forwarder = forwarder
         self._relay = ReplyRelay(step.keys)
         self._link_class = classes_of(step.cell).link
         self._replied = self._ended = False
         self.upstream = upstream
+        self.since_ms = now_ms
 
     @property
     def link_class(self) -> int:
@@ -146,7 +147,7 @@ class Forwarder:
 
     def _forward(self, upstream: IncomingCall, step: Forward, now_ms: int) -> None:
         CARRIED[Outcome.FORWARDED].inc()
-        call = RelayedCall(self, upstream, step)
+        call = RelayedCall(self, upstream, step, now_ms)
         upstream.listener = call
         self._deadlines.started(call, call.link_class, now_ms)
         peer = self._next_hop(step.next_node)
@@ -157,7 +158,9 @@ class Forwarder:
 
     def replied(self, call: RelayedCall) -> None:
         """Its first reply came."""
-        self._deadlines.replied(call, call.link_class, self._standing.now_ms())
+        now_ms = self._standing.now_ms()
+        REPLY_SECONDS.observe(max(0, now_ms - call.since_ms) / 1_000)
+        self._deadlines.replied(call, call.link_class, now_ms)
 
     def ended(self, call: RelayedCall) -> None:
         """No more of it."""

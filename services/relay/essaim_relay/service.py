@@ -12,6 +12,7 @@ import grpc.aio
 from essaim.network.acceptor import client_budget
 from essaim.network.call import IncomingCall, IncomingListener
 from essaim.network.settings import LinkSettings
+from essaim.network.shed import SHED, Full
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.link.calls import Budget, Total, classes_of
 from essaim.protocol.link.grant import SendCredit
@@ -141,6 +142,7 @@ class RelayServicer(relay_pb2_grpc.RelayServiceServicer):
     async def _replies(self, cell: bytes, connection: str) -> AsyncGenerator[bytes, None]:
         budget = self._budgets.setdefault(connection, client_budget(self._settings, self._clients))
         if not budget.admits():
+            SHED[Full.DOOR].inc()
             raise refused(Refusal.BUSY, 0)
         budget.open(cell)
         try:

@@ -107,6 +107,11 @@ class Executor:
         for queue in self._readers.values():
             queue.put_nowait(Refused(DrainingError("this node drains")))
 
+    @property
+    def waiting(self) -> int:
+        """Requests without an answer yet."""
+        return len(self._waiting)
+
     async def answered(self, seconds: float) -> None:
         """The drain: until all that is asked now has its answer, or so long."""
         if self._waiting:

@@ -79,6 +79,11 @@ class Feed:
         """Whether the member may miss something that was coordinated here."""
         return self._behind or bool(self._open)
 
+    @property
+    def position(self) -> int:
+        """The member has all that was coordinated here up to this arrival number."""
+        return self._position
+
     def offer(self, records: Sequence[Record]) -> list[Effect]:
         """New records from a client, on their way to the disk here too."""
         if not self._swarm.reaches(self._member) or len(self._queue) >= self._tuning.queue_records:

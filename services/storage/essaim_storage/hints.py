@@ -35,6 +35,11 @@ class Hints:
         """Members that may miss something that was coordinated here."""
         return frozenset(member for member, feed in self._feeds.items() if feed.behind)
 
+    @property
+    def positions(self) -> Sequence[int]:
+        """For each member: up to which arrival number it has all that was coordinated here."""
+        return [feed.position for feed in self._feeds.values()]
+
     def members_changed(self) -> list[Effect]:
         """Feed the members there are."""
         effects: list[Effect] = []

@@ -80,6 +80,7 @@ class Members:
         if peer is None or self._links is None:
             return
         if to in self._up:
+            metrics.MESSAGES.labels("SENT", type(message).__name__.upper()).inc()
             self._links.tell(peer, encode_message(message, self._neighbours.serial))
         else:
             self._held.setdefault(to, deque(maxlen=HELD)).append(message)
@@ -110,6 +111,7 @@ class Members:
         except ProtocolError:
             metrics.BAD_MESSAGES.inc()
             return
+        metrics.MESSAGES.labels("RECEIVED", type(message).__name__.upper()).inc()
         self._tell(PeerMessage(node_id, message))
 
     async def keep_links(self) -> None:

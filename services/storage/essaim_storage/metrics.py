@@ -16,9 +16,24 @@ COMMIT_SECONDS: Final = Histogram(
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )
 BEHIND: Final = Gauge("essaim_storage_members_behind", "Members that may miss what was stored here (hints wait).")
-LAG: Final = Gauge("essaim_storage_replication_lag_seconds", "Seconds for which some member has been behind.")
+LAG: Final = Gauge(
+    "essaim_storage_replication_lag_seconds",
+    "Seconds for which the oldest record that a member lacks has waited for it.",
+)
 LINKED: Final = Gauge("essaim_storage_members_linked", "Other members that a link leads to.")
 INCOMPLETE: Final = Gauge("essaim_storage_incomplete", "1 while this node fetches what it missed.")
 SUBSCRIBERS: Final = Gauge("essaim_storage_subscribers", "Subscriptions that stand.")
+OWED: Final = Gauge(
+    "essaim_storage_copies_owed", "Copies of records taken here that members lack; up to 10,000 are counted for each."
+)
+UNDER_REPLICATED: Final = Gauge(
+    "essaim_storage_under_replicated",
+    "Records taken here that the member furthest behind lacks; counted up to 10,000.",
+)
+WAITING: Final = Gauge("essaim_storage_requests_waiting", "Requests of clients that wait for disk or quorum.")
+MESSAGES: Final = Counter("essaim_storage_messages", "Messages between members, by kind.", ["direction", "kind"])
+SCRUBBED: Final = Counter("essaim_storage_scrubbed", "Stored records that were read again to verify them.")
+DATABASE_BYTES: Final = Gauge("essaim_storage_database_bytes", "Bytes of the database that are used.")
+LIMIT_BYTES: Final = Gauge("essaim_storage_limit_bytes", "Bytes that the database may use (--max-bytes); 0: no limit.")
 BAD_RECORDS: Final = Counter("essaim_storage_bad_records", "Records whose checksum was wrong.")
 BAD_MESSAGES: Final = Counter("essaim_storage_bad_messages", "Messages from members that were none.")

@@ -1,6 +1,6 @@
 """A storage node without its I/O: takes each event to the machines that it concerns, gives back what is to be done."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar
 
 from essaim.protocol.mailbox.record import EnvelopeRecord, verify_record
@@ -64,6 +64,11 @@ class StorageNode:
     def behind(self) -> frozenset[bytes]:
         """Members that may miss something that this node took from clients."""
         return self._hints.behind
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """For each other member: up to which arrival number it has all that this node took from clients."""
+        return self._hints.positions
 
     @property
     def view_serial(self) -> int:
