@@ -20,6 +20,7 @@ from essaim_storage.intake import Intake
 from essaim_storage.members import Members, Neighbours
 from essaim_storage.message import Message
 from essaim_storage.node import StorageNode
+from essaim_storage.owed import Owed
 from essaim_storage.price import Price
 from essaim_storage.service import MailboxService
 from essaim_storage.settings import StorageSettings
@@ -54,6 +55,7 @@ class Storage:
         self.offer = Offer(descriptor, servicer, mailbox_pb2_grpc.add_MailboxServiceServicer_to_server)
         identity = LinkIdentity(own_id, signing.sign, lambda: self.node.view_serial)
         links = replace(LINKS, quiet_us=settings.pace_ms * 1_000)
+        self._owed = Owed()
         self._links = Links(identity, links, self.members.on_link)
 
     @property
@@ -88,15 +90,21 @@ class Storage:
 
     async def _measure(self) -> None:
         """The gauges, every few seconds."""
-        behind_since: float | None = None
-        loop = asyncio.get_running_loop()
+        metrics.WAITING.set_function(lambda: self.executor.waiting)
+        metrics.LIMIT_BYTES.set(self._settings.max_bytes)
         while True:
             envelopes, size = self._store.totals()
-            behind, now = self.node.behind, loop.time()
-            behind_since = (behind_since or now) if behind else None
             metrics.ENVELOPES.set(envelopes)
             metrics.BYTES.set(size)
-            metrics.BEHIND.set(len(behind))
-            metrics.LAG.set(now - behind_since if behind_since is not None else 0)
+            metrics.DATABASE_BYTES.set(self._store.used_bytes())
+            metrics.BEHIND.set(len(self.node.behind))
             metrics.INCOMPLETE.set(self.node.incomplete)
+            self._measure_owed()
             await asyncio.sleep(MEASURE_SECONDS)
+
+    def _measure_owed(self) -> None:
+        now, newest = asyncio.get_running_loop().time(), self._store.last_coordinated()
+        debt = self._owed.measure(now, newest, self.node.positions, self._store.coordinated_count)
+        metrics.OWED.set(debt.copies)
+        metrics.UNDER_REPLICATED.set(debt.records)
+        metrics.LAG.set(debt.lag_seconds)
