@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from essaim.protocol.keys import KEM_PUBLIC_SIZE, SEED_SIZE, SigningKey
 from essaim.protocol.onion.keyring import KeyKind
-from essaim.protocol.view import Descriptor, Entry, Genesis, Header, KeyRecord, NodeState, Parameters, Role
+from essaim.protocol.view import Descriptor, Entry, Genesis, Header, KeyRecord, Move, NodeState, Parameters, Role
 from essaim.protocol.view.authority import sign
 from essaim.protocol.view.entry import ordered, root_of, status_piece
 from essaim.protocol.view.header import NO_HASH, SIGNATURE_LABEL
@@ -30,7 +30,14 @@ class PaperNetwork:
             self._nodes[number] = SigningKey(SeededRandom(number + 1_000_000)(SEED_SIZE))
         return self._nodes[number]
 
-    def pieces(self, number: int, role: Role = Role.RELAY, swarm_id: int | None = None) -> list[bytes]:
+    def pieces(
+        self,
+        number: int,
+        role: Role = Role.RELAY,
+        swarm_id: int | None = None,
+        move: Move | None = None,
+        state: NodeState = NodeState.ACTIVE,
+    ) -> list[bytes]:
         """An entry of a fresh start of a node: status, descriptor, current X25519 and ML-KEM keys."""
         key, start_id = self.identity(number), self.random(16)
         descriptor = Descriptor(
@@ -56,7 +63,7 @@ class PaperNetwork:
             )
             for kind, size, count in ((KeyKind.X25519, 32, 8), (KeyKind.MLKEM, KEM_PUBLIC_SIZE, 1))
         ]
-        status = status_piece(key.public.raw, NodeState.ACTIVE, swarm_id, NOW_MS)
+        status = status_piece(key.public.raw, state, swarm_id, NOW_MS, move)
         signed = [descriptor.sign(key), *(record.sign(key) for record in records)]
         return [status, *(each.SerializeToString(deterministic=True) for each in signed)]
 

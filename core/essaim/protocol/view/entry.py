@@ -13,7 +13,7 @@ from essaim.protocol.kdf import blake2b256
 from essaim.protocol.onion.keyring import KeyPeriods
 from essaim.protocol.view.descriptor import Descriptor
 from essaim.protocol.view.key_record import KeyRecord
-from essaim.protocol.view.node import Node
+from essaim.protocol.view.node import Move, Node
 from essaim.protocol.view.refusal import MalformedError
 from essaim.protocol.view.roles import NodeState
 from essaim.protocol.view.wire import parse, require
@@ -54,18 +54,33 @@ class Entry:
         keys = tuple(key for record in records for key in record.period_keys())
         require(len({(key.kind, key.period) for key in keys}) == len(keys), "one onion key for each period")
         swarm_id = status.swarm_id if status.has_swarm else None
-        return cls(tuple(pieces), Node(descriptor, NodeState(status.state), swarm_id, keys, periods))
+        state = NodeState(status.state)
+        return cls(tuple(pieces), Node(descriptor, state, swarm_id, keys, periods, _move(status)))
 
 
-def status_piece(node_id: bytes, state: NodeState, swarm_id: int | None, registered_ms: int) -> bytes:
+def _move(status: view_pb2.NodeStatus) -> Move | None:
+    if not status.moving:
+        return None
+    require(status.has_swarm or status.has_next_swarm, "a node that moves is in a swarm, now or next")
+    require(status.move_serial > 0, "a move began with a view")
+    return Move(status.next_swarm_id if status.has_next_swarm else None, status.move_serial)
+
+
+def status_piece(
+    node_id: bytes, state: NodeState, swarm_id: int | None, registered_ms: int, move: Move | None = None
+) -> bytes:
     """The authorities' word on a node."""
-    return view_pb2.NodeStatus(
+    status = view_pb2.NodeStatus(
         node_id=node_id,
         state=view_pb2.NodeState.ValueType(state),
         swarm_id=swarm_id or 0,
         has_swarm=swarm_id is not None,
         registered_ms=registered_ms,
-    ).SerializeToString(deterministic=True)
+    )
+    if move is not None:
+        status.moving, status.move_serial = True, move.serial
+        status.next_swarm_id, status.has_next_swarm = move.swarm_id or 0, move.swarm_id is not None
+    return status.SerializeToString(deterministic=True)
 
 
 def root_of(entries: Iterable[Entry]) -> bytes:

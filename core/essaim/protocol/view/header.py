@@ -30,6 +30,7 @@ class Header:
     valid_until_ms: int
     nodes_root: bytes
     parameters: Parameters
+    draws_tests: bool = False
 
     @property
     def position(self) -> tuple[int, int]:
@@ -63,6 +64,7 @@ class Header:
             valid_until_ms=message.valid_until_ms,
             nodes_root=message.nodes_root,
             parameters=Parameters.from_message(message.parameters),
+            draws_tests=message.draws_tests,
         )
 
     def check_follows(self, before: "Header") -> None:

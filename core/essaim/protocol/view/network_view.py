@@ -10,7 +10,7 @@ from essaim.protocol.view.node import Node
 from essaim.protocol.view.parameters import Parameters
 from essaim.protocol.view.refusal import MalformedError
 from essaim.protocol.view.roles import NodeState, Role
-from essaim.protocol.view.swarm import Swarm, nearest, position_of
+from essaim.protocol.view.swarm import Swarm, grouped, nearest, position_of
 from essaim.protocol.view.wire import require
 from essaim.view.v1 import view_pb2
 
@@ -78,25 +78,46 @@ class NetworkView:
 
     @cached_property
     def swarms(self) -> Mapping[int, Swarm]:
-        """By swarm id. A member that is away or leaves is a member until a view says otherwise."""
-        members: dict[int, list[Node]] = {}
-        for node in self.nodes.values():
-            if node.swarm_id is not None:
-                members.setdefault(node.swarm_id, []).append(node)
-        return {swarm_id: Swarm(swarm_id, tuple(nodes)) for swarm_id, nodes in sorted(members.items())}
+        """NOW, by swarm id. A member that is away or leaves is a member until a view says otherwise."""
+        return grouped((node.swarm_id, node) for node in self.nodes.values())
+
+    @cached_property
+    def next_swarms(self) -> Mapping[int, Swarm]:
+        """NEXT, by swarm id: the swarms as they will be when every move has ended."""
+        return grouped((node.next_swarm_id, node) for node in self.nodes.values())
 
     def swarm_of(self, mailbox_id: bytes) -> Swarm:
-        """The swarm that keeps a mailbox. Raises NoSwarmError."""
-        if not self.swarms:
-            raise NoSwarmError("the network has no storage swarm")
-        return self.swarms[nearest(position_of(mailbox_id), self.swarms)]
+        """The swarm that keeps a mailbox NOW: where reads go. Raises NoSwarmError."""
+        return _nearest_swarm(self.swarms, mailbox_id)
+
+    def next_swarm_of(self, mailbox_id: bytes) -> Swarm:
+        """The swarm that a mailbox moves to; as `swarm_of` where nothing moves. Raises NoSwarmError."""
+        return _nearest_swarm(self.next_swarms, mailbox_id)
+
+    def move_of(self, mailbox_id: bytes) -> int:
+        """Serial of the view that began the move of a mailbox, 0 where NOW and NEXT have the same members."""
+        now, following = self.swarm_of(mailbox_id), self.next_swarm_of(mailbox_id)
+        if now.node_ids == following.node_ids:
+            return 0
+        return max(node.move_serial for node in following.members)
 
     def swarm_of_node(self, node_id: bytes) -> Swarm | None:
-        """The swarm that a node is a member of, if any."""
+        """The swarm that a node is a member of NOW, if any."""
         node = self.nodes.get(node_id)
         return None if node is None or node.swarm_id is None else self.swarms[node.swarm_id]
+
+    def next_swarm_of_node(self, node_id: bytes) -> Swarm | None:
+        """The swarm that a node will be a member of; as `swarm_of_node` where nothing moves."""
+        node = self.nodes.get(node_id)
+        return None if node is None or node.next_swarm_id is None else self.next_swarms[node.next_swarm_id]
 
     def whole(self) -> view_pb2.WholeView:
         """The transported form."""
         entries = [view_pb2.NodeEntry(pieces=entry.pieces) for entry in self.entries.values()]
         return view_pb2.WholeView(header=self.signed, nodes=entries)
+
+
+def _nearest_swarm(swarms: Mapping[int, Swarm], mailbox_id: bytes) -> Swarm:
+    if not swarms:
+        raise NoSwarmError("the network has no storage swarm")
+    return swarms[nearest(position_of(mailbox_id), swarms)]

@@ -12,19 +12,38 @@ from essaim.protocol.view.roles import NodeState, Role
 
 
 @dataclass(frozen=True)
+class Move:
+    """A node's part in a change of swarms: where it will be when that has ended, and the serial that began it."""
+
+    swarm_id: int | None
+    serial: int
+
+
+@dataclass(frozen=True)
 class Node:
-    """One entry of a view, parsed and verified."""
+    """One entry of a view, parsed and verified. `swarm_id` is NOW; `move` is None where nothing moves."""
 
     descriptor: Descriptor
     state: NodeState
     swarm_id: int | None
     keys: tuple[PeriodKey, ...]
     periods: KeyPeriods
+    move: Move | None = None
     _hops: dict[tuple[int, int], HopPublic | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def node_id(self) -> bytes:
         return self.descriptor.node_id
+
+    @property
+    def next_swarm_id(self) -> int | None:
+        """NEXT: the swarm that its data moves to; `swarm_id` where nothing moves."""
+        return self.swarm_id if self.move is None else self.move.swarm_id
+
+    @property
+    def move_serial(self) -> int:
+        """Serial of the view that began the move that it takes part in; 0 for none."""
+        return 0 if self.move is None else self.move.serial
 
     @property
     def role(self) -> Role:

@@ -1,6 +1,6 @@
 """Which swarm keeps a mailbox: swarm ids on a ring of 64 bits, the nearest to the mailbox's position."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from essaim.protocol.kdf import blake2b256
@@ -22,6 +22,20 @@ class Swarm(NamedTuple):
     def quorum(self) -> int:
         """W = r // 2 + 1."""
         return len(self.members) // 2 + 1
+
+    @property
+    def node_ids(self) -> frozenset[bytes]:
+        """Who is in it."""
+        return frozenset(node.node_id for node in self.members)
+
+
+def grouped(places: "Iterable[tuple[int | None, Node]]") -> Mapping[int, Swarm]:
+    """The swarms, by id, of nodes in order of node id, each with the swarm that it is in."""
+    members: dict[int, list[Node]] = {}
+    for swarm_id, node in places:
+        if swarm_id is not None:
+            members.setdefault(swarm_id, []).append(node)
+    return {swarm_id: Swarm(swarm_id, tuple(nodes)) for swarm_id, nodes in sorted(members.items())}
 
 
 def position_of(mailbox_id: bytes) -> int:
