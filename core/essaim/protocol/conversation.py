@@ -127,7 +127,7 @@ class Device:
         return self._prekeys.new_batch(self.account_id, self.keys, node_id, count, now, random)
 
     def adopt(self, manifest: Manifest) -> None:
-        """A newer manifest of the own account, which lists this device still. Sessions with others that it lists not go."""
+        """A newer manifest of the own account, which lists this device still; sessions with those that left it go."""
         manifest.check(self.account_id.identity, self.manifest.head)
         self._take_place(manifest)
         self._roster.observe(manifest)
@@ -140,7 +140,7 @@ class Device:
         self._changed.add(b"device")
 
     @property
-    def record_of_own(self) -> DeviceRecord:
+    def own_record(self) -> DeviceRecord:
         """What the manifest says of this device."""
         return self.manifest.certificate(self.slot).device
 
@@ -205,9 +205,8 @@ class Device:
         if device and device.sessions and device.active.goes_on_with(bundle.signed.agreement, now):
             self._roster.touch(peer)
             return
-        self._roster.activate(
-            peer, bundle.device, handshake.begin(self.keys, self.manifest.certificate(self.slot), bundle, now, random)
-        )
+        session = handshake.begin(self.keys, self.manifest.certificate(self.slot), bundle, now, random)
+        self._roster.activate(peer, bundle.device, session)
 
     def seal(self, peer: Peer, content: bytes, now: int, random: Random) -> bytes:
         """The smallest envelope that holds `content` for that device (`NoSessionError`, `ContentTooLargeError`)."""
