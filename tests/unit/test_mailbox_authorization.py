@@ -20,6 +20,8 @@ NONCE = b"n" * 16
 PUBLIC = Policy.public_inbox(OWNER.public)
 PRIVATE = Policy.private_inbox(OWNER.public, WRITER.public)
 OUTBOX = Policy.outbox(WRITER.public)
+GROUP = Policy.group(OWNER.public, WRITER.public, DEVICE.public)
+BLOB = Policy.blob(OWNER.public, b"e" * 4096)
 
 
 def refused(call, *arguments) -> str:
@@ -78,6 +80,41 @@ def test_entry_is_written_by_the_owner_or_by_the_slot_that_its_name_ends_with() 
     for entry in (b"prekeys/0", b"manifest"):
         record = signed(envelope(OUTBOX, entry, version=1), DEVICE, mine)
         assert refused(verify_record, record, NOW) == "SLOT_RECORD_REFUSED"
+
+
+def test_group_is_written_by_the_write_key_and_its_versioned_entries_by_the_admins() -> None:
+    verify_record(signed(envelope(GROUP, b"m0"), WRITER), NOW)
+    verify_record(signed(envelope(GROUP, b"log", version=1), DEVICE), NOW)
+    for record, signer in ((envelope(GROUP, b"m0"), DEVICE), (envelope(GROUP, b"log", version=1), WRITER)):
+        assert refused(verify_record, signed(record, signer), NOW) == "NOT_AUTHORIZED"
+    assert refused(verify_record, envelope(GROUP, b"m0"), NOW) == "NOT_AUTHORIZED"
+
+
+def test_group_is_read_by_the_read_key_and_emptied_by_the_admins() -> None:
+    act = Act(GROUP, Method.RETRIEVE, b"", read_hash(b""))
+    assert check_read(GROUP, Method.RETRIEVE, b"", act.authorize(OWNER, NOW, NONCE)) == act
+    for signer in (WRITER, DEVICE):
+        assert refused(check_read, GROUP, Method.RETRIEVE, b"", act.authorize(signer, NOW, NONCE)) == "NOT_AUTHORIZED"
+    verify_record(tombstone(GROUP, Method.DELETE, b"", (bytes(32),), DEVICE), NOW)
+    assert refused(verify_record, tombstone(GROUP, Method.DELETE, b"", (bytes(32),), OWNER), NOW) == "NOT_AUTHORIZED"
+    assert refused(verify_record, tombstone(GROUP, Method.CONFIRM, b"m0", (bytes(32),), OWNER), NOW) == "METHOD_REFUSED"
+
+
+def test_blob_is_stored_and_read_by_anyone_and_deleted_by_its_key() -> None:
+    record = envelope(BLOB, b"", version=NOW + DAY_MS)
+    verify_record(record, NOW)
+    assert check_read(BLOB, Method.RETRIEVE, b"", None) is None
+    verify_record(tombstone(BLOB, Method.DELETE, b"", (record.envelope_id,), OWNER), NOW)
+    stranger = tombstone(BLOB, Method.DELETE, b"", (record.envelope_id,), STRANGER)
+    assert refused(verify_record, stranger, NOW) == "NOT_AUTHORIZED"
+    assert refused(verify_record, signed(record, OWNER), NOW) == "NOT_AUTHORIZED"
+
+
+def test_blob_of_other_bytes_than_its_name_says_is_refused() -> None:
+    expires, data = NOW + DAY_MS, b"f" * 4096
+    of_id = envelope_id(BLOB.mailbox_id, b"", expires, data, expires)
+    record = EnvelopeRecord(BLOB, of_id, b"", expires, data, expires)
+    assert refused(verify_record, record, NOW) == "ENVELOPE_MALFORMED"
 
 
 def test_signature_of_another_envelope_is_refused() -> None:

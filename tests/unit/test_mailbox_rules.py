@@ -10,9 +10,10 @@ from essaim.protocol.mailbox.policy import Kind, Policy
 from essaim.protocol.mailbox.refusal import MailboxRefusedError
 
 NOW = 1_800_000_000_000
-A, B = (SigningKey(bytes([n]) * 32).public for n in (1, 2))
+A, B, C = (SigningKey(bytes([n]) * 32).public for n in (1, 2, 3))
 NONE = bytes(32)
 NOT_A_POINT = b"\x02" + bytes(31)
+CONTENT = bytes(32) + b"\0"
 SMALL_ORDER = bytes.fromhex("01") + bytes(31)
 
 
@@ -36,8 +37,13 @@ def refused(call, *arguments) -> str:
         (b"\x01" + SMALL_ORDER + NONE + NONE, "POLICY_MALFORMED"),
         (b"\x02" + A.raw + B.raw + NONE, "POLICY_MALFORMED"),
         (b"\x03" + A.raw + NONE + NONE, "POLICY_MALFORMED"),
-        (b"\x04" + A.raw + B.raw + A.raw, "KIND_NOT_SERVED"),
-        (b"\x05" + NONE + NONE + A.raw, "KIND_NOT_SERVED"),
+        (b"\x04" + A.raw + B.raw + NONE, "POLICY_MALFORMED"),
+        (b"\x04" + A.raw + B.raw + A.raw + CONTENT, "POLICY_MALFORMED"),
+        (b"\x05" + NONE + NONE + A.raw, "POLICY_MALFORMED"),
+        (b"\x05" + NONE + NONE + A.raw + CONTENT[:-1], "POLICY_MALFORMED"),
+        (b"\x05" + NONE + NONE + A.raw + CONTENT[:-1] + b"\4", "POLICY_MALFORMED"),
+        (b"\x05" + NONE + B.raw + A.raw + CONTENT, "POLICY_MALFORMED"),
+        (b"\x01" + A.raw + NONE + NONE + CONTENT, "POLICY_MALFORMED"),
     ],
 )
 def test_policy_malformed_is_refused(data: bytes, reason: str) -> None:
@@ -55,6 +61,21 @@ def test_policy_owner_is_the_read_key_but_in_an_outbox() -> None:
     assert Policy.outbox(B).owner == B
 
 
+def test_policy_owner_is_the_delete_key_of_groups_and_blobs() -> None:
+    group, blob = Policy.group(A, B, C), Policy.blob(C, bytes(4096))
+    assert (group.owner, group.reader) == (C, A)
+    assert (blob.owner, blob.reader) == (C, None)
+    assert Policy.parse(group.encoded) == group and Policy.parse(blob.encoded) == blob
+
+
+def test_blob_of_other_bytes_size_or_key_is_another_mailbox() -> None:
+    same, other = Policy.blob(C, bytes(4096)), bytes(4095) + b"x"
+    policies = (same, Policy.blob(C, other), Policy.blob(C, bytes(10240)), Policy.blob(A, bytes(4096)))
+    assert len({each.mailbox_id for each in policies}) == 4
+    assert Policy.blob(C, bytes(4096)).mailbox_id == same.mailbox_id
+    assert refused(Policy.blob, C, bytes(4097)) == "ENVELOPE_MALFORMED"
+
+
 @pytest.mark.parametrize("slot", [b"", b"\x05", b"\0\0", b"manifest"])
 @pytest.mark.parametrize("kind", [Kind.PUBLIC_INBOX, Kind.PRIVATE_INBOX])
 def test_slot_of_an_inbox_is_one_byte(kind: Kind, slot: bytes) -> None:
@@ -62,10 +83,16 @@ def test_slot_of_an_inbox_is_one_byte(kind: Kind, slot: bytes) -> None:
     rule.check_slot(kind, b"\x04")
 
 
+@pytest.mark.parametrize("kind", [Kind.OUTBOX, Kind.GROUP])
 @pytest.mark.parametrize("slot", [b"", b"\0", b"m", b"m" * 33, b"with space", b"caf\xc3\xa9", b"nul\0"])
-def test_entry_name_is_short_printable_ascii(slot: bytes) -> None:
-    assert refused(rule.check_slot, Kind.OUTBOX, slot) == "SLOT_REFUSED"
-    rule.check_slot(Kind.OUTBOX, b"m" * 32)
+def test_entry_name_is_short_printable_ascii(kind: Kind, slot: bytes) -> None:
+    assert refused(rule.check_slot, kind, slot) == "SLOT_REFUSED"
+    rule.check_slot(kind, b"m" * 32)
+
+
+def test_blob_has_no_slot() -> None:
+    rule.check_slot(Kind.BLOB, b"")
+    assert refused(rule.check_slot, Kind.BLOB, b"\0") == "SLOT_REFUSED"
 
 
 @pytest.mark.parametrize(
@@ -76,9 +103,18 @@ def test_entry_slot_is_what_follows_the_slash(entry: bytes, slot: int | None) ->
     assert rule.entry_slot(entry) == slot
 
 
-@pytest.mark.parametrize(("kind", "version"), [(Kind.PUBLIC_INBOX, 1), (Kind.OUTBOX, 0), (Kind.OUTBOX, 1 << 63)])
+@pytest.mark.parametrize(
+    ("kind", "version"),
+    [(Kind.PUBLIC_INBOX, 1), (Kind.OUTBOX, 0), (Kind.OUTBOX, 1 << 63), (Kind.GROUP, 1 << 63), (Kind.BLOB, NOW - 1)],
+)
 def test_version_out_of_place_is_refused(kind: Kind, version: int) -> None:
-    assert refused(rule.check_version, kind, version) == "VERSION_REFUSED"
+    assert refused(rule.check_version, kind, version, NOW) == "VERSION_REFUSED"
+
+
+def test_version_of_a_group_is_free_and_of_a_blob_its_expiry() -> None:
+    rule.check_version(Kind.GROUP, 0, NOW)
+    rule.check_version(Kind.GROUP, 7, NOW)
+    rule.check_version(Kind.BLOB, NOW, NOW)
 
 
 @pytest.mark.parametrize("ttl", [-1, 0, 4_999, 14 * rule.DAY_MS + rule.CLOCK_SKEW_MS + 1])

@@ -33,8 +33,10 @@ POLICIES = {
     "public_inbox": b"\x01" + bytes(OWNER.verify_key) + ZEROS + ZEROS,
     "outbox": b"\x02" + ZEROS + bytes(WRITER.verify_key) + ZEROS,
     "private_inbox": b"\x03" + bytes(OWNER.verify_key) + bytes(WRITER.verify_key) + ZEROS,
+    "group": b"\x04" + bytes(OWNER.verify_key) + bytes(WRITER.verify_key) + bytes(DEVICE.verify_key),
+    "blob": b"\x05" + ZEROS + ZEROS + bytes(DEVICE.verify_key) + h("essaim/content/v1", b"\xe1" * 10240) + b"\x01",
 }
-IDS = {name: h("essaim/mailbox/v1", policy) for name, policy in POLICIES.items()}
+IDS = {name: h(f"essaim/{'blob' if name == 'blob' else 'mailbox'}/v1", policy) for name, policy in POLICIES.items()}
 
 
 def envelope(name, slot, version, fill, size):
@@ -61,7 +63,7 @@ def payload(*parts):
     return h("essaim/payload/v1", *parts)
 
 
-def authorization(name, method, slot, payload_hash, expires, signer, record=b""):
+def authorization(name, method, slot, payload_hash, expires, signer, record=b"", version=0):
     nonce = h("nonce", method.encode(), slot)[:16]
     text = (
         b"essaim/authorization/v1" + IDS[name] + named(method.encode()) + payload_hash + u64(expires) + u64(NOW) + nonce
@@ -70,6 +72,7 @@ def authorization(name, method, slot, payload_hash, expires, signer, record=b"")
         "mailbox": name,
         "method": method,
         "slot": slot.hex(),
+        "version": version,
         "payload_hash": payload_hash.hex(),
         "expires_ms": expires,
         "time_ms": NOW,
@@ -94,7 +97,9 @@ OUTBOX_RECORD = slot_record("outbox", WRITER, 0, 1)
 SIZES = ((b"\0", 0, 0xA1, 4096), (b"\4", 0, 0xA2, 10240), (b"\0", 0, 0xA3, 57344), (b"\1", 0, 0xA4, 253952))
 ENTRY = envelope("outbox", b"manifest", 7, 0xB1, 4096)
 PRIVATE = envelope("private_inbox", b"\2", 0, 0xC1, 4096)
-ENVELOPES = [*(envelope("public_inbox", *each) for each in SIZES), ENTRY, PRIVATE]
+GROUP, CHAIN = envelope("group", b"m/0", 0, 0xD1, 4096), envelope("group", b"log", 3, 0xD2, 4096)
+BLOB = envelope("blob", b"", NOW + 3_600_000, 0xE1, 10240)
+ENVELOPES = [*(envelope("public_inbox", *each) for each in SIZES), ENTRY, PRIVATE, GROUP, CHAIN, BLOB]
 ENVELOPE_IDS = sorted(bytes.fromhex(each["envelope_id"]) for each in ENVELOPES[:2])
 REMOVED = u32(2) + b"".join(ENVELOPE_IDS)
 
@@ -117,7 +122,7 @@ def payloads():
 
 
 def authorizations():
-    private, entry = (bytes.fromhex(each["envelope_id"]) for each in (PRIVATE, ENTRY))
+    private, entry, post, chain = (bytes.fromhex(each["envelope_id"]) for each in (PRIVATE, ENTRY, GROUP, CHAIN))
     return [
         authorization("public_inbox", "Retrieve", b"\0", payload(named(b"\0")), 0, DEVICE, INBOX_RECORD),
         authorization("public_inbox", "Subscribe", b"", payload(b"\0"), 0, OWNER),
@@ -125,6 +130,11 @@ def authorizations():
         authorization("public_inbox", "Delete", b"", payload(b"\0", REMOVED), 0, OWNER),
         authorization("private_inbox", "Store", b"\2", private, PRIVATE["expires_ms"], WRITER),
         authorization("outbox", "Store", b"manifest", entry, ENTRY["expires_ms"], WRITER),
+        authorization("group", "Store", b"m/0", post, GROUP["expires_ms"], WRITER),
+        authorization("group", "Store", b"log", chain, CHAIN["expires_ms"], DEVICE, version=3),
+        authorization("group", "Retrieve", b"", payload(b"\0"), 0, OWNER),
+        authorization("group", "Delete", b"", payload(b"\0", REMOVED), 0, DEVICE),
+        authorization("blob", "Delete", b"", payload(b"\0", REMOVED), 0, DEVICE),
         authorization("outbox", "PublishPrekeys", b"\0", PREKEYS_HASH, 0, DEVICE, OUTBOX_RECORD),
     ]
 

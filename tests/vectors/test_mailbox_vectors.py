@@ -22,6 +22,8 @@ POLICIES = {
     "public_inbox": Policy.public_inbox(OWNER.public),
     "outbox": Policy.outbox(WRITER.public),
     "private_inbox": Policy.private_inbox(OWNER.public, WRITER.public),
+    "group": Policy.group(OWNER.public, WRITER.public, DEVICE.public),
+    "blob": Policy.blob(DEVICE.public, b"\xe1" * 10240),
 }
 
 
@@ -54,7 +56,9 @@ def test_slot_record_matches(vector: dict) -> None:
 def test_authorization_matches(vector: dict) -> None:
     raw = {key: bytes.fromhex(vector[key]) for key in ("slot", "payload_hash", "nonce", "slot_record", "signature")}
     policy = POLICIES[vector["mailbox"]]
-    act = Act(policy, Method(vector["method"]), raw["slot"], raw["payload_hash"], vector["expires_ms"])
+    act = Act(
+        policy, Method(vector["method"]), raw["slot"], raw["payload_hash"], vector["expires_ms"], vector["version"]
+    )
     signer = next(key for key in (OWNER, WRITER, DEVICE) if key.public == _signer_of(act, raw["slot_record"]))
     made = act.authorize(signer, vector["time_ms"], raw["nonce"], raw["slot_record"])
     assert made == Authorization(vector["time_ms"], raw["nonce"], raw["signature"], raw["slot_record"])
@@ -64,7 +68,9 @@ def test_authorization_matches(vector: dict) -> None:
 def _signer_of(act: Act, slot_record: bytes):
     if slot_record:
         return DEVICE.public
-    return act.policy.write_key if act.method == Method.STORE else act.policy.owner
+    if act.method == Method.STORE:
+        return act.policy.delete_key if act.version and act.policy.delete_key else act.policy.write_key
+    return act.policy.read_key if act.method == Method.RETRIEVE else act.policy.owner
 
 
 def test_payload_hashes_match() -> None:

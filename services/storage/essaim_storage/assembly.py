@@ -48,7 +48,7 @@ class Storage:
         self.node = StorageNode(own_id, self._store, os.urandom, tuning)
         self.executor = Executor(self.node, self._store, self._send, now_ms)
         self.members = Members(own_id, self.executor.tell)
-        price = Price(settings.puzzle_bits, settings.claim_bits)
+        price = Price(settings.puzzle_bits, settings.claim_bits, settings.blob_bits)
         intake = Intake(own_id, self._store, NonceMemory(), price, tuning.page_entries)
         servicer = MailboxService(intake, self.executor, now_ms)
         descriptor = mailbox_pb2.DESCRIPTOR.services_by_name["MailboxService"]

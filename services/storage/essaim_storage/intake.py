@@ -52,10 +52,18 @@ class Intake:
         """How many, and the puzzle; each envelope is checked by itself."""
         if not 1 <= len(request.envelopes) <= MAX_ENVELOPES:
             raise IdsRefusedError("1 to 16 envelopes in one Store")
-        bits = self.price.store_bits(policy.kind, self.store.mailbox_bytes(policy.mailbox_id))
+        bits = self._store_bits(policy, request, now_ms)
         if bits:
             subject = puzzle.store_subject(envelope_id(policy, each) for each in request.envelopes)
             puzzle.check(policy.mailbox_id, subject, request.puzzle.solution, bits, now_ms)
+
+    def _store_bits(self, policy: Policy, request: mailbox_pb2.StoreRequest, now_ms: int) -> int:
+        if policy.kind != Kind.BLOB:
+            return self.price.store_bits(policy.kind, self.store.mailbox_bytes(policy.mailbox_id))
+        if len(request.envelopes) != 1:
+            raise IdsRefusedError("a blob is one envelope")
+        new = request.envelopes[0]
+        return self.price.blob_store_bits(len(new.data), new.expires_ms - now_ms)
 
     def envelope(self, policy: Policy, new: mailbox_pb2.NewEnvelope, now_ms: int) -> EnvelopeRecord:
         """An envelope that may be kept."""

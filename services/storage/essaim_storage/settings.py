@@ -32,6 +32,15 @@ class StorageSettings(NodeSettings, service="storage"):
         ),
     ] = 0
     claim_bits: Annotated[int, Field(ge=0, le=40, description="Bits of the puzzle of a prekey claim. 0: none.")] = 0
+    blob_bits: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=20,
+            description="Bits of the puzzle of a blob of 4096 bytes kept for a day; twice the bytes or days cost one"
+            " more. 0: none.",
+        ),
+    ] = 4
     empty_log_seconds: Annotated[
         float,
         Field(

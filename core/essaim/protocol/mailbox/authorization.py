@@ -69,6 +69,8 @@ class Act:
     slot: bytes
     payload_hash: bytes
     expires_ms: int = 0
+    version: int = 0
+    """Of the envelope in a Store: it tells who may write it, and is signed with the envelope's id."""
 
     def signed_text(self, time_ms: int, nonce: bytes) -> bytes:
         name = self.method.encode()
@@ -86,10 +88,21 @@ class Act:
             raise NotAuthorizedError("not signed by a key that may do this")
 
     def _policy_key(self) -> VerifyKey:
-        key = self.policy.write_key if self.method == Method.STORE else self.policy.owner
+        match self.method:
+            case Method.STORE:
+                key = self._writing_key()
+            case Method.RETRIEVE | Method.SUBSCRIBE:
+                key = self.policy.reader
+            case _:
+                key = self.policy.owner
         if key is None:
-            raise MethodRefusedError("this kind of mailbox is written without a signature")
+            raise MethodRefusedError("this kind of mailbox needs no signature for this")
         return key
+
+    def _writing_key(self) -> VerifyKey | None:
+        """A group's versioned entries are its admins', lest any member replaces what others rest on."""
+        admins = self.policy.kind == Kind.GROUP and self.version > 0
+        return self.policy.delete_key if admins else self.policy.write_key
 
     def _slot_key(self, encoded: bytes) -> VerifyKey:
         record = certified(encoded, self.policy)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from essaim.protocol.mailbox import envelope, rule
 from essaim.protocol.mailbox.authorization import Act, Authorization, Method
+from essaim.protocol.mailbox.content import Content
 from essaim.protocol.mailbox.payload import read_hash, removal_hash
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.refusal import (
@@ -34,7 +35,7 @@ class EnvelopeRecord:
     @property
     def act(self) -> Act:
         """What the authorization signs."""
-        return Act(self.policy, Method.STORE, self.slot, self.envelope_id, self.expires_ms)
+        return Act(self.policy, Method.STORE, self.slot, self.envelope_id, self.expires_ms, self.version)
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,13 @@ def verify_envelope(record: EnvelopeRecord, now_ms: int) -> None:
     kind = record.policy.kind
     rule.check_slot(kind, record.slot)
     envelope.check_size(record.data)
-    rule.check_version(kind, record.version)
+    rule.check_version(kind, record.version, record.expires_ms)
     rule.check_kept_expiry(kind, record.expires_ms, now_ms)
     hashed = envelope.envelope_id(record.mailbox_id, record.slot, record.expires_ms, record.data, record.version)
     if hashed != record.envelope_id:
         raise EnvelopeMalformedError("the id is not the hash of the envelope")
+    if record.policy.content is not None and record.policy.content != Content.of(record.data):
+        raise EnvelopeMalformedError("not the bytes that the blob's mailbox is named for")
     _check_write(record)
 
 
@@ -117,7 +120,7 @@ def check_removal(policy: Policy, method: Method, slot: bytes) -> None:
         if slot:
             raise SlotRefusedError("a Delete has no slot")
         return
-    if method != Method.CONFIRM or rule.rule_of(policy.kind).entries:
+    if method != Method.CONFIRM or not rule.rule_of(policy.kind).confirms:
         raise MethodRefusedError("this removes nothing here")
     rule.check_slot(policy.kind, slot)
 

@@ -12,15 +12,9 @@ class MailboxRefusedError(ProtocolError):
 
 
 class PolicyMalformedError(MailboxRefusedError):
-    """Not 97 bytes of a known kind with the keys which that kind has."""
+    """Not the bytes of a known kind with the keys (and, of a blob, the content) which that kind has."""
 
     reason = "POLICY_MALFORMED"
-
-
-class KindNotServedError(MailboxRefusedError):
-    """A kind that is laid out but not served yet (group, blob)."""
-
-    reason = "KIND_NOT_SERVED"
 
 
 class PolicyMismatchError(MailboxRefusedError):

@@ -4,11 +4,15 @@
     public inbox   anyone, with a puzzle when asked       owner, slot key  owner, slot key  owner       14 d     no
     outbox         owner; entry "name/N" also slot key N  anyone           -                owner       400 d    wins
     private inbox  write key                              owner, slot key  owner, slot key  owner       14 d     no
+    group          write key; with a version the owner    read key         -                owner       14 d     wins
+    blob           anyone, with a puzzle                  anyone           -                owner       14 d     wins
 
-The owner is the read key, in an outbox the write key.
+The owner is the delete key where there is one, else the read key, in an outbox the write key. What is newer wins by
+its version, in a group where it has one; a blob's version is its expiry.
 """
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from essaim.protocol.mailbox.policy import Kind
 from essaim.protocol.mailbox.refusal import ExpiryRefusedError, SlotRefusedError, VersionRefusedError
@@ -33,6 +37,30 @@ MAX_PREKEY_SIZE = 2_048
 CLAIM_ID_SIZE = 16
 
 
+class Naming(Enum):
+    """What the `slot` of an envelope is."""
+
+    DEVICE = auto()
+    """A device slot: one byte, 0 to 4."""
+    ENTRY = auto()
+    """An entry name: 2 to 32 bytes of printable ASCII without space."""
+    NOTHING = auto()
+    """Empty: there is one envelope only."""
+
+
+class Versions(Enum):
+    """What the `version` of an envelope is."""
+
+    NONE = auto()
+    """0: nothing replaces anything."""
+    GROW = auto()
+    """From 1: a higher one replaces a lower of the same entry."""
+    EITHER = auto()
+    """0: it stays beside others of its entry; from 1: as `GROW`."""
+    EXPIRY = auto()
+    """The envelope's own expiry: stored again with a later one, it stays longer."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """The row of a kind."""
@@ -40,31 +68,38 @@ class Rule:
     longest_ttl_ms: int
     quota_bytes: int
     """Envelope bytes that one mailbox may hold on a node."""
-    entries: bool
-    """Named and versioned entries, a higher version replaces a lower; else device slots."""
-    open_write: bool
+    naming: Naming
+    versions: Versions
+    open_write: bool = False
     """Anyone writes without a signature (a puzzle when asked)."""
-    open_read: bool
+    open_read: bool = False
+    confirms: bool = False
+    """A device that has an envelope removes it by itself."""
 
 
 RULES = {
-    Kind.PUBLIC_INBOX: Rule(14 * DAY_MS, 16 << 20, entries=False, open_write=True, open_read=False),
-    Kind.OUTBOX: Rule(400 * DAY_MS, 64 << 10, entries=True, open_write=False, open_read=True),
-    Kind.PRIVATE_INBOX: Rule(14 * DAY_MS, 64 << 20, entries=False, open_write=False, open_read=False),
+    Kind.PUBLIC_INBOX: Rule(14 * DAY_MS, 16 << 20, Naming.DEVICE, Versions.NONE, open_write=True, confirms=True),
+    Kind.OUTBOX: Rule(400 * DAY_MS, 64 << 10, Naming.ENTRY, Versions.GROW, open_read=True),
+    Kind.PRIVATE_INBOX: Rule(14 * DAY_MS, 64 << 20, Naming.DEVICE, Versions.NONE, confirms=True),
+    Kind.GROUP: Rule(14 * DAY_MS, 64 << 20, Naming.ENTRY, Versions.EITHER),
+    Kind.BLOB: Rule(14 * DAY_MS, 512 << 10, Naming.NOTHING, Versions.EXPIRY, open_write=True, open_read=True),
 }
 
 
 def rule_of(kind: Kind) -> Rule:
-    """The row of a kind that is served (a `Policy` of another cannot be made)."""
+    """The row of a kind."""
     return RULES[kind]
 
 
 def check_slot(kind: Kind, slot: bytes) -> None:
-    """A device slot is one byte 0 to 4, an entry name 2 to 32 bytes of printable ASCII without space."""
-    if rule_of(kind).entries:
-        valid = MIN_ENTRY <= len(slot) <= MAX_ENTRY and all(0x21 <= byte <= 0x7E for byte in slot)
-    else:
-        valid = len(slot) == 1 and slot[0] < MAX_SLOTS
+    """What the kind's naming asks for, or SlotRefusedError."""
+    match rule_of(kind).naming:
+        case Naming.ENTRY:
+            valid = MIN_ENTRY <= len(slot) <= MAX_ENTRY and all(0x21 <= byte <= 0x7E for byte in slot)
+        case Naming.DEVICE:
+            valid = len(slot) == 1 and slot[0] < MAX_SLOTS
+        case Naming.NOTHING:
+            valid = not slot
     if not valid:
         raise SlotRefusedError("not a device slot or entry name of this kind of mailbox")
 
@@ -76,11 +111,19 @@ def entry_slot(entry: bytes) -> int | None:
     return None
 
 
-def check_version(kind: Kind, version: int) -> None:
-    """From 1 where entries are replaced, 0 elsewhere."""
-    valid = 1 <= version <= MAX_VERSION if rule_of(kind).entries else version == 0
+def check_version(kind: Kind, version: int, expires_ms: int = 0) -> None:
+    """What the kind's versions ask for, or VersionRefusedError."""
+    match rule_of(kind).versions:
+        case Versions.NONE:
+            valid = version == 0
+        case Versions.GROW:
+            valid = 1 <= version <= MAX_VERSION
+        case Versions.EITHER:
+            valid = 0 <= version <= MAX_VERSION
+        case Versions.EXPIRY:
+            valid = version == expires_ms
     if not valid:
-        raise VersionRefusedError("entries have versions from 1, other envelopes version 0")
+        raise VersionRefusedError("entries have versions from 1, a blob its expiry, other envelopes version 0")
 
 
 def check_new_expiry(kind: Kind, expires_ms: int, now_ms: int) -> None:
