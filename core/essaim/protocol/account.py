@@ -112,5 +112,10 @@ class Account:
         return self._derive(b"backup")
 
     @cached_property
+    def rooms_secret(self) -> bytes:
+        """What the member keys of open groups are blinded with (essaim.protocol.opengroup.member)."""
+        return self._derive(b"rooms")
+
+    @cached_property
     def id(self) -> AccountId:
         return AccountId(self.identity.public)
