@@ -164,8 +164,9 @@ def test_two_initiators_with_one_prekey_do_not_both_get_in():
     alice.device.start(bundle, NOW, alice.random)
     carol.device.start(bundle, NOW, carol.random)
     bob.open(alice.seal(bob))
-    with pytest.raises(PrekeyUnknownError):
+    with pytest.raises(SessionBrokenError) as caught:
         bob.open(carol.seal(bob))
+    assert caught.value.peer == carol.peer and isinstance(caught.value.__cause__, PrekeyUnknownError)
 
 
 def test_both_may_begin_at_once_and_then_agree():

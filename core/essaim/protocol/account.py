@@ -112,6 +112,11 @@ class Account:
         return self._derive(b"backup")
 
     @cached_property
+    def authorship_key(self) -> bytes:
+        """By which the account's devices know their own words again: all of them are given it."""
+        return self._derive(b"authorship")
+
+    @cached_property
     def rooms_secret(self) -> bytes:
         """What the member keys of open groups are blinded with (essaim.protocol.opengroup.member)."""
         return self._derive(b"rooms")

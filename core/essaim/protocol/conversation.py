@@ -25,7 +25,7 @@ from essaim.protocol.handshake import HandshakeRefusedError, ManifestBehindError
 from essaim.protocol.keys import PUBLIC_SIZE, SigningKey, VerifyKey
 from essaim.protocol.layout import MalformedError, Reader, block
 from essaim.protocol.manifest import DeviceRecord, Head, Manifest, ManifestRefusedError, first_manifest
-from essaim.protocol.prekey_store import PrekeyStore
+from essaim.protocol.prekey_store import PrekeyStore, PrekeyUnknownError
 from essaim.protocol.prekeys import Bundle
 from essaim.protocol.ratchet import DuplicateError, NotOursError, UnreadableError
 from essaim.protocol.roster import Peer, Place, Roster
@@ -57,7 +57,7 @@ class Opened(NamedTuple):
 
 
 class SessionBrokenError(ProtocolError):
-    """`peer` sealed it in a session that we hold, and it does not open.
+    """`peer` sealed it in a session that we hold, or to a prekey that is gone, and it does not open.
 
     Lost state on either side, or somebody altered it on the way: the caller may `renew(peer)`, but not on each.
     """
@@ -254,7 +254,10 @@ class Device:
             return self._open_in(Place(peer, known), message, now, random)
         if base in self._begun:
             raise ReplayedError("this initial message has been opened before")
-        session = handshake.answer(self.keys, self.manifest, self._prekeys, introduction, now)
+        try:
+            session = handshake.answer(self.keys, self.manifest, self._prekeys, introduction, now)
+        except PrekeyUnknownError as error:
+            raise SessionBrokenError(peer) from error
         content = session.open(message, now, random)
         self._prekeys.use(introduction.handshake.one_time_id)
         self._begun[base] = introduction.handshake.signed_id
