@@ -11,7 +11,7 @@ SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation t
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate e2e interop stubs baseline lock clean chart-test images
+.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate e2e interop stubs baseline lock clean chart-test images cluster-up cluster-down deploy undeploy
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,8 +54,8 @@ fuzz: protos ## every parser with many more mutated bytes
 simulate: protos ## simulate a swarm with many seeds (SEEDS=200)
 	@ESSAIM_SEEDS=$(SEEDS) $(PYTHON) -m pytest tests/simulation --timeout 3600 $(ARGS)
 
-e2e: protos ## the whole product on Kubernetes
-	@$(PYTHON) -m pytest tests/e2e --timeout 1800 $(ARGS)
+e2e: protos $(CHARTED) ## the whole product on Kubernetes (KUBECONFIG, or a cluster made for it by root); report in build/
+	@$(PYTHON) -m pytest tests/e2e -x --timeout 1800 $(ARGS)
 
 chart-test: protos $(CHARTED) ## lint, render and judge the Helm chart (ARGS="-k policy"); no cluster
 	@$(PYTHON) -m pytest tests/chart $(ARGS)
@@ -72,6 +72,18 @@ stubs: setup ## stubs for a client (LANG=python|go|ts OUT=dir)
 
 baseline: setup ## accept the protos as they are as the base of the breaking check
 	@.venv/bin/buf build --exclude-source-info -o protos/baseline.binpb
+
+cluster-up: setup ## a cluster on this machine: kind with a docker engine, else one node of Debian's packages (root)
+	@PYTHONPATH=tools $(PYTHON) -m cluster up
+
+cluster-down: setup ## remove it, with all that is in it
+	@PYTHONPATH=tools $(PYTHON) -m cluster down
+
+deploy: setup $(CHARTED) ## install the chart on that cluster, or on KUBECONFIG's (VALUES= REGISTRY= TAG=)
+	@PYTHONPATH=tools $(PYTHON) -m deployment up
+
+undeploy: setup ## uninstall it; volumes and the authority's keys stay
+	@PYTHONPATH=tools $(PYTHON) -m deployment down
 
 lock: setup ## renew requirements/*.txt (ARGS=--upgrade for newer versions)
 	@tools/lock $(ARGS)

@@ -51,6 +51,16 @@ def find() -> Path:
     return kept
 
 
+def find_kubectl() -> Path:
+    """A kubectl: $KUBECTL, the one on the PATH, or the one that came with our helm. Raises NoHelmError."""
+    named = shutil.which(os.environ.get("KUBECTL") or "kubectl")
+    if named:
+        return Path(named)
+    if not (KEPT / "kubectl").exists():
+        fetch(KEPT)
+    return KEPT / "kubectl"
+
+
 def fetch(folder: Path) -> None:
     """Put helm and kubectl into `folder`. Raises NoHelmError."""
     with tempfile.TemporaryDirectory() as name:
