@@ -11,10 +11,10 @@ SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation t
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate e2e interop stubs baseline lock clean chart-test images cluster-up cluster-down deploy undeploy
+.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate e2e interop stubs baseline lock clean chart-test images dashboards observe-test pictures cluster-up cluster-down deploy undeploy
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## create .venv with everything, from hash-pinned requirements
 
@@ -59,6 +59,16 @@ e2e: protos $(CHARTED) ## the whole product on Kubernetes (KUBECONFIG, or a clus
 
 chart-test: protos $(CHARTED) ## lint, render and judge the Helm chart (ARGS="-k policy"); no cluster
 	@$(PYTHON) -m pytest tests/chart $(ARGS)
+
+dashboards: setup ## write the chart's Grafana dashboards and docs/operations/metrics.md anew
+	@$(PYTHON) tools/metrics_table.py && PYTHONPATH=tools $(PYTHON) -m dashboards
+
+observe-test: protos $(CHARTED) ## ask a real Prometheus over a testnet under load what rules and dashboards ask
+	@$(PYTHON) -m pytest tests/observe --timeout 300 $(ARGS)
+
+pictures: protos $(CHARTED) ## draw the docs' pictures of the dashboards from real data
+	@$(PYTHON) -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/observe.txt </dev/null
+	@PYTHONPATH=tools $(PYTHON) -m observe $(ARGS)
 
 $(CHARTED): $(STAMP) requirements/chart.txt
 	@$(PYTHON) -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/chart.txt </dev/null

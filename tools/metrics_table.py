@@ -103,7 +103,7 @@ def metrics_of(module: str) -> Iterator[MetricWrapperBase]:
 
 
 def described(metric: MetricWrapperBase) -> Metric:
-    return Metric(metric._name, metric._type, tuple(metric._labelnames), metric._documentation or "")
+    return Metric(metric._name, str(metric._type), tuple(metric._labelnames), metric._documentation or "")
 
 
 def undeclared() -> set[str]:
