@@ -55,7 +55,7 @@ simulate: protos ## simulate a swarm with many seeds (SEEDS=200)
 	@ESSAIM_SEEDS=$(SEEDS) $(PYTHON) -m pytest tests/simulation --timeout 3600 $(ARGS)
 
 e2e: protos $(CHARTED) ## the whole product on Kubernetes (KUBECONFIG, or a cluster made for it by root); report in build/
-	@$(PYTHON) -m pytest tests/e2e -x --timeout 1800 $(ARGS)
+	@$(PYTHON) -m pytest tests/e2e -x --timeout 1800 -o faulthandler_timeout=0 $(ARGS)
 
 chart-test: protos $(CHARTED) ## lint, render and judge the Helm chart (ARGS="-k policy"); no cluster
 	@$(PYTHON) -m pytest tests/chart $(ARGS)
@@ -64,7 +64,7 @@ dashboards: setup ## write the chart's Grafana dashboards and docs/operations/me
 	@$(PYTHON) tools/metrics_table.py && PYTHONPATH=tools $(PYTHON) -m dashboards
 
 observe-test: protos $(CHARTED) ## ask a real Prometheus over a testnet under load what rules and dashboards ask
-	@$(PYTHON) -m pytest tests/observe --timeout 300 $(ARGS)
+	@$(PYTHON) -m pytest tests/observe --timeout 300 -o faulthandler_timeout=290 $(ARGS)
 
 pictures: protos $(CHARTED) ## draw the docs' pictures of the dashboards from real data
 	@$(PYTHON) -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/observe.txt </dev/null

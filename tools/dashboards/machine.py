@@ -72,12 +72,17 @@ def machine(service: str = "") -> Sequence[Panel]:
             width=6,
             steps=up_is_bad(1, 10),
         ),
-        graph(
-            "Clock against discovery's",
-            "A node whose clock is more than some seconds off refuses good cells as STALE, or is refused.",
-            {"{{pod}}": f"essaim_clock_offset_seconds{{@{more}}}"},
-            "s",
-            steps=up_is_bad(5, 30),
-            width=6,
-        ),
+    )
+
+
+def clock(service: str = "") -> Panel:
+    """Of nodes that have a discovery."""
+    where = f', pod=~".*-{service}-.*"' if service else ""
+    return graph(
+        "Clock against discovery's",
+        "A node whose clock is more than some seconds off refuses good cells as STALE, or is refused.",
+        {"{{pod}}": f"essaim_clock_offset_seconds{{@{where}}}"},
+        "s",
+        steps=up_is_bad(5, 30),
+        width=6,
     )

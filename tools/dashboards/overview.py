@@ -1,7 +1,7 @@
 """Whether the network does what it promises, at one glance."""
 
 from dashboards.board import Board
-from dashboards.machine import machine
+from dashboards.machine import clock, machine
 from dashboards.panel import GREEN, RED, graph, or_nothing, quantiles, rate, stat_of, up_is_bad
 
 SLO = 'namespace="$namespace"'
@@ -133,5 +133,11 @@ OVERVIEW = Board(
     "overview",
     "Essaim / Overview",
     "Whether a network does what it promises: its nodes, its error budgets, its traffic, what it keeps.",
-    {"Is all well?": HEALTH, "Promises": PROMISES, "Traffic": TRAFFIC, "What is kept": KEPT, "Processes": machine()},
+    {
+        "Is all well?": HEALTH,
+        "Promises": PROMISES,
+        "Traffic": TRAFFIC,
+        "What is kept": KEPT,
+        "Processes": (*machine(), clock()),
+    },
 )

@@ -1,7 +1,7 @@
 """The relays: cells in, cells out, what fails on the way."""
 
 from dashboards.board import Board
-from dashboards.machine import machine
+from dashboards.machine import clock, machine
 from dashboards.panel import graph, mean, quantiles, rate, up_is_bad
 
 CELLS = (
@@ -97,5 +97,5 @@ RELAY = Board(
     "relay",
     "Essaim / Relays",
     "What relays carry, how fast, what they refuse and why, and how full they are.",
-    {"Cells": CELLS, "Queues and links": QUEUES, "Processes": machine("relay")},
+    {"Cells": CELLS, "Queues and links": QUEUES, "Processes": (*machine("relay"), clock("relay"))},
 )

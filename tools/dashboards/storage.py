@@ -1,7 +1,7 @@
 """The swarms: what is asked of them, what they have on disk, whether every member has it."""
 
 from dashboards.board import Board
-from dashboards.machine import machine
+from dashboards.machine import clock, machine
 from dashboards.panel import graph, mean, quantiles, rate, stat_of, up_is_bad
 
 METHODS = 'method=~"Store|Retrieve|Confirm|ClaimPrekey|PublishPrekeys"'
@@ -161,5 +161,11 @@ STORAGE = Board(
     "storage",
     "Essaim / Storage",
     "What clients ask of the swarms, how fast the disks are, whether every member has what it should.",
-    {"Health": HEALTH, "Requests": ASKED, "Disk": DISK, "Swarm": SWARM, "Processes": machine("storage")},
+    {
+        "Health": HEALTH,
+        "Requests": ASKED,
+        "Disk": DISK,
+        "Swarm": SWARM,
+        "Processes": (*machine("storage"), clock("storage")),
+    },
 )

@@ -27,21 +27,19 @@ class Query:
 
     where: str
     expr: str
-    unit: str = ""
-    legend: str = ""
 
 
-def of_dashboards(namespace: str, release: str, interval: str) -> Iterator[Query]:
-    """What Grafana would ask, its variables filled in."""
-    filled = {"$namespace": namespace, "$release": release, "$__rate_interval": interval}
+def fill(expr: str, namespace: str = "essaim", release: str = "net", interval: str = "10s") -> str:
+    """The variables of a dashboard as Grafana would fill them in."""
+    return expr.replace("$namespace", namespace).replace("$release", release).replace("$__rate_interval", interval)
+
+
+def of_dashboards() -> Iterator[Query]:
+    """What Grafana would ask of this release."""
     for file in sorted(FOLDER.glob("*.json")):
         for panel in json.loads(file.read_text())["panels"]:
             for target in panel.get("targets", ()):
-                expr = target["expr"]
-                for name, value in filled.items():
-                    expr = expr.replace(name, value)
-                unit = panel["fieldConfig"]["defaults"]["unit"]
-                yield Query(f"{file.stem}: {panel['title']}", expr, unit, target["legendFormat"])
+                yield Query(f"{file.stem}: {panel['title']}", fill(target["expr"]))
 
 
 def of_rules(rules: Sequence[Rule]) -> Iterator[Query]:

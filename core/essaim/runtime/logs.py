@@ -71,6 +71,10 @@ class NodeEvent(Event):
     LIBRARY = auto()
 
 
+for _fault in (NodeEvent.CALL_FAILED, NodeEvent.LIBRARY, NodeEvent.DIED, NodeEvent.DRAIN_STEP_FAILED):
+    EVENTS.labels(_fault.value, LogLevel.ERROR.value)  # there from the start, so that the first one is an increase
+
+
 class Library(Enum):
     """Whose own logger spoke."""
 

@@ -1,0 +1,96 @@
+"""A testnet under load with its Prometheus: two people who write to each other, one client in a closed loop."""
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import helm
+from loadgen.child import Child, Json, child
+from observe.prometheus import NAMESPACE, RELEASE, TARGETS, Prometheus, prometheus, write_targets
+from testnet import Layout, Testnet
+
+CHART = Path(__file__).resolve().parents[2] / "deploy" / "helm" / "essaim"
+LAYOUT = Layout(relays=4, storage=3)
+GAP_SECONDS = 0.2
+Rules = Sequence[Mapping[str, Any]]
+
+
+def rule_groups() -> Rules:
+    """Of the chart's PrometheusRule, as real helm renders it for this release. Raises helm.NoHelmError."""
+    api = "monitoring.coreos.com/v1/PrometheusRule"
+    arguments = ["template", RELEASE, str(CHART), "--namespace", NAMESPACE, "--kube-version", "1.35.0"]
+    command = [str(helm.find()), *arguments, "--api-versions", api, "-s", "templates/prometheusrule.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    return list(yaml.safe_load(done.stdout)["spec"]["groups"])
+
+
+@dataclass
+class Stage:
+    """What is on it."""
+
+    net: Testnet
+    server: Prometheus
+    groups: Rules
+    began: float
+    """Unix seconds."""
+    targets: Path
+    client: Child
+    people: Mapping[str, Child]
+    """By account."""
+    _said: int = 0
+
+    async def load(self, seconds: float) -> None:
+        """Everybody works for so long. RuntimeError when a message did not arrive."""
+        count = max(2, int(seconds / GAP_SECONDS))
+        numbers = list(range(self._said, self._said + count))
+        self._said += count
+        talk = {"do": "talk", "gaps": [GAP_SECONDS] * count, "first": numbers[0]}
+        others = list(reversed(list(self.people)))
+        talks = [person.ask({**talk, "to": to}) for to, person in zip(others, self.people.values(), strict=True)]
+        await asyncio.gather(*talks, self._store_and_retrieve(seconds))
+        asked: Json = {"do": "arrived", "wanted": numbers}
+        arrived = await asyncio.gather(*(person.ask(asked) for person in self.people.values()))
+        if any(len(each["arrived"]) != count for each in arrived):
+            raise RuntimeError("a message did not arrive")
+
+    async def _store_and_retrieve(self, seconds: float) -> None:
+        for operation in ("store", "retrieve"):
+            now = time.monotonic()
+            await self.client.ask({"do": operation, "way": "link", "window": [now, now + seconds / 2]})
+
+    async def restart(self, name: str, pause: float) -> None:
+        """kill -9, and back after a pause."""
+        self.net.node(name).kill()
+        await asyncio.sleep(pause)
+        self.net.node(name).start()
+        await asyncio.to_thread(self.net.node(name).await_ready, 60)
+        write_targets(self.net, self.targets)
+
+
+@asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[Stage]:
+    """`async with stage(folder) as each`. Everything ends with it."""
+    os.environ.setdefault("ESSAIM_STORAGE_MAX_BYTES", str(1 << 30))  # so that there is a limit to be shown
+    groups, net, own = rule_groups(), Testnet(folder / "network", LAYOUT), folder / "prometheus"
+    network = str(net.network_file)
+    try:
+        await asyncio.to_thread(net.up)
+        with prometheus(net, groups, own) as server:
+            async with (
+                child("client", network) as client,
+                child("person", network, str(folder / "alice")) as alice,
+                child("person", network, str(folder / "bob")) as bob,
+            ):
+                await client.told()
+                people = {(await each.told())["account"]: each for each in (alice, bob)}
+                yield Stage(net, server, groups, time.time(), own / TARGETS, client, people)
+    finally:
+        await asyncio.to_thread(net.down)
