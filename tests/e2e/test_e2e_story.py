@@ -39,9 +39,9 @@ class Network:
         return done
 
     def pods(self, component: str = "") -> dict[str, dict]:
-        """By name, those that are not ending."""
-        selector = f"app.kubernetes.io/instance={self.deployment.release}"
-        selector += f",app.kubernetes.io/component={component}" if component else ""
+        """By name: the nodes' own, those that are not ending."""
+        selector = f"app.kubernetes.io/instance={self.deployment.release},app.kubernetes.io/component"
+        selector += f"={component}" if component else " in (discovery,relay,storage)"
         items = self.deployment.get("pods", "--selector", selector)["items"]
         return {each["metadata"]["name"]: each for each in items if "deletionTimestamp" not in each["metadata"]}
 
