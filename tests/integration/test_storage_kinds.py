@@ -60,6 +60,7 @@ async def test_group_keeps_posts_beside_each_other_and_replaces_entries(tmp_path
             authorization = signed(group, Method.RETRIEVE, b"", read_hash(b""), key)
             return mailbox_pb2.RetrieveRequest(mailbox=at(group), authorization=authorization, max_bytes=1 << 17)
 
+        await swarm.settled(*swarm.nodes)
         page = await second.stub.Retrieve(read(READER))
         assert {each.data for each in page.envelopes} == {requests[at].envelopes[0].data for at in (0, 1, 3)}
         assert await refused(second.stub.Retrieve(read(WRITER))) == "NOT_AUTHORIZED"

@@ -13,14 +13,21 @@ from essaim.protocol.mailbox.authorization import Authorization, Method
 from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
+from essaim.runtime.database import migrations, open_database
 from essaim.runtime.refusal import StartError
-from essaim_storage.effects import Forget, Purge, PutEnvelope, PutPrekeys, PutTombstone
+from essaim_storage.effects import Forget, Purge, PutEnvelope, PutPrekeys, PutTombstone, SetUntil
 from essaim_storage.record import record_id
 from essaim_storage.refusal import DiskFullError
+from essaim_storage.row import data_of, head_of
 from essaim_storage.sqlite_store import SqliteStore
 
 NOW = 1_800_000_000_000
 POLICY = Policy.public_inbox(SigningKey(bytes([1]) * 32).public)
+BYTES = bytes(4096)
+BLOB_POLICY = Policy.blob(SigningKey(bytes([1]) * 32).public, BYTES)
+BLOB = EnvelopeRecord(
+    BLOB_POLICY, envelope_id(BLOB_POLICY.mailbox_id, b"", NOW + 9, BYTES, NOW + 9), b"", NOW + 9, BYTES, NOW + 9
+)
 
 
 def letter(fill: bytes, ttl_ms: int = 60_000) -> EnvelopeRecord:
@@ -172,10 +179,34 @@ def test_restored_database_has_another_incarnation(tmp_path: Path) -> None:
     told.close()
 
 
+def test_database_of_the_first_schema_is_brought_forward(tmp_path: Path) -> None:
+    old = open_database(tmp_path / "s.db", migrations("essaim_storage.migrations")[:1])
+    old.execute("INSERT INTO node VALUES (?, 1, 1, 4)", (bytes(16),))
+    record, removal, other = letter(b"kept"), confirm(4, letter(b"gone")), BLOB
+    for at, each in enumerate((record, removal.record, other), 1):
+        head = head_of(at, record_id(each), each, data_of(each), coordinated=True)
+        size = (head.size, int(head.kind == 0))
+        values = (at, each.mailbox_id, each.policy.encoded, *size)
+        old.execute("INSERT INTO mailbox VALUES (?, ?, ?, ?, ?, 1)", values if at != 2 else (9, b"m" * 32, *values[2:]))
+        columns = (head.kind, head.slot, head.expires_ms, head.version, head.size, 1, head.proof, head.sum)
+        row = (at, head.record_id, 9 if at == 2 else at, *columns, head.data_sum, data_of(each))
+        old.execute(f"INSERT INTO record VALUES ({', '.join('?' * 13)})", row)
+    old.execute("INSERT INTO removal VALUES (?, 2)", (letter(b"gone").envelope_id,))
+    old.close()
+
+    store = SqliteStore(tmp_path / "s.db")
+    assert store.record(record.envelope_id) == record and store.record(other.envelope_id) == other
+    assert store.naming(letter(b"gone").envelope_id) == [removal.record]
+    assert (store.notice_bytes(b"m" * 32), store.blob_bytes(), store.last_number()) == (512 + 32, 4096, 4)
+    store.writer.commit([SetUntil(record.envelope_id, NOW + 5), Purge(NOW + 5)])
+    assert not store.has(record.envelope_id) and store.has(other.envelope_id)
+    store.close()
+
+
 def test_newer_database_is_refused(tmp_path: Path) -> None:
     SqliteStore(tmp_path / "s.db").close()
     newer = apsw.Connection(str(tmp_path / "s.db"))
-    newer.pragma("user_version", 2)
+    newer.pragma("user_version", 99)
     newer.close()
     with pytest.raises(StartError, match="newer"):
         SqliteStore(tmp_path / "s.db")

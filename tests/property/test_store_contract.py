@@ -9,16 +9,20 @@ from essaim.protocol.keys import SigningKey
 from essaim.protocol.mailbox.authorization import Authorization, Method
 from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Notice, SlotMark, Tombstone
+from essaim.protocol.mailbox.slot_record import SlotRecord
 from essaim_storage.effects import (
     Change,
     Forget,
     Purge,
     PutEnvelope,
+    PutExpiry,
+    PutMark,
     PutPrekeys,
     PutTombstone,
     SetPosition,
     SetSettled,
+    SetUntil,
     UsePrekey,
 )
 from essaim_storage.record import record_id
@@ -27,8 +31,9 @@ from simulated.disk import MemoryStore
 
 NOW = 1_800_000_000_000
 LOWEST, HIGHEST = bytes(32), b"\xff" * 32
+OWNER = SigningKey(bytes([1]) * 32)
 A, B = (SigningKey(bytes([n]) * 32).public for n in (1, 2))
-POLICIES = (Policy.public_inbox(A), Policy.private_inbox(A, B), Policy.outbox(B))
+POLICIES = (Policy.public_inbox(A), Policy.private_inbox(A, B), Policy.outbox(B), Policy.blob(A, bytes(4096)))
 SLOTS = (b"\0", b"\1")
 ENTRIES = (b"manifest", b"prekeys/0")
 MEMBERS = (b"m" * 32, b"n" * 32)
@@ -41,7 +46,7 @@ class Author:
         self.rng = rng
         self.number = 0
         self.envelopes: list[EnvelopeRecord] = []
-        self.tombstones: list[Tombstone] = []
+        self.notices: list[Notice] = []
         self.versions: dict[bytes, int] = {}
         self.batch = 0
 
@@ -49,35 +54,62 @@ class Author:
         return [self.change() for _ in range(self.rng.randint(1, 6))]
 
     def change(self) -> Change:
-        kinds = (self.envelope, self.envelope, self.envelope, self.tombstone, self.small, self.prekeys)
+        kinds = (self.envelope, self.envelope, self.envelope, self.tombstone, self.sweep, self.expiry, self.mark)
+        kinds = (*kinds, self.until, self.small, self.prekeys)
         return self.rng.choice(kinds)()
 
     def envelope(self) -> Change:
         policy = self.rng.choice(POLICIES)
-        outbox = policy is POLICIES[2]
-        slot = self.rng.choice(ENTRIES if outbox else SLOTS)
-        version = self.versions[slot] = self.versions.get(slot, 0) + 1 if outbox else 0
+        outbox, blob = policy is POLICIES[2], policy is POLICIES[3]
+        slot = b"" if blob else self.rng.choice(ENTRIES if outbox else SLOTS)
+        version = self.versions[slot] = self.versions.get(slot, 0) + 1 if outbox or blob else 0
         expires, data = NOW + self.rng.randint(1, 100), self.rng.randbytes(4096)
-        signed = None if policy is POLICIES[0] else self.authorization()
+        signed = None if policy is POLICIES[0] or blob else self.authorization()
+        received = NOW + self.rng.randint(-9, 9) if signed is None and self.rng.random() < 0.8 else 0
         of_id = envelope_id(policy.mailbox_id, slot, expires, data, version)
-        record = EnvelopeRecord(policy, of_id, slot, expires, data, version, signed)
+        record = EnvelopeRecord(policy, of_id, slot, expires, data, version, signed, received)
         self.envelopes.append(record)
         self.number += self.rng.randint(1, 3)
-        return PutEnvelope(self.number, record, self.rng.random() < 0.5)
+        until = NOW + self.rng.randint(1, 100) if self.rng.random() < 0.2 else 0
+        return PutEnvelope(self.number, record, self.rng.random() < 0.5, until)
 
     def tombstone(self) -> Change:
         policy = self.rng.choice(POLICIES)
-        known = [each.envelope_id for each in self.envelopes[-20:]]
-        ids = tuple({self.rng.randbytes(32), *self.rng.sample(known, min(3, len(known)))})
+        ids = self.ids()
         method = self.rng.choice((Method.CONFIRM, Method.DELETE))
         slot = b"" if method is Method.DELETE else self.rng.choice(SLOTS)
-        record = Tombstone(policy, method, slot, ids, self.authorization())
-        self.tombstones.append(record)
+        return PutTombstone(*self.noticed(Tombstone(policy, method, slot, ids, self.authorization())))
+
+    def sweep(self) -> Change:
+        policy, all_of_it = self.rng.choice(POLICIES), self.rng.random() < 0.5
+        method = Method.DELETE_ALL if all_of_it else Method.DELETE_BEFORE
+        before = 0 if all_of_it else NOW + self.rng.randint(-9, 9)
+        return PutTombstone(*self.noticed(Tombstone(policy, method, b"", (), self.authorization(), before)))
+
+    def expiry(self) -> Change:
+        policy, until = self.rng.choice(POLICIES), NOW + self.rng.randint(1, 100)
+        return PutExpiry(*self.noticed(ExpiryRecord(policy, b"", self.ids(), until, self.authorization())))
+
+    def until(self) -> Change:
+        return SetUntil(self.rng.choice(self.ids()), NOW + self.rng.randint(1, 100))
+
+    def mark(self) -> Change:
+        policy, slot = self.rng.choice(POLICIES[:3]), self.rng.choice(SLOTS)
+        key = self.rng.choice((A, None))
+        marked = SlotRecord.sign(OWNER, policy.mailbox_id, slot[0], key, self.rng.randint(1, 1 << 60)).encoded
+        return PutMark(*self.noticed(SlotMark(policy, marked, self.authorization())))
+
+    def ids(self) -> tuple[bytes, ...]:
+        known = [each.envelope_id for each in self.envelopes[-20:]]
+        return tuple({self.rng.randbytes(32), *self.rng.sample(known, min(3, len(known)))})
+
+    def noticed(self, record):
+        self.notices.append(record)
         self.number += 1
-        return PutTombstone(self.number, record_id(record), record, self.rng.random() < 0.5)
+        return self.number, record_id(record), record, self.rng.random() < 0.5
 
     def small(self) -> Change:
-        known = [record_id(each) for each in (*self.envelopes[-20:], *self.tombstones[-5:])]
+        known = [record_id(each) for each in (*self.envelopes[-20:], *self.notices[-5:])]
         return self.rng.choice(
             (
                 SetPosition(self.rng.choice(MEMBERS), self.rng.randint(0, 100)),
@@ -103,20 +135,22 @@ class Author:
 def answers(store: MemoryStore | SqliteStore, author: Author) -> list[object]:
     """Every question of the contract but the incarnation."""
     middle = b"\x80" + bytes(31)
-    found: list[object] = [store.settled(), store.last_number(), store.next_expiry()]
+    found: list[object] = [store.settled(), store.last_number(), store.next_expiry(), store.blob_bytes()]
     found += [store.fingerprint(*span) for span in ((LOWEST, HIGHEST), (LOWEST, middle), (middle, HIGHEST))]
     found += [list(store.record_ids(LOWEST, HIGHEST, limit)) for limit in (3, 999)]
     found += [list(store.coordinated_after(number, 5)) for number in (0, author.number // 2)]
     found += [store.position(member) for member in MEMBERS]
     for policy in POLICIES:
-        found.append(store.mailbox_bytes(policy.mailbox_id))
+        found += [store.mailbox_bytes(policy.mailbox_id), store.notice_bytes(policy.mailbox_id)]
+        found.append(sorted(map(record_id, store.sweeps(policy.mailbox_id))))
+        found += [store.mark(policy.mailbox_id, slot) for slot in SLOTS]
         for slot in (b"", *SLOTS, *ENTRIES):
             found.append(list(store.entries_after(policy.mailbox_id, slot, author.number // 3, 4)))
             found.append(store.newest(policy.mailbox_id, slot))
-    for each in (*author.envelopes[-20:], *author.tombstones[-8:]):
+    for each in (*author.envelopes[-20:], *author.notices[-8:]):
         found += [store.has(record_id(each)), store.record(record_id(each))]
     for each in author.envelopes[-20:]:
-        found.append(sorted(map(record_id, store.tombstones(each.envelope_id))))
+        found.append(sorted(map(record_id, store.naming(each.envelope_id))))
         found += [store.data(each.envelope_id), store.entry(each.mailbox_id, each.envelope_id)]
         found.append(store.entry(POLICIES[0].mailbox_id, each.envelope_id))
     for slot in SLOTS:
@@ -134,7 +168,7 @@ def test_sqlite_store_answers_like_the_memory_store(seed: int, tmp_path: Path) -
         memory.apply(changes)
         sqlite.writer.commit(changes)
         for expected, found in zip(answers(memory, author), answers(sqlite, author), strict=True):
-            assert found == expected, f"seed {seed}, step {step}, after {changes}"
+            assert found == expected, f"seed {seed}, step {step}, after {[type(each).__name__ for each in changes]}"
         if rng.random() < 0.05:
             before = sqlite.incarnation()
             sqlite.close()

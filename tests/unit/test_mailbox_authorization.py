@@ -7,9 +7,16 @@ import pytest
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.mailbox.authorization import Act, Authorization, Method, NonceMemory
 from essaim.protocol.mailbox.envelope import envelope_id
-from essaim.protocol.mailbox.payload import prekeys_hash, read_hash, removal_hash
+from essaim.protocol.mailbox.payload import prekeys_hash, read_hash, removal_hash, slot_hash, sweep_hash
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone, check_read, verify_record
+from essaim.protocol.mailbox.record import (
+    EnvelopeRecord,
+    ExpiryRecord,
+    SlotMark,
+    Tombstone,
+    check_read,
+    verify_record,
+)
 from essaim.protocol.mailbox.refusal import MailboxRefusedError
 from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.mailbox.slot_record import SlotRecord, certified
@@ -117,6 +124,63 @@ def test_blob_of_other_bytes_than_its_name_says_is_refused() -> None:
     assert refused(verify_record, record, NOW) == "ENVELOPE_MALFORMED"
 
 
+def sweep(policy: Policy, signer, before_ms: int | None = None, **changed) -> Tombstone:
+    method = Method.DELETE_ALL if before_ms is None else Method.DELETE_BEFORE
+    hashed = read_hash(b"") if before_ms is None else sweep_hash(before_ms)
+    authorization = Act(policy, method, b"", hashed).authorize(signer, NOW, NONCE)
+    return replace(Tombstone(policy, method, b"", (), authorization, before_ms or 0), **changed)
+
+
+def test_sweep_is_signed_by_the_owner_and_reaches_up_to_its_own_time() -> None:
+    for policy, owner in ((PUBLIC, OWNER), (OUTBOX, WRITER), (GROUP, DEVICE), (BLOB, OWNER)):
+        verify_record(sweep(policy, owner), NOW)
+        verify_record(sweep(policy, owner, NOW - 5), NOW)
+        assert refused(verify_record, sweep(policy, STRANGER), NOW) == "NOT_AUTHORIZED"
+    assert refused(verify_record, sweep(PUBLIC, OWNER, NOW + 1), NOW) == "EXPIRY_REFUSED"
+    assert refused(verify_record, sweep(PUBLIC, OWNER, before_ms=NOW - 5, slot=b"\0"), NOW) == "SLOT_REFUSED"
+    assert refused(verify_record, sweep(PUBLIC, OWNER, envelope_ids=(bytes(32),)), NOW) == "METHOD_REFUSED"
+    assert refused(verify_record, replace(sweep(PUBLIC, OWNER, NOW - 5), before_ms=NOW - 4), NOW) == "NOT_AUTHORIZED"
+
+
+def expiry(policy: Policy, signer, slot: bytes = b"", until_ms: int = NOW + DAY_MS, record: bytes = b""):
+    act = Act(policy, Method.EXPIRE, slot, removal_hash(slot, (bytes(32),)), until_ms)
+    return ExpiryRecord(policy, slot, (bytes(32),), until_ms, act.authorize(signer, NOW, NONCE, record))
+
+
+def test_expiry_is_changed_by_the_owner_or_by_the_slot_for_itself() -> None:
+    verify_record(expiry(PRIVATE, OWNER), NOW)
+    verify_record(expiry(OUTBOX, WRITER, until_ms=NOW + 400 * DAY_MS), NOW)
+    verify_record(expiry(PRIVATE, DEVICE, b"\0", record=slot_record(PRIVATE, OWNER)), NOW)
+    for slot in (b"", b"\1"):
+        by_slot = expiry(PRIVATE, DEVICE, slot, record=slot_record(PRIVATE, OWNER))
+        assert refused(verify_record, by_slot, NOW) == "SLOT_RECORD_REFUSED"
+    assert refused(verify_record, expiry(PRIVATE, WRITER), NOW) == "NOT_AUTHORIZED"
+    assert refused(verify_record, expiry(PRIVATE, OWNER, until_ms=NOW + 15 * DAY_MS), NOW) == "EXPIRY_REFUSED"
+    assert refused(verify_record, expiry(BLOB, OWNER), NOW) == "METHOD_REFUSED"
+    assert refused(verify_record, expiry(OUTBOX, WRITER, b"manifest"), NOW) == "METHOD_REFUSED"
+    assert refused(verify_record, replace(expiry(PRIVATE, OWNER), until_ms=NOW + 1), NOW) == "NOT_AUTHORIZED"
+
+
+def test_mark_needs_the_owner_twice() -> None:
+    def mark(policy: Policy, namer, signer, version: int = 7, slot: int = 0) -> SlotMark:
+        marked = SlotRecord.sign(namer, policy.mailbox_id, slot, None, version).encoded
+        act = Act(policy, Method.DROP_SLOT, b"", slot_hash(marked))
+        return SlotMark(policy, marked, act.authorize(signer, NOW, NONCE))
+
+    for policy, owner in ((PUBLIC, OWNER), (PRIVATE, OWNER), (OUTBOX, WRITER)):
+        verify_record(mark(policy, owner, owner), NOW)
+        assert refused(verify_record, mark(policy, STRANGER, owner), NOW) == "SLOT_RECORD_REFUSED"
+        assert refused(verify_record, mark(policy, owner, STRANGER), NOW) == "NOT_AUTHORIZED"
+    assert refused(verify_record, mark(PUBLIC, OWNER, OWNER, 1 << 63), NOW) == "SLOT_RECORD_REFUSED"
+    assert refused(verify_record, mark(GROUP, DEVICE, DEVICE), NOW) == "METHOD_REFUSED"
+
+
+def test_slot_without_a_key_signs_nothing() -> None:
+    nobody = SlotRecord.sign(OWNER, PUBLIC.mailbox_id, 0, None, 1).encoded
+    by_nobody = tombstone(PUBLIC, Method.CONFIRM, b"\0", (bytes(32),), DEVICE, nobody)
+    assert refused(verify_record, by_nobody, NOW) == "SLOT_RECORD_REFUSED"
+
+
 def test_signature_of_another_envelope_is_refused() -> None:
     first = signed(envelope(PRIVATE), WRITER)
     second = replace(envelope(PRIVATE, expires_ms=NOW + DAY_MS + 1), authorization=first.authorization)
@@ -133,7 +197,8 @@ def test_signature_of_another_envelope_is_refused() -> None:
         ({"expires_ms": NOW + DAY_MS - 1}, "ENVELOPE_MALFORMED"),
         ({"policy": Policy.public_inbox(STRANGER.public)}, "ENVELOPE_MALFORMED"),
         ({"version": 1}, "VERSION_REFUSED"),
-        ({"expires_ms": NOW}, "EXPIRY_REFUSED"),
+        ({"expires_ms": 0}, "EXPIRY_REFUSED"),
+        ({"received_ms": NOW + 600_001}, "EXPIRY_REFUSED"),
         ({"expires_ms": NOW + 15 * DAY_MS}, "EXPIRY_REFUSED"),
     ],
 )

@@ -1,6 +1,7 @@
 """What members say to each other survives the wire, and foreign bytes are a reason, never a crash."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.mailbox.authorization import Authorization, Method
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, SlotMark, Tombstone
+from essaim.protocol.mailbox.slot_record import SlotRecord
 from essaim.storage.v1 import replica_pb2
 from essaim_storage.message import Ack, Digest, Fetch, Hello, Records, Refusal, Write
 from essaim_storage.wire import decode_message, encode_message
@@ -21,9 +23,14 @@ SIGNED = Authorization(1_800_000_000_000, bytes(16), bytes(64), bytes(137))
 OPEN = EnvelopeRecord(PUBLIC, b"i" * 32, b"\0", 1_800_000_000_001, b"d" * 4096)
 CLOSED = EnvelopeRecord(PRIVATE, b"j" * 32, b"\1", 1_800_000_000_001, b"e" * 4096, 0, SIGNED)
 REMOVAL = Tombstone(PRIVATE, Method.DELETE, b"", (b"i" * 32, b"j" * 32), SIGNED)
+SWEEP = Tombstone(PRIVATE, Method.DELETE_BEFORE, b"", (), SIGNED, 1_700_000_000_000)
+EXPIRY = ExpiryRecord(PRIVATE, b"\1", (b"i" * 32,), 1_800_000_000_009, SIGNED)
+MARKED = SlotRecord.sign(SigningKey(bytes([1]) * 32), PRIVATE.mailbox_id, 2, None, 7).encoded
+MARK = SlotMark(PRIVATE, MARKED, replace(SIGNED, slot_record=b""))
 MESSAGES = (
     Hello(b"n" * 16, True, False),
     Write(7, (OPEN, CLOSED, REMOVAL), late=True),
+    Write(8, (replace(OPEN, received_ms=1_799_999_999_999), SWEEP, EXPIRY, MARK)),
     Ack(7, (Refusal(1, "DISK_FULL"),)),
     Fetch(9, (b"i" * 32,)),
     Records(9, (REMOVAL, OPEN)),
@@ -38,7 +45,7 @@ def test_message_survives_the_wire(message) -> None:
     assert replica_pb2.ReplicaMessage.FromString(data).view_serial == 5
 
 
-def proto_of(record: EnvelopeRecord | Tombstone) -> replica_pb2.ReplicaMessage:
+def proto_of(record) -> replica_pb2.ReplicaMessage:
     return replica_pb2.ReplicaMessage.FromString(encode_message(Records(1, (record,)), 1))
 
 
@@ -64,6 +71,9 @@ def test_malformed_message_has_its_reason() -> None:
     unsigned = proto_of(REMOVAL)
     unsigned.records.records[0].tombstone.signature = b""
     assert reason(unsigned) == "NOT_AUTHORIZED"
+    unmarked = proto_of(MARK)
+    unmarked.records.records[0].mark.marked = MARKED[:-1]
+    assert reason(unmarked) == "SLOT_RECORD_REFUSED"
 
 
 @given(st.integers(0, 1 << 32))

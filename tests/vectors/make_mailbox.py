@@ -54,8 +54,8 @@ def envelope(name, slot, version, fill, size):
     }
 
 
-def slot_record(name, owner, slot, version):
-    signed = IDS[name] + bytes([slot]) + bytes(DEVICE.verify_key) + u64(version)
+def slot_record(name, owner, slot, version, key=bytes(DEVICE.verify_key)):
+    signed = IDS[name] + bytes([slot]) + key + u64(version)
     return signed + owner.sign(b"essaim/slot/v1" + signed).signature
 
 
@@ -93,6 +93,7 @@ NODE, PREKEYS = bytes([9]) * 32, [b"one", b"another"]
 BATCH = u64(5) + u32(2) + b"".join(u32(len(each)) + each for each in PREKEYS)
 PREKEYS_HASH = payload(named(b"\0"), NODE, BATCH)
 INBOX_RECORD = slot_record("public_inbox", OWNER, 0, 1)
+DROPPED = slot_record("public_inbox", OWNER, 1, 77, ZEROS)
 OUTBOX_RECORD = slot_record("outbox", WRITER, 0, 1)
 SIZES = ((b"\0", 0, 0xA1, 4096), (b"\4", 0, 0xA2, 10240), (b"\0", 0, 0xA3, 57344), (b"\1", 0, 0xA4, 253952))
 ENTRY = envelope("outbox", b"manifest", 7, 0xB1, 4096)
@@ -110,6 +111,8 @@ def payloads():
         "read_all": payload(b"\0").hex(),
         "confirm_slot_0": payload(named(b"\0"), REMOVED).hex(),
         "delete": payload(b"\0", REMOVED).hex(),
+        "delete_before": payload(b"\0", u64(NOW - 1)).hex(),
+        "drop_slot": payload(DROPPED).hex(),
         "ids": [each.hex() for each in reversed(ENVELOPE_IDS)],
         "prekeys": PREKEYS_HASH.hex(),
         "prekeys_of": {
@@ -135,6 +138,11 @@ def authorizations():
         authorization("group", "Retrieve", b"", payload(b"\0"), 0, OWNER),
         authorization("group", "Delete", b"", payload(b"\0", REMOVED), 0, DEVICE),
         authorization("blob", "Delete", b"", payload(b"\0", REMOVED), 0, DEVICE),
+        authorization("public_inbox", "DeleteBefore", b"", payload(b"\0", u64(NOW - 1)), 0, OWNER),
+        authorization("public_inbox", "DeleteAll", b"", payload(b"\0"), 0, OWNER),
+        authorization("public_inbox", "Expire", b"\0", payload(named(b"\0"), REMOVED), NOW + 9, DEVICE, INBOX_RECORD),
+        authorization("public_inbox", "GetExpiries", b"", payload(b"\0"), 0, OWNER),
+        authorization("public_inbox", "DropSlot", b"", payload(DROPPED), 0, OWNER),
         authorization("outbox", "PublishPrekeys", b"\0", PREKEYS_HASH, 0, DEVICE, OUTBOX_RECORD),
     ]
 
@@ -154,6 +162,7 @@ def main():
         "envelopes": ENVELOPES,
         "slot_records": [
             {"mailbox": "public_inbox", "slot": 0, "version": 1, "encoded": INBOX_RECORD.hex()},
+            {"mailbox": "public_inbox", "slot": 1, "version": 77, "encoded": DROPPED.hex(), "dropped": True},
             {"mailbox": "outbox", "slot": 0, "version": 1, "encoded": OUTBOX_RECORD.hex()},
         ],
         "payloads": payloads(),

@@ -10,7 +10,7 @@ from essaim.protocol.mailbox import puzzle
 from essaim.protocol.mailbox.authorization import Act, Authorization, Method
 from essaim.protocol.mailbox.cursor import Cursor
 from essaim.protocol.mailbox.envelope import envelope_id, have_prefix
-from essaim.protocol.mailbox.payload import prekeys_hash, read_hash, removal_hash
+from essaim.protocol.mailbox.payload import prekeys_hash, read_hash, removal_hash, slot_hash, sweep_hash
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.slot_record import SlotRecord
 
@@ -47,7 +47,8 @@ def test_envelope_id_matches(vector: dict) -> None:
 def test_slot_record_matches(vector: dict) -> None:
     policy = POLICIES[vector["mailbox"]]
     owner = OWNER if policy.owner == OWNER.public else WRITER
-    record = SlotRecord.sign(owner, policy.mailbox_id, vector["slot"], DEVICE.public, vector["version"])
+    key = None if vector.get("dropped") else DEVICE.public
+    record = SlotRecord.sign(owner, policy.mailbox_id, vector["slot"], key, vector["version"])
     assert record.encoded.hex() == vector["encoded"]
     SlotRecord.parse(record.encoded).check(policy)
 
@@ -82,6 +83,9 @@ def test_payload_hashes_match() -> None:
     assert read_hash(b"").hex() == vector["read_all"]
     assert removal_hash(b"\0", ids).hex() == vector["confirm_slot_0"]
     assert removal_hash(b"", ids).hex() == vector["delete"]
+    assert sweep_hash(VECTORS["authorizations"][0]["time_ms"] - 1).hex() == vector["delete_before"]
+    dropped = next(each["encoded"] for each in VECTORS["slot_records"] if each.get("dropped"))
+    assert slot_hash(bytes.fromhex(dropped)).hex() == vector["drop_slot"]
     hashed = prekeys_hash(bytes.fromhex(of["slot"]), bytes.fromhex(of["node_id"]), of["version"], prekeys)
     assert hashed.hex() == vector["prekeys"]
 

@@ -24,6 +24,7 @@ from essaim_storage.owed import Owed
 from essaim_storage.price import Price
 from essaim_storage.service import MailboxService
 from essaim_storage.settings import StorageSettings
+from essaim_storage.slot_versions import SlotVersions
 from essaim_storage.sqlite_store import SqliteStore
 from essaim_storage.tuning import Tuning
 
@@ -49,7 +50,7 @@ class Storage:
         self.executor = Executor(self.node, self._store, self._send, now_ms)
         self.members = Members(own_id, self.executor.tell)
         price = Price(settings.puzzle_bits, settings.claim_bits, settings.blob_bits)
-        intake = Intake(own_id, self._store, NonceMemory(), price, tuning.page_entries)
+        intake = Intake(own_id, self._store, NonceMemory(), price, SlotVersions(self._store), tuning.page_entries)
         servicer = MailboxService(intake, self.executor, now_ms)
         descriptor = mailbox_pb2.DESCRIPTOR.services_by_name["MailboxService"]
         self.offer = Offer(descriptor, servicer, mailbox_pb2_grpc.add_MailboxServiceServicer_to_server)

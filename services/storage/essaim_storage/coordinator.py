@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, Record
-from essaim.protocol.mailbox.refusal import ExpiryRefusedError, QuotaError, VersionRefusedError
+from essaim.protocol.mailbox.refusal import (
+    ExpiryRefusedError,
+    QuotaError,
+    SlotRecordRefusedError,
+    VersionRefusedError,
+)
 from essaim.protocol.mailbox.rule import rule_of
 from essaim_storage.effects import CancelTimer, Effect, Refused, Removed, Reply, SetTimer, Stored, StoreOutcome
 from essaim_storage.events import RemoveAsked, StoreAsked
@@ -83,7 +88,7 @@ class Coordinator:
         return self._begin(event.request, event.records, removes=False)
 
     def remove(self, event: RemoveAsked) -> list[Effect]:
-        return self._begin(event.request, (event.tombstone,), removes=True)
+        return self._begin(event.request, (event.notice,), removes=True)
 
     def settled(self, settled: Settled) -> list[Effect]:
         """One of a request's records came to the own disk, or did not."""
@@ -226,6 +231,8 @@ def _refusal(verdict: Verdict) -> ProtocolError:
         return DiskFullError("no room on this node's disk")
     if verdict is Verdict.EXPIRED:
         return ExpiryRefusedError("it expired")
+    if verdict is Verdict.DROPPED:
+        return SlotRecordRefusedError("the owner has dropped this slot's key")
     return VersionRefusedError("this node has a higher version")
 
 

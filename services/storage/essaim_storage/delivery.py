@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from essaim.protocol.mailbox.cursor import Cursor
 from essaim.protocol.mailbox.envelope import have_prefix
-from essaim_storage.effects import Delivery, Effect, Notify, Refused, Reply, Retrieved
-from essaim_storage.events import Query, RetrieveAsked, SubscribeAsked
+from essaim.protocol.mailbox.record import SlotMark
+from essaim.protocol.mailbox.refusal import SlotRecordRefusedError
+from essaim_storage.effects import Delivery, Effect, Expiries, Notify, Refused, Reply, Retrieved
+from essaim_storage.events import ExpiriesAsked, Query, RetrieveAsked, SubscribeAsked
 from essaim_storage.page import Page, Room
 from essaim_storage.refusal import WrongSwarmError
 from essaim_storage.store import Entry, Store
@@ -87,6 +89,27 @@ class Readers:
             self.cancelled(each.request)
         return [Reply(each.request, Refused(WrongSwarmError("the mailbox moved to another swarm"))) for each in gone]
 
+    def expiries(self, event: ExpiriesAsked, now_ms: int) -> list[Effect]:
+        """When those of the asked that live here go."""
+        if not self._swarm.owns(event.mailbox_id):
+            return [Reply(event.request, Refused(WrongSwarmError("the mailbox lives in another swarm")))]
+        damage = self._store.damage()
+        entries = (self._store.entry(event.mailbox_id, each) for each in event.envelope_ids)
+        live = [each for each in entries if each is not None and each.until_ms > now_ms]
+        found = tuple((each.envelope_id, each.until_ms) for each in live if event.slot in (b"", each.slot))
+        incomplete = self._incomplete() or self._store.damage() != damage
+        return [Reply(event.request, Expiries(found, incomplete))]
+
+    def marked(self, mark: SlotMark) -> list[Effect]:
+        """End the subscriptions of a slot's key that counts no more."""
+        readers = self._by_mailbox.get(mark.mailbox_id, {}).values()
+        signed = [each for each in readers if each.query.slot_record]
+        gone = [each.request for each in signed if mark.rejects(each.query.slot_record)]
+        for request in gone:
+            self.cancelled(request)
+        refused = Refused(SlotRecordRefusedError("the owner has dropped this slot's key"))
+        return [Reply(request, refused) for request in gone]
+
     def cancelled(self, request: int) -> None:
         subscriber = self._subscribers.pop(request, None)
         if subscriber is None:
@@ -130,7 +153,7 @@ class Readers:
         limit = self._tuning.page_entries
         entries = self._store.entries_after(query.mailbox_id, query.slot, page.number, limit)
         for entry in entries:
-            wanted = entry.expires_ms > now_ms and not self._has(query, entry)
+            wanted = entry.until_ms > now_ms and not self._has(query, entry)
             if wanted and not self._add(page, entry):
                 return False
             page.number = entry.number
@@ -141,7 +164,7 @@ class Readers:
         page = Page(0, query.max_bytes, self._tuning.page_entries)
         for each in envelope_ids:
             entry = self._store.entry(query.mailbox_id, each)
-            if entry is None or entry.expires_ms <= now_ms or query.slot not in (b"", entry.slot):
+            if entry is None or entry.until_ms <= now_ms or query.slot not in (b"", entry.slot):
                 continue
             if not self._add(page, entry):
                 break
@@ -155,7 +178,9 @@ class Readers:
         data = self._store.data(entry.envelope_id) if room is Room.WHOLE else b""
         page.damaged |= data is None
         if data is not None:
-            page.add(Delivery(entry.envelope_id, entry.slot, entry.expires_ms, entry.version, entry.size, data))
+            put_off = entry.until_ms if entry.until_ms != entry.expires_ms else 0
+            columns = (entry.envelope_id, entry.slot, entry.expires_ms, entry.version, entry.size)
+            page.add(Delivery(*columns, data, put_off))
         return True
 
     def _has(self, query: Query, entry: Entry) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, SlotMark, Tombstone
 from essaim_storage.message import Message
 
 
@@ -47,16 +47,49 @@ class PutEnvelope:
     record: EnvelopeRecord
     coordinated: bool
     """This node took it from the client and must see to it that every member gets it (`Store.coordinated_after`)."""
+    until_ms: int = 0
+    """When it goes, where an expiry record says so; 0: at its first expiry."""
 
 
 @dataclass(frozen=True, slots=True)
 class PutTombstone:
-    """Insert a tombstone that is not there, and remove the envelopes that it covers (`Tombstone.covers`)."""
+    """Insert a tombstone that is not there, and remove the envelopes that it covers (`Tombstone.covers`).
+
+    A DeleteAll takes the one-time prekeys of the mailbox, too.
+    """
 
     number: int
     record_id: bytes
     record: Tombstone
     coordinated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PutExpiry:
+    """Insert an expiry record that is not there; what follows from it comes as `SetUntil`."""
+
+    number: int
+    record_id: bytes
+    record: ExpiryRecord
+    coordinated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PutMark:
+    """Insert a slot mark that is not there. Any other of its (mailbox, slot) goes."""
+
+    number: int
+    record_id: bytes
+    record: SlotMark
+    coordinated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetUntil:
+    """This envelope goes at that time; nothing if it is not there."""
+
+    envelope_id: bytes
+    until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +116,7 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Remove records, and batches of prekeys, that expired at or before this time."""
+    """Remove records, and batches of prekeys, that go at or before this time (an envelope: by its `until_ms`)."""
 
     expired_ms: int
 
@@ -110,7 +143,10 @@ class UsePrekey:
     claim_id: bytes
 
 
-Change = PutEnvelope | PutTombstone | SetPosition | SetSettled | Forget | Purge | PutPrekeys | UsePrekey
+Change = (
+    PutEnvelope | PutTombstone | PutExpiry | PutMark | SetUntil | SetPosition | SetSettled | Forget | Purge | PutPrekeys
+    | UsePrekey
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +177,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The tombstone is on the disks of W members."""
+    """The notice (a tombstone, expiry record or slot mark) is on the disks of W members."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +190,8 @@ class Delivery:
     version: int
     size: int
     data: bytes
+    until_ms: int = 0
+    """When it goes, where that is not at its first expiry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +201,14 @@ class Retrieved:
     envelopes: tuple[Delivery, ...]
     cursor: bytes
     more: bool
+    incomplete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Expiries:
+    """(envelope id, when it goes) of those asked for that are here; `incomplete` as in `Retrieved`."""
+
+    found: tuple[tuple[bytes, int], ...]
     incomplete: bool
 
 
@@ -193,7 +239,7 @@ class Reply:
     """The answer to a request."""
 
     request: int
-    result: Stored | Removed | Retrieved | Published | Claimed | Refused
+    result: Stored | Removed | Retrieved | Expiries | Published | Claimed | Refused
 
 
 @dataclass(frozen=True, slots=True)

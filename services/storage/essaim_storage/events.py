@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from essaim.protocol.mailbox.cursor import Cursor
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, Notice
 from essaim_storage.message import Message
 
 
@@ -28,10 +28,10 @@ class StoreAsked:
 
 @dataclass(frozen=True, slots=True)
 class RemoveAsked:
-    """Confirm or Delete. Answered by `Removed` or `Refused`."""
+    """Confirm, any deletion, Expire, DropSlot. Answered by `Removed` or `Refused`."""
 
     request: int
-    tombstone: Tombstone
+    notice: Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Query:
     have_salt: bytes = b""
     have: frozenset[bytes] = frozenset()
     """`have_prefix(have_salt, id)` of what the client has already."""
+    slot_record: bytes = b""
+    """Under which it was signed: a reader whose slot is dropped is told nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,16 @@ class SubscribeAsked:
 
     request: int
     query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiriesAsked:
+    """When these envelopes go. Answered at once by `Expiries` or `Refused`."""
+
+    request: int
+    mailbox_id: bytes
+    slot: bytes
+    envelope_ids: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +177,7 @@ class RecordBad:
 
 
 Event = (
-    Started | StoreAsked | RemoveAsked | RetrieveAsked | SubscribeAsked | Taken | PublishAsked | ClaimAsked | Cancelled
-    | PeerMessage | LinkUp | LinkDown | Fired | Committed | CommitRefused | ViewChanged | RecordBad
+    Started | StoreAsked | RemoveAsked | RetrieveAsked | SubscribeAsked | ExpiriesAsked | Taken | PublishAsked
+    | ClaimAsked | Cancelled | PeerMessage | LinkUp | LinkDown | Fired | Committed | CommitRefused | ViewChanged
+    | RecordBad
 )  # fmt: skip

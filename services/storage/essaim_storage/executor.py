@@ -18,6 +18,7 @@ from essaim_storage.effects import (
     Claimed,
     Commit,
     Effect,
+    Expiries,
     Notify,
     Published,
     Refused,
@@ -44,7 +45,7 @@ from essaim_storage.node import StorageNode
 from essaim_storage.refusal import DiskFullError
 from essaim_storage.sqlite_store import DatabaseError, SqliteStore
 
-Answer = Stored | Removed | Retrieved | Published | Claimed
+Answer = Stored | Removed | Retrieved | Expiries | Published | Claimed
 SCRUB_RECORDS = 64
 
 

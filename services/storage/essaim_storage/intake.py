@@ -7,7 +7,7 @@ from essaim.protocol.mailbox.authorization import Act, Authorization, Method, No
 from essaim.protocol.mailbox.cursor import Cursor
 from essaim.protocol.mailbox.payload import prekeys_hash
 from essaim.protocol.mailbox.policy import Kind, Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone, check_read, verify_envelope, verify_tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, check_read, verify_envelope
 from essaim.protocol.mailbox.refusal import (
     IdsRefusedError,
     MethodRefusedError,
@@ -18,14 +18,17 @@ from essaim.protocol.mailbox.refusal import (
 )
 from essaim.protocol.mailbox.rule import CLAIM_ID_SIZE, MAX_ENVELOPES, MAX_PREKEY_SIZE, MAX_PREKEYS, MAX_VERSION
 from essaim.storage.v1 import mailbox_pb2
-from essaim_storage.events import ClaimAsked, PublishAsked, Query
+from essaim_storage.events import ClaimAsked, ExpiriesAsked, PublishAsked, Query
 from essaim_storage.price import Price
+from essaim_storage.slot_versions import SlotVersions
 from essaim_storage.sqlite_store import SqliteStore
 
 CURSOR_ROOM = 300
 """Bytes that a cursor and the response's own fields take at most."""
-NAMED_ROOM = 96
+NAMED_ROOM = 104
 """Bytes that an envelope takes at most beside its data."""
+
+Reading = mailbox_pb2.RetrieveRequest | mailbox_pb2.SubscribeRequest | mailbox_pb2.GetExpiriesRequest
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Intake:
     store: SqliteStore
     nonces: NonceMemory
     price: Price
+    slots: SlotVersions
     page_entries: int
     """Most envelopes in one answer: what they take beside their data is kept free in a reply."""
 
@@ -69,12 +73,35 @@ class Intake:
         """An envelope that may be kept."""
         authorization = authorization_of(new.authorization) if new.HasField("authorization") else None
         columns = (new.slot, new.expires_ms, new.data, new.version, authorization)
-        record = EnvelopeRecord(policy, envelope_id(policy, new), *columns)
+        received_ms = now_ms if authorization is None else 0
+        record = EnvelopeRecord(policy, envelope_id(policy, new), *columns, received_ms)
         rule.check_new_expiry(policy.kind, new.expires_ms, now_ms)
         verify_envelope(record, now_ms)
         if authorization is not None:
-            self.nonces.check_fresh(record.act, authorization, now_ms)
+            self.check_fresh(record.act, authorization, now_ms)
         return record
+
+    def check_fresh(self, act: Act, authorization: Authorization, now_ms: int) -> None:
+        """Of an act whose signature was checked: its time, its nonce, and that its slot record still counts."""
+        self.nonces.check_fresh(act, authorization, now_ms)
+        if authorization.slot_record:
+            self.slots.check(act.policy, authorization.slot_record)
+
+    def expiries(self, asked: int, request: mailbox_pb2.GetExpiriesRequest, now_ms: int) -> ExpiriesAsked:
+        """Who may read may know how long it stays."""
+        policy, ids = self.policy(request.mailbox), tuple(request.envelope_ids)
+        envelope.check_ids(ids)
+        self._check_read(policy, Method.GET_EXPIRIES, request, now_ms)
+        return ExpiriesAsked(asked, policy.mailbox_id, request.slot, ids)
+
+    def _check_read(self, policy: Policy, method: Method, request: Reading, now_ms: int) -> bytes:
+        """The slot record under which it was signed, b"" for none."""
+        authorization = authorization_of(request.authorization) if request.HasField("authorization") else None
+        act = check_read(policy, method, request.slot, authorization)
+        if act is None or authorization is None:
+            return b""
+        self.check_fresh(act, authorization, now_ms)
+        return authorization.slot_record
 
     def query(
         self,
@@ -85,27 +112,13 @@ class Intake:
     ) -> Query:
         """What a Retrieve or Subscribe may read, in answers of at most `capacity` bytes."""
         policy = self.policy(request.mailbox)
-        authorization = authorization_of(request.authorization) if request.HasField("authorization") else None
-        act = check_read(policy, method, request.slot, authorization)
-        if act is not None and authorization is not None:
-            self.nonces.check_fresh(act, authorization, now_ms)
+        slot_record = self._check_read(policy, method, request, now_ms)
         have = tuple(request.have)
         envelope.check_have(request.have_salt, have)
         room = capacity - CURSOR_ROOM - self.page_entries * NAMED_ROOM
         asked = min(request.max_bytes or room, room)
         cursor = Cursor.parse(request.cursor)
-        return Query(policy.mailbox_id, request.slot, cursor, asked, request.have_salt, frozenset(have))
-
-    def removal(
-        self, method: Method, request: mailbox_pb2.ConfirmRequest | mailbox_pb2.DeleteRequest, slot: bytes, now_ms: int
-    ) -> Tombstone:
-        """A Confirm or Delete."""
-        policy = self.policy(request.mailbox)
-        authorization = authorization_of(request.authorization)
-        tombstone = Tombstone(policy, method, slot, tuple(request.envelope_ids), authorization)
-        verify_tombstone(tombstone, now_ms)
-        self.nonces.check_fresh(tombstone.act, authorization, now_ms)
-        return tombstone
+        return Query(policy.mailbox_id, request.slot, cursor, asked, request.have_salt, frozenset(have), slot_record)
 
     def publish(self, asked: int, request: mailbox_pb2.PublishPrekeysRequest, now_ms: int) -> PublishAsked:
         """A signed batch of prekeys for this node."""
@@ -118,7 +131,7 @@ class Intake:
         hashed = prekeys_hash(request.slot, request.node_id, request.version, prekeys)
         act = Act(policy, Method.PUBLISH_PREKEYS, request.slot, hashed)
         act.check(authorization)
-        self.nonces.check_fresh(act, authorization, now_ms)
+        self.check_fresh(act, authorization, now_ms)
         return PublishAsked(asked, policy, request.slot, request.node_id, prekeys, request.version)
 
     def claim(self, asked: int, request: mailbox_pb2.ClaimPrekeyRequest, now_ms: int) -> ClaimAsked:

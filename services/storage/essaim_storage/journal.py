@@ -6,37 +6,31 @@ one does not wait. What happens to a record is decided when its batch is put tog
 the batch so far:
 
 - it is there already, or twice in the batch: HAD
-- it expired: EXPIRED
+- it expired (an envelope: by the newest expiry record that covers it, if there is one): EXPIRED
 - a tombstone covers it: REMOVED
-- it is an entry of an outbox, and the one there has a higher version (or the same and a higher id): SUPERSEDED
+- the one of its place has a higher version (or the same and a higher id); or a slot mark a higher rank: SUPERSEDED
+- it was signed under a slot record that no longer counted: DROPPED
 - else it is KEPT, under the next arrival number
+
+draft.py decides.
 """
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from enum import Enum, auto
 
-from essaim.protocol.mailbox.record import EnvelopeRecord, Record, Tombstone
-from essaim_storage.effects import Change, Commit, Effect, Forget, PutEnvelope, PutTombstone, SetTimer
+from essaim.protocol.mailbox.record import Record
+from essaim_storage.draft import Draft, Verdict
+from essaim_storage.effects import Change, Commit, Effect, SetTimer
 from essaim_storage.record import record_id
-from essaim_storage.store import Newest, Store
+from essaim_storage.store import Store
 from essaim_storage.tuning import Tuning
+
+__all__ = ["CommitTimer", "Journal", "Settled", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
 class CommitTimer:
     """The next batch may begin."""
-
-
-class Verdict(Enum):
-    """What became of a submitted record, once its batch is durable (but FULL: it was not)."""
-
-    KEPT = auto()
-    HAD = auto()
-    EXPIRED = auto()
-    REMOVED = auto()
-    SUPERSEDED = auto()
-    FULL = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +89,8 @@ class Journal:
         if self._under_way is not None or self._paused or not self._waiting:
             return []
         taken, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
-        draft = _Draft(self._store, self._number, now_ms)
-        self._under_way = tuple(draft.add(each) for each in taken)
+        draft = Draft(self._store, self._number, now_ms)
+        self._under_way = tuple(_settle(draft, each) for each in taken)
         self._number = draft.number
         self._notes_under_way, self._notes = self._notes, {}
         self._batch += 1
@@ -129,66 +123,13 @@ class Journal:
         return settled
 
 
-class _Draft:
-    """A batch being put together."""
-
-    def __init__(self, store: Store, number: int, now_ms: int) -> None:
-        self._store = store
-        self._now_ms = now_ms
-        self._ids: set[bytes] = set()
-        self._forgotten: set[bytes] = set()
-        self._tombstones: list[Tombstone] = []
-        self._newest: dict[tuple[bytes, bytes], Newest] = {}
-        self.changes: list[Change] = []
-        self.number = number
-
-    def add(self, submission: _Submission) -> Settled:
-        if submission.record is None:
-            self._change(submission.change)
-            return Settled(submission.waiter, b"", None, Verdict.KEPT)
-        record, of_id = submission.record, record_id(submission.record)
-        verdict = self._judge(of_id, record)
-        if verdict is Verdict.KEPT:
-            self._put(of_id, record, submission.coordinated)
-            return Settled(submission.waiter, of_id, record, verdict, self.number, submission.coordinated)
-        return Settled(submission.waiter, of_id, record, verdict)
-
-    def _change(self, change: Change | None) -> None:
-        if isinstance(change, Forget):
-            self._forgotten.add(change.record_id)
-        if change is not None:
-            self.changes.append(change)
-
-    def _has(self, of_id: bytes) -> bool:
-        return of_id not in self._forgotten and self._store.has(of_id)
-
-    def _judge(self, of_id: bytes, record: Record) -> Verdict:
-        if record.expires_ms <= self._now_ms:
-            return Verdict.EXPIRED
-        if of_id in self._ids:
-            return Verdict.HAD
-        if isinstance(record, Tombstone):
-            return Verdict.HAD if self._has(of_id) else Verdict.KEPT
-        if any(each.covers(record) for each in (*self._tombstones, *self._store.tombstones(of_id))):
-            return Verdict.REMOVED
-        if self._has(of_id):
-            return Verdict.HAD
-        return Verdict.SUPERSEDED if self._is_superseded(record) else Verdict.KEPT
-
-    def _is_superseded(self, record: EnvelopeRecord) -> bool:
-        if not record.version:
-            return False
-        place = (record.mailbox_id, record.slot)
-        newest = self._newest.get(place) or self._store.newest(*place)
-        return newest is not None and (newest.version, newest.envelope_id) > (record.version, record.envelope_id)
-
-    def _put(self, of_id: bytes, record: Record, coordinated: bool) -> None:
-        self.number += 1
-        self._ids.add(of_id)
-        if isinstance(record, Tombstone):
-            self._tombstones.append(record)
-            self.changes.append(PutTombstone(self.number, of_id, record, coordinated))
-            return
-        if record.version:
-            self._newest[record.mailbox_id, record.slot] = Newest(record.version, of_id)
-        self.changes.append(PutEnvelope(self.number, record, coordinated))
+def _settle(draft: Draft, submission: _Submission) -> Settled:
+    """Into the batch, if it is to be kept."""
+    record = submission.record
+    if record is None:
+        draft.change(submission.change)
+        return Settled(submission.waiter, b"", None, Verdict.KEPT)
+    of_id = record_id(record)
+    verdict = draft.add(of_id, record, coordinated=submission.coordinated)
+    number = (draft.number, submission.coordinated) if verdict is Verdict.KEPT else (0, False)
+    return Settled(submission.waiter, of_id, record, verdict, *number)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar
 
-from essaim.protocol.mailbox.record import EnvelopeRecord, verify_record
+from essaim.protocol.mailbox.record import EnvelopeRecord, SlotMark, verify_record
 from essaim_storage import events
 from essaim_storage.coordinator import ClientWaits, Coordinator, QuorumTimer
 from essaim_storage.delivery import Readers
@@ -107,17 +107,24 @@ class StorageNode:
                 return self._coordinator.remove(event)
             case events.RetrieveAsked():
                 return self._readers.retrieve(event, now_ms)
+            case events.ExpiriesAsked():
+                return self._readers.expiries(event, now_ms)
             case events.SubscribeAsked():
                 return self._readers.subscribe(event, now_ms)
             case events.Taken(request):
                 return self._readers.taken(request, now_ms)
+            case events.Cancelled(request):
+                self._readers.cancelled(request)
+                return self._coordinator.cancelled(request)
+            case _:
+                return self._serve_prekeys(event, now_ms)
+
+    def _serve_prekeys(self, event: events.Event, now_ms: int) -> list[Effect]:
+        match event:
             case events.PublishAsked():
                 return self._prekeys.publish(event, now_ms)
             case events.ClaimAsked():
                 return self._prekeys.claim(event, now_ms)
-            case events.Cancelled(request):
-                self._readers.cancelled(request)
-                return self._coordinator.cancelled(request)
         raise AssertionError(f"not an event: {type(event).__name__}")
 
     def _turn(self, event: events.Event) -> list[Effect]:
@@ -166,9 +173,10 @@ class StorageNode:
     def _settle(self, settled: tuple[Settled, ...], now_ms: int) -> list[Effect]:
         """A batch came to its end: everyone who waited for it goes on, then the readers of what is new."""
         effects = [effect for each in settled for effect in self._settle_one(each)]
-        kept = (each.record for each in settled if each.verdict is Verdict.KEPT)
+        kept = [each.record for each in settled if each.verdict is Verdict.KEPT]
         mailboxes = dict.fromkeys(each.mailbox_id for each in kept if isinstance(each, EnvelopeRecord))
-        return [*effects, *self._readers.arrived(mailboxes, now_ms)]
+        ended = [effect for each in kept if isinstance(each, SlotMark) for effect in self._readers.marked(each)]
+        return [*effects, *ended, *self._readers.arrived(mailboxes, now_ms)]
 
     def _settle_one(self, settled: Settled) -> list[Effect]:
         match settled.waiter:

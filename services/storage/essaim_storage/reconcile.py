@@ -51,8 +51,10 @@ class SettleWaits:
     """The flag that this disk is settled."""
 
 
-NOT_KEPT = frozenset((Verdict.EXPIRED, Verdict.REMOVED, Verdict.SUPERSEDED))
-"""A fetched record that is not to be here: not fetched again for a while."""
+NOT_KEPT = frozenset((Verdict.REMOVED, Verdict.SUPERSEDED, Verdict.DROPPED))
+"""A fetched record that is not to be here: not fetched again for a while. One that expired may have been put off by an
+expiry record that is still to come.
+"""
 
 
 class Reconciler:

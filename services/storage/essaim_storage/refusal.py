@@ -27,6 +27,12 @@ class DiskFullError(StorageRefusedError):
     reason = "DISK_FULL"
 
 
+class BatchRefusedError(StorageRefusedError):
+    """No operations, too many, one that is none, or more than one mailbox."""
+
+    reason = "BATCH_REFUSED"
+
+
 class MessageMalformedError(StorageRefusedError):
     """Bytes from another member that are no message."""
 

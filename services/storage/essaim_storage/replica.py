@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.record import Record
-from essaim.protocol.mailbox.refusal import VersionRefusedError
+from essaim.protocol.mailbox.refusal import ExpiryRefusedError, SlotRecordRefusedError, VersionRefusedError
 from essaim_storage.effects import Effect, Send
 from essaim_storage.journal import Journal, Settled, Verdict
 from essaim_storage.message import Ack, Refusal, Write
@@ -17,6 +17,15 @@ from essaim_storage.swarm import Swarm
 
 Verify = Callable[[Record, int], None]
 """`verify(record, now_ms)` raises a ProtocolError for a record that no member may keep."""
+
+
+NOT_HERE = {
+    Verdict.FULL: DiskFullError.reason,
+    Verdict.EXPIRED: ExpiryRefusedError.reason,
+    Verdict.SUPERSEDED: VersionRefusedError.reason,
+    Verdict.DROPPED: SlotRecordRefusedError.reason,
+}
+"""What a member is told of a record that this disk has not, and no tombstone for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +73,9 @@ class Replica:
         assert isinstance(waiter, PeerWaits)
         duty = self._duties[waiter.member, waiter.batch]
         duty.left -= 1
-        if settled.verdict is Verdict.FULL:
-            duty.refused.append(Refusal(waiter.index, DiskFullError.reason))
-        elif settled.verdict is Verdict.SUPERSEDED:
-            duty.refused.append(Refusal(waiter.index, VersionRefusedError.reason))
+        reason = NOT_HERE.get(settled.verdict)
+        if reason:
+            duty.refused.append(Refusal(waiter.index, reason))
         return self._answer(waiter.member, waiter.batch)
 
     def refusal(self, record: Record, now_ms: int) -> str:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from essaim.protocol.mailbox.record import Record
+from essaim.protocol.mailbox.record import EnvelopeRecord, Record
 from essaim_storage.effects import Effect, Send
 from essaim_storage.load import message_loads
 from essaim_storage.message import Digest, Fetch, Message, Records
@@ -48,8 +48,16 @@ def answer_fetch(fetch: Fetch, store: Store, tuning: Tuning, now_ms: int) -> Rec
     found = (store.record(each) for each in fetch.record_ids[: tuning.fetch_ids])
     return Records(
         fetch.number,
-        next(message_loads((each for each in found if each is not None and each.expires_ms > now_ms), tuning), ()),
+        next(message_loads((each for each in found if each is not None and lives(each, store, now_ms)), tuning), ()),
     )
+
+
+def lives(record: Record, store: Store, now_ms: int) -> bool:
+    """An envelope may have been put off, or cut short, by an expiry record."""
+    if not isinstance(record, EnvelopeRecord):
+        return record.expires_ms > now_ms
+    entry = store.entry(record.mailbox_id, record.envelope_id)
+    return entry is not None and entry.until_ms > now_ms
 
 
 @dataclass

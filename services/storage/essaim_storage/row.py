@@ -14,14 +14,18 @@ from essaim.protocol.keys import SIGNATURE_SIZE
 from essaim.protocol.mailbox.authorization import NONCE_SIZE, Authorization, Method
 from essaim.protocol.mailbox.envelope import ENVELOPE_ID_SIZE
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, Record, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
 
 SUM_SIZE = 16
-ENVELOPE = 0
-REMOVALS = {1: Method.CONFIRM, 2: Method.DELETE}
+ENVELOPE, EXPIRY, MARK = 0, 5, 6
+REMOVALS = {1: Method.CONFIRM, 2: Method.DELETE, 3: Method.DELETE_BEFORE, 4: Method.DELETE_ALL}
+NOTICE_WEIGHT = 512
+"""What a notice weighs beside its data; the schema's triggers have the same."""
 _KIND_OF = {method: kind for kind, method in REMOVALS.items()}
 _NUMBERS = struct.Struct(">6q")
-_SIGNATURE_AT = 8 + NONCE_SIZE
+_UNTIL = struct.Struct(">q")
+_TIME_SIZE = 8
+_SIGNATURE_AT = _TIME_SIZE + NONCE_SIZE
 _SLOT_RECORD_AT = _SIGNATURE_AT + SIGNATURE_SIZE
 
 
@@ -51,38 +55,62 @@ class Head:
     proof: bytes
     sum: bytes
     data_sum: bytes
+    until_ms: int
 
     def computed_sum(self) -> bytes:
         numbers = _NUMBERS.pack(self.number, self.kind, self.expires_ms, self.version, self.size, self.coordinated)
+        if self.until_ms != self.expires_ms:
+            numbers += _UNTIL.pack(self.until_ms)
         return checksum(numbers, self.record_id, self.policy, self.slot, self.proof, self.data_sum)
 
-    def check(self) -> None:
-        """The columns are what was written, or BadRowError. (A flipped bit can change a column's type, too.)"""
+    def is_good(self) -> bool:
+        """Whether the columns are what was written. (A flipped bit can change a column's type, too.)"""
         try:
-            good = self.computed_sum() == self.sum
+            return self.computed_sum() == self.sum
         except (TypeError, struct.error):
-            good = False
-        if not good:
+            return False
+
+    def check(self) -> None:
+        """The same, or BadRowError."""
+        if not self.is_good():
             raise BadRowError
 
 
-COLUMNS = "number, record_id, policy, kind, slot, expires_ms, version, size, coordinated, proof, sum, data_sum"
+COLUMNS = (
+    "number, record_id, policy, kind, slot, expires_ms, version, size, coordinated, proof, sum, data_sum, until_ms"
+)
 
 
-def head_of(number: int, record_id: bytes, record: Record, data: bytes, *, coordinated: bool) -> Head:
-    """The row of a record whose `data` column is `data_of(record)`."""
-    removal = isinstance(record, Tombstone)
-    kind = _KIND_OF[record.method] if isinstance(record, Tombstone) else ENVELOPE
-    version = 0 if isinstance(record, Tombstone) else record.version
+def head_of(
+    number: int, record_id: bytes, record: Record, data: bytes, *, coordinated: bool, until_ms: int = 0
+) -> Head:
+    """The row of a record whose `data` column is `data_of(record)`; `until_ms` 0: it goes when it says itself."""
+    kind, version = _kind_and_version(record)
     columns = (number, record_id, record.policy.encoded, kind, record.slot, record.expires_ms, version)
-    size = 0 if removal else len(data)
-    bare = Head(*columns, size, int(coordinated), _proof(record.authorization), b"", checksum(data))
-    return Head(*columns, size, int(coordinated), bare.proof, bare.computed_sum(), bare.data_sum)
+    size, until_ms = len(data) if kind == ENVELOPE else 0, until_ms or record.expires_ms
+    bare = Head(*columns, size, int(coordinated), _proof(record), b"", checksum(data), until_ms)
+    return Head(*columns, size, int(coordinated), bare.proof, bare.computed_sum(), bare.data_sum, until_ms)
+
+
+def _kind_and_version(record: Record) -> tuple[int, int]:
+    match record:
+        case Tombstone():
+            return _KIND_OF[record.method], record.before_ms
+        case ExpiryRecord():
+            return EXPIRY, record.until_ms
+        case SlotMark():
+            return MARK, record.content.version
+    return ENVELOPE, record.version
 
 
 def data_of(record: Record) -> bytes:
-    """The data column: an envelope's bytes, a tombstone's ids."""
-    return b"".join(record.envelope_ids) if isinstance(record, Tombstone) else record.data
+    """The data column: an envelope's bytes, a slot mark's slot record, the ids of what names some."""
+    match record:
+        case EnvelopeRecord():
+            return record.data
+        case SlotMark():
+            return record.slot_record
+    return b"".join(record.envelope_ids)
 
 
 def checked_data(head: Head, data: object) -> bytes:
@@ -102,26 +130,37 @@ def record_of(head: Head, data: bytes) -> Record:
         raise BadRowError from error
     if head.kind == ENVELOPE:
         columns = (head.record_id, head.slot, head.expires_ms, data, head.version)
-        return EnvelopeRecord(policy, *columns, authorization)
+        received_ms = 0 if authorization else int.from_bytes(head.proof)
+        return EnvelopeRecord(policy, *columns, authorization, received_ms)
     if authorization is None:
         raise BadRowError
-    return Tombstone(policy, REMOVALS[head.kind], head.slot, tuple(_ids(data)), authorization)
+    return _notice_of(head, data, policy, authorization)
+
+
+def _notice_of(head: Head, data: bytes, policy: Policy, authorization: Authorization) -> Record:
+    if head.kind == EXPIRY:
+        return ExpiryRecord(policy, head.slot, tuple(_ids(data)), head.version, authorization)
+    if head.kind == MARK:
+        return SlotMark(policy, data, authorization)
+    return Tombstone(policy, REMOVALS[head.kind], head.slot, tuple(_ids(data)), authorization, head.version)
 
 
 def _ids(data: bytes) -> Iterable[bytes]:
     return (data[at : at + ENVELOPE_ID_SIZE] for at in range(0, len(data), ENVELOPE_ID_SIZE))
 
 
-def _proof(authorization: Authorization | None) -> bytes:
+def _proof(record: Record) -> bytes:
+    authorization = record.authorization
     if authorization is None:
-        return b""
-    signed = authorization.time_ms.to_bytes(8) + authorization.nonce + authorization.signature
+        received_ms = record.received_ms if isinstance(record, EnvelopeRecord) else 0
+        return received_ms.to_bytes(_TIME_SIZE) if received_ms else b""
+    signed = authorization.time_ms.to_bytes(_TIME_SIZE) + authorization.nonce + authorization.signature
     return signed + authorization.slot_record
 
 
 def _authorization(proof: bytes) -> Authorization | None:
-    if not proof:
+    if len(proof) <= _TIME_SIZE:
         return None
-    time_ms = int.from_bytes(proof[:8])
-    nonce, signature = proof[8:_SIGNATURE_AT], proof[_SIGNATURE_AT:_SLOT_RECORD_AT]
+    time_ms = int.from_bytes(proof[:_TIME_SIZE])
+    nonce, signature = proof[_TIME_SIZE:_SIGNATURE_AT], proof[_SIGNATURE_AT:_SLOT_RECORD_AT]
     return Authorization(time_ms, nonce, signature, proof[_SLOT_RECORD_AT:])

@@ -1,6 +1,6 @@
 """MailboxService: one servicer for direct calls and for requests out of the onion. Proto to domain and back only."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from google.rpc.status_pb2 import Status
@@ -8,19 +8,22 @@ from google.rpc.status_pb2 import Status
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.authorization import Method
 from essaim.protocol.mailbox.envelope import check_ids
+from essaim.protocol.mailbox.record import Notice
 from essaim.runtime.context import reply_capacity_of
 from essaim.runtime.errors import to_status
 from essaim.storage.v1 import mailbox_pb2, mailbox_pb2_grpc
 from essaim_storage import metrics
-from essaim_storage.effects import Claimed, Delivery, Published, Removed, Retrieved, Stored, StoreOutcome
+from essaim_storage.batch import Carry, carried
+from essaim_storage.effects import Claimed, Delivery, Expiries, Published, Removed, Retrieved, Stored, StoreOutcome
 from essaim_storage.events import Event, RemoveAsked, RetrieveAsked, StoreAsked, SubscribeAsked
 from essaim_storage.executor import Executor
 from essaim_storage.intake import Intake
+from essaim_storage.notice_intake import NoticeIntake
 
 DOMAIN = "storage.essaim"
 ACKNOWLEDGED = "ACKNOWLEDGED"
 Context = Any  # grpc.aio.ServicerContext or essaim.runtime.context.OnionContext
-A = TypeVar("A", Stored, Removed, Retrieved, Published, Claimed)
+A = TypeVar("A", Stored, Removed, Retrieved, Expiries, Published, Claimed)
 
 
 class MailboxService(mailbox_pb2_grpc.MailboxServiceServicer):
@@ -28,6 +31,7 @@ class MailboxService(mailbox_pb2_grpc.MailboxServiceServicer):
 
     def __init__(self, intake: Intake, executor: Executor, now_ms: Callable[[], int]) -> None:
         self._intake = intake
+        self._notices = NoticeIntake(intake)
         self._executor = executor
         self._now_ms = now_ms
 
@@ -46,7 +50,10 @@ class MailboxService(mailbox_pb2_grpc.MailboxServiceServicer):
         return mailbox_pb2.StoreResponse(results=results)
 
     async def Retrieve(self, request: mailbox_pb2.RetrieveRequest, context: Context) -> mailbox_pb2.RetrieveResponse:
-        query = self._intake.query(Method.RETRIEVE, request, reply_capacity_of(context), self._now_ms())
+        return await self._retrieve(request, reply_capacity_of(context))
+
+    async def _retrieve(self, request: mailbox_pb2.RetrieveRequest, capacity: int) -> mailbox_pb2.RetrieveResponse:
+        query = self._intake.query(Method.RETRIEVE, request, capacity, self._now_ms())
         ids = tuple(request.envelope_ids)
         if ids:
             check_ids(ids)
@@ -67,14 +74,59 @@ class MailboxService(mailbox_pb2_grpc.MailboxServiceServicer):
                 yield mailbox_pb2.SubscribeResponse(envelopes=envelopes, cursor=each.cursor, incomplete=each.incomplete)
 
     async def Confirm(self, request: mailbox_pb2.ConfirmRequest, context: Context) -> mailbox_pb2.ConfirmResponse:
-        tombstone = self._intake.removal(Method.CONFIRM, request, request.slot, self._now_ms())
-        await self._ask(Removed, lambda r: RemoveAsked(r, tombstone))
+        await self._keep(self._notices.confirm(request, self._now_ms()))
         return mailbox_pb2.ConfirmResponse()
 
     async def Delete(self, request: mailbox_pb2.DeleteRequest, context: Context) -> mailbox_pb2.DeleteResponse:
-        tombstone = self._intake.removal(Method.DELETE, request, b"", self._now_ms())
-        await self._ask(Removed, lambda r: RemoveAsked(r, tombstone))
+        await self._keep(self._notices.delete(request, self._now_ms()))
         return mailbox_pb2.DeleteResponse()
+
+    async def DeleteBefore(
+        self, request: mailbox_pb2.DeleteBeforeRequest, context: Context
+    ) -> mailbox_pb2.DeleteBeforeResponse:
+        await self._keep(self._notices.delete_before(request, self._now_ms()))
+        return mailbox_pb2.DeleteBeforeResponse()
+
+    async def DeleteAll(self, request: mailbox_pb2.DeleteAllRequest, context: Context) -> mailbox_pb2.DeleteAllResponse:
+        await self._keep(self._notices.delete_all(request, self._now_ms()))
+        return mailbox_pb2.DeleteAllResponse()
+
+    async def Expire(self, request: mailbox_pb2.ExpireRequest, context: Context) -> mailbox_pb2.ExpireResponse:
+        await self._keep(self._notices.expire(request, self._now_ms()))
+        return mailbox_pb2.ExpireResponse()
+
+    async def DropSlot(self, request: mailbox_pb2.DropSlotRequest, context: Context) -> mailbox_pb2.DropSlotResponse:
+        await self._keep(self._notices.drop_slot(request, self._now_ms()))
+        return mailbox_pb2.DropSlotResponse()
+
+    async def GetExpiries(
+        self, request: mailbox_pb2.GetExpiriesRequest, context: Context
+    ) -> mailbox_pb2.GetExpiriesResponse:
+        answer = await self._ask(Expiries, lambda r: self._intake.expiries(r, request, self._now_ms()))
+        found = (mailbox_pb2.Expiry(envelope_id=of_id, expires_ms=until_ms) for of_id, until_ms in answer.found)
+        return mailbox_pb2.GetExpiriesResponse(expiries=found, incomplete=answer.incomplete)
+
+    async def Batch(self, request: mailbox_pb2.BatchRequest, context: Context) -> mailbox_pb2.BatchResponse:
+        def plain(method: Callable[[Any, Context], Awaitable[Any]]) -> Carry:
+            return lambda operation, _: method(operation, context)
+
+        carriers: dict[str, Carry] = {
+            "store": plain(self.Store),
+            "retrieve": self._retrieve,
+            "confirm": plain(self.Confirm),
+            "delete": plain(self.Delete),
+            "delete_before": plain(self.DeleteBefore),
+            "delete_all": plain(self.DeleteAll),
+            "expire": plain(self.Expire),
+            "get_expiries": plain(self.GetExpiries),
+            "drop_slot": plain(self.DropSlot),
+            "publish_prekeys": plain(self.PublishPrekeys),
+            "claim_prekey": plain(self.ClaimPrekey),
+        }
+        return await carried(request, carriers, reply_capacity_of(context), DOMAIN)
+
+    async def _keep(self, notice: Notice) -> None:
+        await self._ask(Removed, lambda r: RemoveAsked(r, notice))
 
     async def PublishPrekeys(
         self, request: mailbox_pb2.PublishPrekeysRequest, context: Context
@@ -110,6 +162,7 @@ def _stored(envelopes: Iterable[Delivery]) -> list[mailbox_pb2.StoredEnvelope]:
             data=each.data,
             size=each.size,
             version=each.version,
+            until_ms=each.until_ms,
         )
         for each in envelopes
     ]

@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import Record, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
 from essaim.runtime.database import migrations, open_database
 from essaim_storage import incarnation, metrics
 from essaim_storage.row import COLUMNS, BadRowError, Head, checksum, record_of
@@ -24,8 +24,9 @@ DatabaseError = apsw.Error
 """What reading raises when the file itself is broken: no answer of it may be believed any more."""
 
 _JOINED = "record JOIN mailbox ON mailbox.id = record.mailbox"
-_HEAD = f"SELECT {COLUMNS} FROM {_JOINED}"
-_WHOLE = f"SELECT {COLUMNS}, data FROM {_JOINED}"
+_COLUMNS = COLUMNS.replace(" kind", " record.kind")
+_HEAD = f"SELECT {_COLUMNS} FROM {_JOINED}"
+_WHOLE = f"SELECT {_COLUMNS}, data FROM {_JOINED}"
 
 
 class SqliteStore:
@@ -74,18 +75,40 @@ class SqliteStore:
     def record(self, record_id: bytes) -> Record | None:
         return next(self._records(f"{_WHOLE} WHERE record_id = ?", record_id), None)
 
-    def tombstones(self, envelope_id: bytes) -> Sequence[Tombstone]:
+    def naming(self, envelope_id: bytes) -> Sequence[Tombstone | ExpiryRecord]:
         found = self._records(
             f"{_WHOLE} WHERE number IN (SELECT number FROM removal WHERE envelope_id = ?) ORDER BY number", envelope_id
         )
-        return [each for each in found if isinstance(each, Tombstone)]
+        return [each for each in found if isinstance(each, Tombstone | ExpiryRecord)]
+
+    def sweeps(self, mailbox_id: bytes) -> Sequence[Tombstone]:
+        return [each for each in self._special(mailbox_id) if isinstance(each, Tombstone)]
+
+    def mark(self, mailbox_id: bytes, slot: bytes) -> SlotMark | None:
+        marks = (each for each in self._special(mailbox_id) if isinstance(each, SlotMark))
+        return next((each for each in marks if each.slot == slot), None)
+
+    def _special(self, mailbox_id: bytes) -> Iterator[Record]:
+        """Sweeps and slot marks: few mailboxes have any, and those that never had are known without a look."""
+        if mailbox_id not in self.writer.special:
+            return iter(())
+        where = "mailbox = (SELECT id FROM mailbox WHERE mailbox_id = ?) AND record.kind IN (3, 4, 6) ORDER BY number"
+        return self._records(f"{_WHOLE} WHERE {where}", mailbox_id)
 
     def newest(self, mailbox_id: bytes, slot: bytes) -> Newest | None:
-        heads = self._heads(f"{_HEAD} WHERE mailbox_id = ? AND kind = 0 AND version > 0 AND slot = ?", mailbox_id, slot)
+        heads = self._heads(
+            f"{_HEAD} WHERE mailbox_id = ? AND record.kind = 0 AND version > 0 AND slot = ?", mailbox_id, slot
+        )
         return next((Newest(head.version, head.record_id) for head in heads), None)
 
     def mailbox_bytes(self, mailbox_id: bytes) -> int:
         return int(self._one("SELECT bytes FROM mailbox WHERE mailbox_id = ?", mailbox_id) or 0)
+
+    def notice_bytes(self, mailbox_id: bytes) -> int:
+        return int(self._one("SELECT notice_bytes FROM mailbox WHERE mailbox_id = ?", mailbox_id) or 0)
+
+    def blob_bytes(self) -> int:
+        return int(self._one("SELECT bytes FROM blobs"))
 
     def policy(self, mailbox_id: bytes) -> Policy | None:
         """The policy of a mailbox that something is here for."""
@@ -95,16 +118,18 @@ class SqliteStore:
     # ---- delivery
 
     def entries_after(self, mailbox_id: bytes, slot: bytes, number: int, limit: int) -> Sequence[Entry]:
-        where = "mailbox_id = ? AND kind = 0 AND number > ? AND (?3 = x'' OR slot = ?3)"
+        where = "mailbox_id = ? AND record.kind = 0 AND number > ? AND (?3 = x'' OR slot = ?3)"
         heads = self._heads(f"{_HEAD} WHERE {where} ORDER BY number LIMIT ?", mailbox_id, number, slot, limit)
         return [_entry(head) for head in heads]
 
     def data(self, envelope_id: bytes) -> bytes | None:
         record = self.record(envelope_id)
-        return None if record is None or isinstance(record, Tombstone) else record.data
+        return record.data if isinstance(record, EnvelopeRecord) else None
 
     def entry(self, mailbox_id: bytes, envelope_id: bytes) -> Entry | None:
-        heads = self._heads(f"{_HEAD} WHERE record_id = ? AND kind = 0 AND mailbox_id = ?", envelope_id, mailbox_id)
+        heads = self._heads(
+            f"{_HEAD} WHERE record_id = ? AND record.kind = 0 AND mailbox_id = ?", envelope_id, mailbox_id
+        )
         return next((_entry(head) for head in heads), None)
 
     # ---- replication
@@ -129,7 +154,7 @@ class SqliteStore:
         return [row[0] for row in self._all(ids, from_id, to_id, limit)]
 
     def next_expiry(self) -> int | None:
-        earliest = "SELECT min(expires_ms) FROM (SELECT min(expires_ms) AS expires_ms FROM record"
+        earliest = "SELECT min(expires_ms) FROM (SELECT min(until_ms) AS expires_ms FROM record"
         found = self._one(f"{earliest} UNION ALL SELECT min(expires_ms) FROM prekey_batch)")
         return None if found is None else int(found)
 
@@ -224,4 +249,5 @@ def _ignore(_record_id: bytes) -> None:
 
 
 def _entry(head: Head) -> Entry:
-    return Entry(head.number, head.record_id, head.slot, head.expires_ms, head.version, head.size)
+    columns = (head.number, head.record_id, head.slot, head.expires_ms, head.version, head.size)
+    return Entry(*columns, head.until_ms)

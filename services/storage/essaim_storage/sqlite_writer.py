@@ -1,26 +1,34 @@
 """The writing half of the SQLite store: one transaction for each `Commit`, on a connection and a thread of its own."""
+# ruff: noqa: S608  (every statement is put together from constants of this file)
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import apsw
 
-from essaim.protocol.mailbox.record import Record
+from essaim.protocol.mailbox.authorization import Method
+from essaim.protocol.mailbox.policy import Kind
+from essaim.protocol.mailbox.record import Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.removal import SWEEPS
 from essaim_storage.effects import (
     Change,
     Forget,
     Purge,
     PutEnvelope,
+    PutExpiry,
+    PutMark,
     PutPrekeys,
     PutTombstone,
     SetPosition,
     SetSettled,
+    SetUntil,
     UsePrekey,
 )
 from essaim_storage.refusal import DiskFullError
-from essaim_storage.row import ENVELOPE, checksum, data_of, head_of
+from essaim_storage.row import COLUMNS, ENVELOPE, MARK, NOTICE_WEIGHT, Head, checksum, data_of, head_of
 
-_INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 RESERVE_DIVISOR, RESERVE_LEAST = 16, 64
 """Pages kept back for what makes room (tombstones, purges): a sixteenth, and at least 64."""
 
@@ -31,12 +39,19 @@ class SqliteWriter:
     def __init__(self, connection: apsw.Connection, max_pages: int) -> None:
         self._connection = connection
         self._max_pages = max_pages
+        special = "SELECT DISTINCT mailbox_id FROM record JOIN mailbox ON mailbox.id = mailbox"
+        found: list[Any] = connection.execute(f"{special} WHERE record.kind IN (3, 4, 6)").fetchall()
+        self.special: set[bytes] = {row[0] for row in found}
+        """Mailboxes that have a sweep or a slot mark, or had one since the start."""
         if max_pages:
             reserve = max(max_pages // RESERVE_DIVISOR, RESERVE_LEAST)
             connection.pragma("max_page_count", max_pages + reserve)
         self._appliers: Mapping[type, Callable[[Any], None]] = {
             PutEnvelope: self._put_envelope,
             PutTombstone: self._put_tombstone,
+            PutExpiry: self._put_expiry,
+            PutMark: self._put_mark,
+            SetUntil: self._set_until,
             SetPosition: self._set_position,
             SetSettled: self._set_settled,
             Forget: self._forget,
@@ -78,7 +93,9 @@ class SqliteWriter:
             raise DiskFullError("this node's disk is full")
 
     def _count_up(self, changes: Sequence[Change]) -> None:
-        numbers = [each.number for each in changes if isinstance(each, PutEnvelope | PutTombstone)]
+        numbers = [
+            each.number for each in changes if isinstance(each, PutEnvelope | PutTombstone | PutExpiry | PutMark)
+        ]
         if numbers:
             self._run("UPDATE node SET last_number = max(last_number, ?)", max(numbers))
 
@@ -91,10 +108,12 @@ class SqliteWriter:
                 record.slot,
                 record.mailbox_id,
             )
-        self._insert(put.number, record.envelope_id, record, put.coordinated)
+        self._insert(put.number, record.envelope_id, record, put.coordinated, put.until_ms)
 
     def _put_tombstone(self, put: PutTombstone) -> None:
         tombstone = put.record
+        if tombstone.method in SWEEPS:
+            self._sweep(tombstone)
         for envelope_id in tombstone.envelope_ids:
             self._run("INSERT INTO removal VALUES (?, ?)", envelope_id, put.number)
             self._run(
@@ -106,14 +125,57 @@ class SqliteWriter:
             )
         self._insert(put.number, put.record_id, tombstone, put.coordinated)
 
-    def _insert(self, number: int, record_id: bytes, record: Record, coordinated: bool) -> None:
+    def _sweep(self, tombstone: Tombstone) -> None:
+        self.special.add(tombstone.mailbox_id)
+        every = "DELETE FROM record WHERE kind = 0 AND mailbox = (SELECT id FROM mailbox WHERE mailbox_id = ?)"
+        if tombstone.policy.kind == Kind.BLOB:
+            self._run(every, tombstone.mailbox_id)
+        else:  # the time is the first 8 bytes of a proof, big-endian: so they compare
+            swept = tombstone.swept_ms.to_bytes(8)
+            self._run(f"{every} AND (proof = x'' OR substr(proof, 1, 8) <= ?)", tombstone.mailbox_id, swept)
+        if tombstone.method == Method.DELETE_ALL:
+            batches = "SELECT id FROM prekey_batch WHERE mailbox_id = ?"
+            unused = f"DELETE FROM prekey WHERE claim_id IS NULL AND batch IN ({batches})"
+            self._run(unused, tombstone.mailbox_id)
+
+    def _put_expiry(self, put: PutExpiry) -> None:
+        for envelope_id in put.record.envelope_ids:
+            self._run("INSERT INTO removal VALUES (?, ?)", envelope_id, put.number)
+        self._insert(put.number, put.record_id, put.record, put.coordinated)
+
+    def _put_mark(self, put: PutMark) -> None:
+        mark: SlotMark = put.record
+        self.special.add(mark.mailbox_id)
+        self._run(
+            "DELETE FROM record WHERE kind IN (3, 4, 6) AND kind = ? AND slot = ?"
+            " AND mailbox = (SELECT id FROM mailbox WHERE mailbox_id = ?)",
+            *(MARK, mark.slot, mark.mailbox_id),
+        )
+        self._insert(put.number, put.record_id, mark, put.coordinated)
+
+    def _set_until(self, change: SetUntil) -> None:
+        joined = "record JOIN mailbox ON mailbox.id = mailbox"
+        columns = COLUMNS.replace(" kind", " record.kind")
+        one = f"SELECT {columns} FROM {joined} WHERE record_id = ? AND record.kind = 0"
+        rows: list[Any] = self._connection.execute(one, (change.envelope_id,)).fetchall()
+        for row in rows:
+            head = Head(*row)
+            if not head.is_good():
+                continue  # whoever reads it reports it
+            changed = replace(head, until_ms=change.until_ms).computed_sum()
+            self._run("UPDATE record SET until_ms = ?, sum = ? WHERE number = ?", change.until_ms, changed, head.number)
+
+    def _insert(self, number: int, record_id: bytes, record: Record, coordinated: bool, until_ms: int = 0) -> None:
         data = data_of(record)
-        head = head_of(number, record_id, record, data, coordinated=coordinated)
+        head = head_of(number, record_id, record, data, coordinated=coordinated, until_ms=until_ms)
+        weight = 0 if head.kind == ENVELOPE else NOTICE_WEIGHT + len(data)
         mailbox = self._connection.execute(
-            "INSERT INTO mailbox (mailbox_id, policy, bytes, envelopes, records) VALUES (?, ?, ?, ?, 1)"
+            "INSERT INTO mailbox (mailbox_id, policy, kind, bytes, notice_bytes, envelopes, records)"
+            " VALUES (?, ?, ?, ?, ?, ?, 1)"
             " ON CONFLICT (mailbox_id) DO UPDATE SET bytes = bytes + excluded.bytes,"
+            " notice_bytes = notice_bytes + excluded.notice_bytes,"
             " envelopes = envelopes + excluded.envelopes, records = records + 1 RETURNING id",
-            (record.mailbox_id, head.policy, head.size, int(head.kind == ENVELOPE)),
+            (record.mailbox_id, head.policy, record.policy.kind, head.size, weight, int(head.kind == ENVELOPE)),
         ).get
         columns = (
             head.slot,
@@ -124,6 +186,7 @@ class SqliteWriter:
             head.proof,
             head.sum,
             head.data_sum,
+            head.until_ms,
         )
         row = (number, record_id, mailbox, head.kind, *columns, data)
         try:
@@ -142,7 +205,7 @@ class SqliteWriter:
         self._run("DELETE FROM record WHERE record_id = ?", change.record_id)
 
     def _purge(self, change: Purge) -> None:
-        self._run("DELETE FROM record WHERE expires_ms <= ?", change.expired_ms)
+        self._run("DELETE FROM record WHERE until_ms <= ?", change.expired_ms)
         self._run("DELETE FROM prekey_batch WHERE expires_ms <= ?", change.expired_ms)
 
     def _put_prekeys(self, put: PutPrekeys) -> None:

@@ -5,17 +5,17 @@ The CONTRACT, kept by every implementation (tests/property/test_store_contract.p
 - Reads see exactly the batches that were committed; never part of one. Writing happens by `Commit` effects only, in the
   order given, one at a time. After a crash every batch whose `Committed` was given is there, and of the one under way
   either all or nothing.
-- Records that expired stay until a `Purge`: whoever asks leaves them out by their expiry.
+- Records that expired stay until a `Purge`: whoever asks leaves them out by their expiry (envelopes: `until_ms`).
 - A record whose checksum is wrong is None to whoever asks for it, left out where records are listed, and reported by a
   `RecordBad` event; by its id, number and row it is still there until it is forgotten.
-- `record id` is `essaim_storage.record.record_id`, `number` the arrival number of `PutEnvelope` and `PutTombstone`.
+- `record id` is `essaim_storage.record.record_id`, `number` the arrival number of what puts one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from essaim.protocol.mailbox.record import Record, Tombstone
+from essaim.protocol.mailbox.record import ExpiryRecord, Record, SlotMark, Tombstone
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Entry:
     expires_ms: int
     version: int
     size: int
+    until_ms: int
+    """When it goes: its first expiry, or what an expiry record says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,23 @@ class Store(Protocol):
     def record(self, record_id: bytes) -> Record | None:
         """The envelope or tombstone."""
 
-    def tombstones(self, envelope_id: bytes) -> Sequence[Tombstone]:
-        """Every tombstone that names this envelope, of whatever mailbox: the caller asks `covers`."""
+    def naming(self, envelope_id: bytes) -> Sequence[Tombstone | ExpiryRecord]:
+        """Every tombstone and expiry record that names this envelope, of whatever mailbox: the caller asks `covers`."""
+
+    def sweeps(self, mailbox_id: bytes) -> Sequence[Tombstone]:
+        """Every DeleteBefore and DeleteAll of this mailbox."""
+
+    def mark(self, mailbox_id: bytes, slot: bytes) -> SlotMark | None:
+        """The slot mark of this device slot (one byte)."""
 
     def newest(self, mailbox_id: bytes, slot: bytes) -> Newest | None:
         """The entry of this name in an outbox (records with version > 0), None if there is none."""
+
+    def notice_bytes(self, mailbox_id: bytes) -> int:
+        """What the mailbox's tombstones, expiry records and slot marks weigh: 512 bytes each, and their data."""
+
+    def blob_bytes(self) -> int:
+        """Bytes of the data of all blobs together."""
 
     def mailbox_bytes(self, mailbox_id: bytes) -> int:
         """Bytes of envelope data that the mailbox holds, expired ones included until purged."""
@@ -114,7 +128,7 @@ class Store(Protocol):
         """The first `limit` record ids in the range, both ends included, ascending."""
 
     def next_expiry(self) -> int | None:
-        """The earliest `expires_ms` of a record or prekey batch, None if there is none."""
+        """The earliest time at which a record or prekey batch goes, None if there is none."""
 
     # ---- prekeys
 

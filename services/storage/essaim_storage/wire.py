@@ -9,55 +9,92 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from essaim.protocol.kdf import HASH_SIZE
-from essaim.protocol.mailbox.authorization import Authorization, Method
+from essaim.protocol.mailbox.authorization import Authorization
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, Record, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
 from essaim.protocol.mailbox.refusal import MethodRefusedError
+from essaim.protocol.mailbox.removal import REMOVALS
 from essaim.storage.v1 import replica_pb2
 from essaim_storage.message import Ack, Digest, Fetch, Hello, Message, Records, Refusal, Write
 from essaim_storage.refusal import MessageMalformedError
 
-REMOVALS = {method.value: method for method in (Method.CONFIRM, Method.DELETE)}
+REMOVAL_OF = {method.value: method for method in REMOVALS}
 
 
 def record_to_proto(record: Record) -> replica_pb2.Record:
     """Whole, with policy and signature."""
-    if isinstance(record, Tombstone):
-        return _tombstone_to_proto(record)
-    envelope = replica_pb2.EnvelopeRecord(
+    named: dict[str, Any] = {"mailbox_id": record.mailbox_id, "policy": record.policy.encoded}
+    match record:
+        case EnvelopeRecord():
+            return replica_pb2.Record(**named, envelope=_envelope_to_proto(record))
+        case Tombstone():
+            return replica_pb2.Record(**named, tombstone=_tombstone_to_proto(record))
+        case ExpiryRecord():
+            fields: dict[str, Any] = {
+                "slot": record.slot,
+                "envelope_ids": record.envelope_ids,
+                "until_ms": record.until_ms,
+            }
+            expiry = replica_pb2.ExpiryRecord(**fields, **_signed(record.authorization))
+            return replica_pb2.Record(**named, expiry=expiry)
+        case SlotMark():
+            mark = replica_pb2.SlotMark(marked=record.slot_record, **_signed(record.authorization))
+            return replica_pb2.Record(**named, mark=mark)
+
+
+def _envelope_to_proto(record: EnvelopeRecord) -> replica_pb2.EnvelopeRecord:
+    signed = _signed(record.authorization) if record.authorization else {"time_ms": record.received_ms}
+    return replica_pb2.EnvelopeRecord(
         envelope_id=record.envelope_id,
         slot=record.slot,
         expires_ms=record.expires_ms,
         data=record.data,
         version=record.version,
-        **_signed(record.authorization),
+        **signed,
     )
-    return replica_pb2.Record(mailbox_id=record.mailbox_id, policy=record.policy.encoded, envelope=envelope)
 
 
-def _tombstone_to_proto(record: Tombstone) -> replica_pb2.Record:
-    tombstone = replica_pb2.Tombstone(
-        method=record.method, slot=record.slot, envelope_ids=record.envelope_ids, **_signed(record.authorization)
-    )
-    return replica_pb2.Record(mailbox_id=record.mailbox_id, policy=record.policy.encoded, tombstone=tombstone)
+def _tombstone_to_proto(record: Tombstone) -> replica_pb2.Tombstone:
+    fields: dict[str, Any] = {"method": record.method, "slot": record.slot, "envelope_ids": record.envelope_ids}
+    return replica_pb2.Tombstone(**fields, before_ms=record.before_ms, **_signed(record.authorization))
+
+
+def _expiry_to_proto(record: ExpiryRecord) -> replica_pb2.ExpiryRecord:
+    fields: dict[str, Any] = {"slot": record.slot, "envelope_ids": record.envelope_ids}
+    return replica_pb2.ExpiryRecord(**fields, until_ms=record.until_ms, **_signed(record.authorization))
 
 
 def record_from_proto(proto: replica_pb2.Record) -> Record:
     """Raises MailboxRefusedError or MessageMalformedError. Whether it may be kept, `verify_record` says."""
     policy = Policy.check(proto.policy, proto.mailbox_id)
-    kind = proto.WhichOneof("kind")
-    if kind == "envelope":
-        each = proto.envelope
-        authorization = _authorization(each) if each.signature or each.nonce else None
-        columns = (each.envelope_id, each.slot, each.expires_ms, each.data, each.version)
-        return EnvelopeRecord(policy, *columns, authorization)
-    if kind != "tombstone":
-        raise MessageMalformedError("a record without content")
-    removal = proto.tombstone
-    if removal.method not in REMOVALS:
+    match proto.WhichOneof("kind"):
+        case "envelope":
+            return _envelope_from_proto(policy, proto.envelope)
+        case "tombstone":
+            return _tombstone_from_proto(policy, proto.tombstone)
+        case "expiry":
+            expiry, ids = proto.expiry, tuple(proto.expiry.envelope_ids)
+            return ExpiryRecord(policy, expiry.slot, ids, expiry.until_ms, _authorization(expiry))
+        case "mark":
+            mark = SlotMark(policy, proto.mark.marked, _authorization(proto.mark))
+            mark.content.check(policy)
+            return mark
+    raise MessageMalformedError("a record without content")
+
+
+def _envelope_from_proto(policy: Policy, each: replica_pb2.EnvelopeRecord) -> EnvelopeRecord:
+    columns = (each.envelope_id, each.slot, each.expires_ms, each.data, each.version)
+    if each.signature or each.nonce:
+        return EnvelopeRecord(policy, *columns, _authorization(each))
+    return EnvelopeRecord(policy, *columns, None, each.time_ms)
+
+
+def _tombstone_from_proto(policy: Policy, removal: replica_pb2.Tombstone) -> Tombstone:
+    method = REMOVAL_OF.get(removal.method)
+    if method is None:
         raise MethodRefusedError("this method removes nothing")
     ids = tuple(removal.envelope_ids)
-    return Tombstone(policy, REMOVALS[removal.method], removal.slot, ids, _authorization(removal))
+    return Tombstone(policy, method, removal.slot, ids, _authorization(removal), removal.before_ms)
 
 
 def encode_message(message: Message, view_serial: int) -> bytes:
@@ -78,9 +115,7 @@ def decode_message(data: bytes) -> Message:
     return _DECODERS[field](getattr(proto, field))
 
 
-def _signed(authorization: Authorization | None) -> dict[str, Any]:
-    if authorization is None:
-        return {}
+def _signed(authorization: Authorization) -> dict[str, Any]:
     return {
         "time_ms": authorization.time_ms,
         "nonce": authorization.nonce,
@@ -89,7 +124,9 @@ def _signed(authorization: Authorization | None) -> dict[str, Any]:
     }
 
 
-def _authorization(proto: replica_pb2.EnvelopeRecord | replica_pb2.Tombstone) -> Authorization:
+def _authorization(
+    proto: replica_pb2.EnvelopeRecord | replica_pb2.Tombstone | replica_pb2.ExpiryRecord | replica_pb2.SlotMark,
+) -> Authorization:
     return Authorization(proto.time_ms, proto.nonce, proto.signature, proto.slot_record)
 
 

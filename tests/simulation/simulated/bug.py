@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from essaim.protocol.mailbox.cursor import Cursor
-from essaim.protocol.mailbox.record import Record, Tombstone
+from essaim.protocol.mailbox.record import ExpiryRecord, Record, Tombstone
 from essaim_storage.coordinator import Coordinator, _Job
 from essaim_storage.delivery import Readers
 from essaim_storage.effects import Effect, Reply, Send
@@ -75,7 +75,7 @@ class ForgetfulNode(HintsOnlyNode):
 class BlindDisk(MemoryStore):
     """Finds no tombstone."""
 
-    def tombstones(self, envelope_id: bytes) -> Sequence[Tombstone]:
+    def naming(self, envelope_id: bytes) -> Sequence[Tombstone | ExpiryRecord]:
         return ()
 
 

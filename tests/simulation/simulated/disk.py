@@ -4,9 +4,13 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
-from essaim.protocol.mailbox.record import EnvelopeRecord, Record, Tombstone
+from essaim.protocol.mailbox.authorization import Method
+from essaim.protocol.mailbox.policy import Kind
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.removal import SWEEPS
 from essaim_storage import effects
 from essaim_storage.record import record_id
+from essaim_storage.row import NOTICE_WEIGHT, data_of
 from essaim_storage.store import Entry, Fingerprint, Newest, PrekeyBatch
 
 Place = tuple[bytes, bytes]
@@ -22,10 +26,12 @@ class MemoryStore:
         self._log: dict[int, tuple[Record, bool]] = {}  # in ascending order of number, for numbers only grow
         self._numbers: dict[bytes, int] = {}
         self._mailboxes: dict[bytes, dict[int, EnvelopeRecord]] = {}
-        self._tombstones: dict[bytes, dict[bytes, Tombstone]] = {}
+        self._naming: dict[bytes, dict[bytes, Tombstone | ExpiryRecord]] = {}
+        self._until: dict[bytes, int] = {}
         self._positions: dict[bytes, int] = {}
         self._batches: dict[Place, tuple[int, int, dict[int, bytes], dict[bytes, bytes]]] = {}
         self._sorted: list[bytes] | None = None
+        self._special: dict[bytes, set[int]] = {}
         self.bad: set[bytes] = set()
         self._damage = 0
 
@@ -50,8 +56,30 @@ class MemoryStore:
         number = self._numbers.get(record_id)
         return None if number is None or record_id in self.bad else self._log[number][0]
 
-    def tombstones(self, envelope_id: bytes) -> Sequence[Tombstone]:
-        return tuple(self._tombstones.get(envelope_id, {}).values())
+    def naming(self, envelope_id: bytes) -> Sequence[Tombstone | ExpiryRecord]:
+        found = self._naming.get(envelope_id, {})
+        return tuple(each for of_id, each in found.items() if of_id not in self.bad)
+
+    def sweeps(self, mailbox_id: bytes) -> Sequence[Tombstone]:
+        records = (record for record, _ in self._of(mailbox_id) if isinstance(record, Tombstone))
+        return tuple(each for each in records if each.method in SWEEPS and record_id(each) not in self.bad)
+
+    def mark(self, mailbox_id: bytes, slot: bytes) -> SlotMark | None:
+        marks = (record for record, _ in self._of(mailbox_id) if isinstance(record, SlotMark))
+        return next((each for each in marks if each.slot == slot and record_id(each) not in self.bad), None)
+
+    def notice_bytes(self, mailbox_id: bytes) -> int:
+        notices = (record for record, _ in self._of(mailbox_id) if not isinstance(record, EnvelopeRecord))
+        return sum(NOTICE_WEIGHT + len(data_of(each)) for each in notices)
+
+    def blob_bytes(self) -> int:
+        records = (record for record, _ in self._log.values() if isinstance(record, EnvelopeRecord))
+        return sum(len(each.data) for each in records if each.policy.kind == Kind.BLOB)
+
+    def _of(self, mailbox_id: bytes) -> list[tuple[Record, bool]]:
+        """Few records are notices of a kind that is looked for here."""
+        numbers = self._special.get(mailbox_id, ())
+        return [self._log[number] for number in numbers]
 
     def newest(self, mailbox_id: bytes, slot: bytes) -> Newest | None:
         for each in self._mailboxes.get(mailbox_id, {}).values():
@@ -64,7 +92,7 @@ class MemoryStore:
 
     def entries_after(self, mailbox_id: bytes, slot: bytes, number: int, limit: int) -> Sequence[Entry]:
         found = self._mailboxes.get(mailbox_id, {}).items()
-        return [_entry(at, each) for at, each in found if at > number and slot in (b"", each.slot)][:limit]
+        return [self._entry(at, each) for at, each in found if at > number and slot in (b"", each.slot)][:limit]
 
     def data(self, envelope_id: bytes) -> bytes | None:
         found = self.record(envelope_id)
@@ -73,7 +101,7 @@ class MemoryStore:
     def entry(self, mailbox_id: bytes, envelope_id: bytes) -> Entry | None:
         number = self._numbers.get(envelope_id, 0)
         found = self._mailboxes.get(mailbox_id, {}).get(number)
-        return None if found is None else _entry(number, found)
+        return None if found is None else self._entry(number, found)
 
     def coordinated_after(self, number: int, limit: int) -> Sequence[tuple[int, Record]]:
         return [
@@ -93,7 +121,7 @@ class MemoryStore:
         return self._range(from_id, to_id)[:limit]
 
     def next_expiry(self) -> int | None:
-        records = (record.expires_ms for record, _ in self._log.values())
+        records = (self._goes(record) for record, _ in self._log.values())
         return min((*records, *(batch[1] for batch in self._batches.values())), default=None)
 
     def prekeys(self, mailbox_id: bytes, slot: bytes) -> PrekeyBatch | None:
@@ -124,45 +152,86 @@ class MemoryStore:
         """One batch, whole."""
         self._sorted = None
         for change in changes:
-            match change:
-                case effects.PutEnvelope(number, record, coordinated):
-                    self._put_envelope(number, record, coordinated)
-                case effects.PutTombstone(number, of_id, record, coordinated):
-                    self._put_tombstone(number, of_id, record, coordinated)
-                case effects.SetPosition(member, number):
-                    self._positions[member] = number
-                case effects.SetSettled(settled):
-                    self._settled = settled
-                case effects.Forget(of_id):
-                    self._remove(of_id)
-                case effects.Purge(expired_ms):
-                    self._purge(expired_ms)
-                case effects.PutPrekeys(mailbox_id, slot, version, prekeys, expires_ms):
-                    self._batches[mailbox_id, slot] = (version, expires_ms, dict(enumerate(prekeys)), {})
-                case effects.UsePrekey(mailbox_id, slot, version, index, claim_id):
-                    self._use(self._batches.get((mailbox_id, slot)), version, index, claim_id)
+            self._change(change)
 
-    def _put_envelope(self, number: int, record: EnvelopeRecord, coordinated: bool) -> None:
+    def _change(self, change: effects.Change) -> None:
+        match change:
+            case effects.PutEnvelope(number, record, coordinated, until_ms):
+                self._put_envelope(number, record, coordinated, until_ms)
+            case effects.PutTombstone(number, of_id, record, coordinated):
+                self._put_tombstone(number, of_id, record, coordinated)
+            case effects.PutExpiry(number, of_id, expiry, coordinated):
+                self._put_expiry(number, of_id, expiry, coordinated)
+            case effects.PutMark(number, of_id, mark, coordinated):
+                self._put_mark(number, of_id, mark, coordinated)
+            case effects.SetUntil(envelope_id, until_ms):
+                self._set_until(envelope_id, until_ms)
+            case effects.Forget(of_id):
+                self._remove(of_id)
+            case effects.Purge(expired_ms):
+                self._purge(expired_ms)
+            case _:
+                self._change_more(change)
+
+    def _change_more(self, change: effects.Change) -> None:
+        match change:
+            case effects.SetPosition(member, number):
+                self._positions[member] = number
+            case effects.SetSettled(settled):
+                self._settled = settled
+            case effects.PutPrekeys(mailbox_id, slot, version, prekeys, expires_ms):
+                self._batches[mailbox_id, slot] = (version, expires_ms, dict(enumerate(prekeys)), {})
+            case effects.UsePrekey(mailbox_id, slot, version, index, claim_id):
+                self._use(self._batches.get((mailbox_id, slot)), version, index, claim_id)
+
+    def _put_envelope(self, number: int, record: EnvelopeRecord, coordinated: bool, until_ms: int) -> None:
         assert record.envelope_id not in self._numbers
         newest = self.newest(record.mailbox_id, record.slot) if record.version else None
         if newest is not None:
             self._remove(newest.envelope_id)
         self._append(number, record.envelope_id, record, coordinated)
         self._mailboxes.setdefault(record.mailbox_id, {})[number] = record
+        if until_ms:
+            self._until[record.envelope_id] = until_ms
 
     def _put_tombstone(self, number: int, of_id: bytes, record: Tombstone, coordinated: bool) -> None:
         for envelope_id in record.envelope_ids:
             found = self.record(envelope_id)
             if isinstance(found, EnvelopeRecord) and record.covers(found):
                 self._remove(envelope_id)
-            self._tombstones.setdefault(envelope_id, {})[of_id] = record
+            self._naming.setdefault(envelope_id, {})[of_id] = record
+        if record.method in SWEEPS:
+            for each in list(self._mailboxes.get(record.mailbox_id, {}).values()):
+                if record.covers(each):
+                    self._remove(each.envelope_id)
+        if record.method is Method.DELETE_ALL:
+            for (mailbox_id, _), batch in self._batches.items():
+                if mailbox_id == record.mailbox_id:
+                    batch[2].clear()
         self._append(number, of_id, record, coordinated)
+
+    def _put_expiry(self, number: int, of_id: bytes, expiry: ExpiryRecord, coordinated: bool) -> None:
+        for envelope_id in expiry.envelope_ids:
+            self._naming.setdefault(envelope_id, {})[of_id] = expiry
+        self._append(number, of_id, expiry, coordinated)
+
+    def _set_until(self, envelope_id: bytes, until_ms: int) -> None:
+        if isinstance(self.record(envelope_id), EnvelopeRecord):
+            self._until[envelope_id] = until_ms
+
+    def _put_mark(self, number: int, of_id: bytes, mark: SlotMark, coordinated: bool) -> None:
+        marks = (record for record, _ in self._of(mark.mailbox_id) if isinstance(record, SlotMark))
+        for each in [each for each in marks if each.slot == mark.slot]:
+            self._remove(record_id(each))
+        self._append(number, of_id, mark, coordinated)
 
     def _append(self, number: int, of_id: bytes, record: Record, coordinated: bool) -> None:
         assert number > self._last
         self._last = number
         self._log[number] = (record, coordinated)
         self._numbers[of_id] = number
+        if not isinstance(record, EnvelopeRecord):
+            self._special.setdefault(record.mailbox_id, set()).add(number)
 
     def _remove(self, of_id: bytes) -> None:
         self.bad.discard(of_id)
@@ -172,12 +241,14 @@ class MemoryStore:
         record, _ = self._log.pop(number)
         if isinstance(record, EnvelopeRecord):
             del self._mailboxes[record.mailbox_id][number]
+            self._until.pop(of_id, None)
             return
-        for envelope_id in record.envelope_ids:
-            del self._tombstones[envelope_id][of_id]
+        self._special[record.mailbox_id].discard(number)
+        for envelope_id in () if isinstance(record, SlotMark) else record.envelope_ids:
+            del self._naming[envelope_id][of_id]
 
     def _purge(self, expired_ms: int) -> None:
-        for record in [record for record, _ in self._log.values() if record.expires_ms <= expired_ms]:
+        for record in [record for record, _ in self._log.values() if self._goes(record) <= expired_ms]:
             self._remove(record_id(record))
         self._batches = {place: each for place, each in self._batches.items() if each[1] > expired_ms}
 
@@ -191,6 +262,10 @@ class MemoryStore:
         if prekey is not None:
             batch[3][claim_id] = prekey
 
+    def _goes(self, record: Record) -> int:
+        of_id = record.envelope_id if isinstance(record, EnvelopeRecord) else b""
+        return self._until.get(of_id, record.expires_ms)
 
-def _entry(number: int, each: EnvelopeRecord) -> Entry:
-    return Entry(number, each.envelope_id, each.slot, each.expires_ms, each.version, len(each.data))
+    def _entry(self, number: int, each: EnvelopeRecord) -> Entry:
+        columns = (number, each.envelope_id, each.slot, each.expires_ms, each.version, len(each.data))
+        return Entry(*columns, self._goes(each))

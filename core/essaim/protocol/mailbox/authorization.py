@@ -42,7 +42,16 @@ class Method(StrEnum):
     SUBSCRIBE = "Subscribe"
     CONFIRM = "Confirm"
     DELETE = "Delete"
+    DELETE_BEFORE = "DeleteBefore"
+    DELETE_ALL = "DeleteAll"
+    EXPIRE = "Expire"
+    GET_EXPIRIES = "GetExpiries"
+    DROP_SLOT = "DropSlot"
     PUBLISH_PREKEYS = "PublishPrekeys"
+
+
+OWNERS = frozenset((Method.DELETE, Method.DELETE_BEFORE, Method.DELETE_ALL, Method.DROP_SLOT))
+"""No slot's key does these."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class Act:
         match self.method:
             case Method.STORE:
                 key = self._writing_key()
-            case Method.RETRIEVE | Method.SUBSCRIBE:
+            case Method.RETRIEVE | Method.SUBSCRIBE | Method.GET_EXPIRIES:
                 key = self.policy.reader
             case _:
                 key = self.policy.owner
@@ -106,13 +115,13 @@ class Act:
 
     def _slot_key(self, encoded: bytes) -> VerifyKey:
         record = certified(encoded, self.policy)
-        if record.slot != self._slot_allowed():
+        if record.slot != self._slot_allowed() or record.slot_key is None:
             raise SlotRecordRefusedError("this slot's key may not do this")
         return record.slot_key
 
     def _slot_allowed(self) -> int | None:
         """The device slot whose key may act here, if any may."""
-        if self.method == Method.DELETE:
+        if self.method in OWNERS:
             return None
         if self.method == Method.STORE:
             return entry_slot(self.slot) if self.policy.kind == Kind.OUTBOX else None

@@ -1,19 +1,34 @@
-"""What a replica keeps: envelopes and tombstones, each with all that is needed to check it, whoever brought it."""
+"""What a replica keeps: envelopes, tombstones, expiry records and slot marks, each with all that is needed to check it,
+whoever brought it.
+"""
 
 from dataclasses import dataclass
 
 from essaim.protocol.mailbox import envelope, rule
 from essaim.protocol.mailbox.authorization import Act, Authorization, Method
 from essaim.protocol.mailbox.content import Content
-from essaim.protocol.mailbox.payload import read_hash, removal_hash
+from essaim.protocol.mailbox.expiry_record import ExpiryRecord, verify_expiry
+from essaim.protocol.mailbox.payload import read_hash
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.refusal import (
-    EnvelopeMalformedError,
-    ExpiryRefusedError,
-    MethodRefusedError,
-    NotAuthorizedError,
-    SlotRefusedError,
-)
+from essaim.protocol.mailbox.refusal import EnvelopeMalformedError, ExpiryRefusedError, NotAuthorizedError
+from essaim.protocol.mailbox.removal import Tombstone, check_removal, verify_tombstone
+from essaim.protocol.mailbox.slot_mark import SlotMark, verify_mark
+
+__all__ = [
+    "EnvelopeRecord",
+    "ExpiryRecord",
+    "Notice",
+    "Record",
+    "SlotMark",
+    "Tombstone",
+    "check_read",
+    "check_removal",
+    "verify_envelope",
+    "verify_expiry",
+    "verify_mark",
+    "verify_record",
+    "verify_tombstone",
+]
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,13 @@ class EnvelopeRecord:
     data: bytes
     version: int = 0
     authorization: Authorization | None = None
+    received_ms: int = 0
+    """Where anyone writes, when the member that took it did: its word, kept with the envelope."""
+
+    @property
+    def stored_ms(self) -> int:
+        """When it was signed, or received: what a sweep goes by."""
+        return self.authorization.time_ms if self.authorization else self.received_ms
 
     @property
     def mailbox_id(self) -> bytes:
@@ -38,46 +60,22 @@ class EnvelopeRecord:
         return Act(self.policy, Method.STORE, self.slot, self.envelope_id, self.expires_ms, self.version)
 
 
-@dataclass(frozen=True)
-class Tombstone:
-    """A signed removal of envelopes by id: of one slot (Confirm) or of any (Delete, slot b"")."""
-
-    policy: Policy
-    method: Method
-    slot: bytes
-    envelope_ids: tuple[bytes, ...]
-    authorization: Authorization
-
-    @property
-    def mailbox_id(self) -> bytes:
-        return self.policy.mailbox_id
-
-    @property
-    def act(self) -> Act:
-        """What the authorization signs."""
-        return Act(self.policy, self.method, self.slot, removal_hash(self.slot, self.envelope_ids))
-
-    @property
-    def expires_ms(self) -> int:
-        """It outlives every envelope that it could meet: those accepted up to its own time by a skewed clock."""
-        longest = rule.rule_of(self.policy.kind).longest_ttl_ms
-        return self.authorization.time_ms + longest + 2 * rule.CLOCK_SKEW_MS
-
-    def covers(self, record: EnvelopeRecord) -> bool:
-        """Whether it removes this envelope (one of its mailbox, of its slot if it has one, that it names)."""
-        same_place = record.mailbox_id == self.mailbox_id and self.slot in (b"", record.slot)
-        return same_place and record.envelope_id in self.envelope_ids
-
-
-Record = EnvelopeRecord | Tombstone
+Notice = Tombstone | ExpiryRecord | SlotMark
+"""Signed, and about envelopes: it weighs on nobody's quota of envelopes, and is never delivered."""
+Record = EnvelopeRecord | Notice
 
 
 def verify_record(record: Record, now_ms: int) -> None:
     """What every member asks of a record before it keeps it, whoever brought it. Raises MailboxRefusedError."""
-    if isinstance(record, Tombstone):
-        verify_tombstone(record, now_ms)
-    else:
-        verify_envelope(record, now_ms)
+    match record:
+        case EnvelopeRecord():
+            verify_envelope(record, now_ms)
+        case Tombstone():
+            verify_tombstone(record, now_ms)
+        case ExpiryRecord():
+            verify_expiry(record, now_ms)
+        case SlotMark():
+            verify_mark(record, now_ms)
 
 
 def verify_envelope(record: EnvelopeRecord, now_ms: int) -> None:
@@ -92,37 +90,19 @@ def verify_envelope(record: EnvelopeRecord, now_ms: int) -> None:
         raise EnvelopeMalformedError("the id is not the hash of the envelope")
     if record.policy.content is not None and record.policy.content != Content.of(record.data):
         raise EnvelopeMalformedError("not the bytes that the blob's mailbox is named for")
-    _check_write(record)
+    _check_write(record, now_ms)
 
 
-def _check_write(record: EnvelopeRecord) -> None:
+def _check_write(record: EnvelopeRecord, now_ms: int) -> None:
     if rule.rule_of(record.policy.kind).open_write:
         if record.authorization is not None:
             raise NotAuthorizedError("this kind of mailbox is written without a signature")
+        if not 0 <= record.received_ms <= now_ms + 2 * rule.CLOCK_SKEW_MS:
+            raise ExpiryRefusedError("received in time to come")
     elif record.authorization is None:
         raise NotAuthorizedError("a signature is needed to write here")
     else:
         record.act.check(record.authorization)
-
-
-def verify_tombstone(record: Tombstone, now_ms: int) -> None:
-    """Method, slot, ids, age and signature."""
-    envelope.check_ids(record.envelope_ids)
-    check_removal(record.policy, record.method, record.slot)
-    if not now_ms < record.expires_ms or record.authorization.time_ms > now_ms + 2 * rule.CLOCK_SKEW_MS:
-        raise ExpiryRefusedError("a removal that is past, or to come")
-    record.act.check(record.authorization)
-
-
-def check_removal(policy: Policy, method: Method, slot: bytes) -> None:
-    """Entries are deleted, never confirmed; a Confirm names one slot, a Delete none."""
-    if method == Method.DELETE:
-        if slot:
-            raise SlotRefusedError("a Delete has no slot")
-        return
-    if method != Method.CONFIRM or not rule.rule_of(policy.kind).confirms:
-        raise MethodRefusedError("this removes nothing here")
-    rule.check_slot(policy.kind, slot)
 
 
 def check_read(policy: Policy, method: Method, slot: bytes, authorization: Authorization | None) -> Act | None:

@@ -28,6 +28,8 @@ CLOCK_SKEW_MS = 300 * SECOND_MS
 MAX_SLOTS = 5
 MIN_ENTRY, MAX_ENTRY = 2, 32
 MAX_VERSION = (1 << 63) - 1
+SLOT_AT, SLOT_VERSION_AT = 32, 65
+"""Where a slot record (slot_record.py) has its slot and its version."""
 MAX_ENVELOPES = 16
 """Envelopes in one Store."""
 MAX_IDS = 256
@@ -75,12 +77,18 @@ class Rule:
     open_read: bool = False
     confirms: bool = False
     """A device that has an envelope removes it by itself."""
+    mark_life_ms: int = 0
+    """How long a slot mark is kept; 0: a kind without device slots."""
 
 
 RULES = {
-    Kind.PUBLIC_INBOX: Rule(14 * DAY_MS, 16 << 20, Naming.DEVICE, Versions.NONE, open_write=True, confirms=True),
-    Kind.OUTBOX: Rule(400 * DAY_MS, 64 << 10, Naming.ENTRY, Versions.GROW, open_read=True),
-    Kind.PRIVATE_INBOX: Rule(14 * DAY_MS, 64 << 20, Naming.DEVICE, Versions.NONE, confirms=True),
+    Kind.PUBLIC_INBOX: Rule(
+        14 * DAY_MS, 16 << 20, Naming.DEVICE, Versions.NONE, open_write=True, confirms=True, mark_life_ms=400 * DAY_MS
+    ),
+    Kind.OUTBOX: Rule(400 * DAY_MS, 64 << 10, Naming.ENTRY, Versions.GROW, open_read=True, mark_life_ms=400 * DAY_MS),
+    Kind.PRIVATE_INBOX: Rule(
+        14 * DAY_MS, 64 << 20, Naming.DEVICE, Versions.NONE, confirms=True, mark_life_ms=90 * DAY_MS
+    ),
     Kind.GROUP: Rule(14 * DAY_MS, 64 << 20, Naming.ENTRY, Versions.EITHER),
     Kind.BLOB: Rule(14 * DAY_MS, 512 << 10, Naming.NOTHING, Versions.EXPIRY, open_write=True, open_read=True),
 }
@@ -134,6 +142,20 @@ def check_new_expiry(kind: Kind, expires_ms: int, now_ms: int) -> None:
 
 
 def check_kept_expiry(kind: Kind, expires_ms: int, now_ms: int) -> None:
-    """For every member: not expired, and not beyond the kind's longest TTL (by a clock that may be skewed)."""
-    if not now_ms < expires_ms <= now_ms + rule_of(kind).longest_ttl_ms + CLOCK_SKEW_MS:
-        raise ExpiryRefusedError("expired, or expires too late")
+    """For every member: not beyond the kind's longest TTL (by a clock that may be skewed).
+
+    One that is past may have been put off by an expiry record; who keeps both knows.
+    """
+    if not 0 < expires_ms <= now_ms + rule_of(kind).longest_ttl_ms + CLOCK_SKEW_MS:
+        raise ExpiryRefusedError("expires too late")
+
+
+def notice_expiry(kind: Kind, time_ms: int) -> int:
+    """When a tombstone or expiry record of this time may be forgotten."""
+    return time_ms + rule_of(kind).longest_ttl_ms + 2 * CLOCK_SKEW_MS
+
+
+def check_notice_time(time_ms: int, expires_ms: int, now_ms: int) -> None:
+    """For every member: neither past nor to come, or ExpiryRefusedError."""
+    if not now_ms < expires_ms or time_ms > now_ms + 2 * CLOCK_SKEW_MS:
+        raise ExpiryRefusedError("a removal or change that is past, or to come")

@@ -1,4 +1,4 @@
-"""A slot record: the owner of a mailbox names the key of one device slot.
+"""A slot record: the owner of a mailbox names the key of one device slot, or (32 zeros) leaves it to nobody.
 
 slot record 137 bytes: mailbox id 32 | slot u8 | slot key 32 | version u64 | signature 64
 signature   Ed25519 by the policy's owner over "essaim/slot/v1" || the first 73 bytes
@@ -11,11 +11,12 @@ from typing import Protocol
 from essaim.protocol.keys import PUBLIC_SIZE, SIGNATURE_SIZE, KeyRefusedError, VerifyKey
 from essaim.protocol.mailbox.policy import MAILBOX_ID_SIZE, Policy
 from essaim.protocol.mailbox.refusal import SlotRecordRefusedError
-from essaim.protocol.mailbox.rule import MAX_SLOTS
+from essaim.protocol.mailbox.rule import MAX_SLOTS, SLOT_AT
 
 LABEL = b"essaim/slot/v1"
 SIGNED_SIZE = MAILBOX_ID_SIZE + 1 + PUBLIC_SIZE + 8
 SLOT_RECORD_SIZE = SIGNED_SIZE + SIGNATURE_SIZE
+NOBODY = bytes(PUBLIC_SIZE)
 _CACHED_RECORDS = 4_096
 
 
@@ -31,13 +32,16 @@ class SlotRecord:
 
     mailbox_id: bytes
     slot: int
-    slot_key: VerifyKey
+    slot_key: VerifyKey | None
+    """None: nobody signs for the slot."""
     version: int
     signature: bytes
 
     @classmethod
-    def sign(cls, owner: Signer, mailbox_id: bytes, slot: int, slot_key: VerifyKey, version: int) -> "SlotRecord":
-        """The owner names `slot_key` for `slot` (0 to 4)."""
+    def sign(
+        cls, owner: Signer, mailbox_id: bytes, slot: int, slot_key: VerifyKey | None, version: int
+    ) -> "SlotRecord":
+        """The owner names `slot_key` (or nobody) for `slot` (0 to 4)."""
         unsigned = cls(mailbox_id, slot, slot_key, version, b"")
         return cls(mailbox_id, slot, slot_key, version, owner.sign(LABEL + unsigned._signed))
 
@@ -47,8 +51,9 @@ class SlotRecord:
         if len(data) != SLOT_RECORD_SIZE or data[MAILBOX_ID_SIZE] >= MAX_SLOTS:
             raise SlotRecordRefusedError("a slot record has 137 bytes and a slot from 0 to 4")
         key_at = MAILBOX_ID_SIZE + 1
+        raw = data[key_at : key_at + PUBLIC_SIZE]
         try:
-            key = VerifyKey(data[key_at : key_at + PUBLIC_SIZE])
+            key = None if raw == NOBODY else VerifyKey(raw)
         except KeyRefusedError as error:
             raise SlotRecordRefusedError("the slot key is none") from error
         version = int.from_bytes(data[key_at + PUBLIC_SIZE : SIGNED_SIZE])
@@ -56,7 +61,8 @@ class SlotRecord:
 
     @property
     def _signed(self) -> bytes:
-        return self.mailbox_id + bytes((self.slot,)) + self.slot_key.raw + self.version.to_bytes(8)
+        key = self.slot_key.raw if self.slot_key else NOBODY
+        return self.mailbox_id + bytes((self.slot,)) + key + self.version.to_bytes(8)
 
     @property
     def encoded(self) -> bytes:
@@ -67,6 +73,11 @@ class SlotRecord:
         """It is for this mailbox and signed by its owner, or SlotRecordRefusedError."""
         if self.mailbox_id != policy.mailbox_id or not policy.owner.verifies(self.signature, LABEL + self._signed):
             raise SlotRecordRefusedError("for another mailbox, or not signed by its owner")
+
+
+def slot_of(encoded: bytes) -> bytes:
+    """The slot (one byte) that well-formed bytes are for."""
+    return encoded[SLOT_AT : SLOT_AT + 1]
 
 
 def certified(encoded: bytes, policy: Policy) -> SlotRecord:

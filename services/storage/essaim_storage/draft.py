@@ -1,0 +1,165 @@
+"""A batch being put together: what becomes of each record, against the committed data and the batch so far."""
+
+from collections.abc import Iterator
+from enum import Enum, auto
+
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.slot_record import slot_of
+from essaim_storage.effects import Change, Forget, PutEnvelope, PutExpiry, PutMark, PutTombstone, SetUntil
+from essaim_storage.record import record_id
+from essaim_storage.store import Newest, Store
+
+Place = tuple[bytes, bytes]
+"""Mailbox id and slot."""
+
+
+class Verdict(Enum):
+    """What became of a submitted record, once its batch is durable (but FULL: it was not)."""
+
+    KEPT = auto()
+    HAD = auto()
+    EXPIRED = auto()
+    REMOVED = auto()
+    SUPERSEDED = auto()
+    DROPPED = auto()
+    FULL = auto()
+
+
+class Draft:
+    """`changes` and the last `number` given are the batch's."""
+
+    def __init__(self, store: Store, number: int, now_ms: int) -> None:
+        self._store = store
+        self._now_ms = now_ms
+        self._ids: set[bytes] = set()
+        self._forgotten: set[bytes] = set()
+        self._notices: list[Tombstone | ExpiryRecord] = []
+        self._places: dict[bytes, bytes] = {}
+        self._newest: dict[Place, Newest] = {}
+        self._marks: dict[Place, SlotMark] = {}
+        self.changes: list[Change] = []
+        self.number = number
+
+    def change(self, change: Change | None) -> None:
+        """Something that is not a record."""
+        if isinstance(change, Forget):
+            self._forgotten.add(change.record_id)
+        if change is not None:
+            self.changes.append(change)
+
+    def add(self, of_id: bytes, record: Record, *, coordinated: bool) -> Verdict:
+        """KEPT: under `number`."""
+        if of_id in self._ids:
+            return Verdict.HAD
+        if isinstance(record, EnvelopeRecord):
+            return self._add_envelope(of_id, record, coordinated)
+        if record.expires_ms <= self._now_ms:
+            return Verdict.EXPIRED
+        if self._has(of_id):
+            return Verdict.HAD
+        if isinstance(record, SlotMark):
+            return self._add_mark(of_id, record, coordinated)
+        if self._is_dropped(record):
+            return Verdict.DROPPED
+        self._take(of_id)
+        self._notices.append(record)
+        if isinstance(record, Tombstone):
+            self.changes.append(PutTombstone(self.number, of_id, record, coordinated))
+        else:
+            self.changes.append(PutExpiry(self.number, of_id, record, coordinated))
+            self._set_untils(of_id, record)
+        return Verdict.KEPT
+
+    def _take(self, of_id: bytes) -> None:
+        self.number += 1
+        self._ids.add(of_id)
+
+    def _has(self, of_id: bytes) -> bool:
+        return of_id not in self._forgotten and self._store.has(of_id)
+
+    # ---- envelopes
+
+    def _add_envelope(self, of_id: bytes, record: EnvelopeRecord, coordinated: bool) -> Verdict:
+        covering = [each for each in self._about(of_id, record.mailbox_id) if each.covers(record)]
+        if any(isinstance(each, Tombstone) for each in covering):
+            return Verdict.REMOVED
+        until_ms = self._until(covering, record.expires_ms)
+        if until_ms <= self._now_ms:
+            return Verdict.EXPIRED
+        if self._has(of_id):
+            return Verdict.HAD
+        if self._is_superseded(record):
+            return Verdict.SUPERSEDED
+        if self._is_dropped(record):
+            return Verdict.DROPPED
+        self._take(of_id)
+        self._places[of_id] = record.slot
+        if record.version:
+            self._newest[record.mailbox_id, record.slot] = Newest(record.version, of_id)
+        put_off = until_ms if until_ms != record.expires_ms else 0
+        self.changes.append(PutEnvelope(self.number, record, coordinated, put_off))
+        return Verdict.KEPT
+
+    def _about(self, envelope_id: bytes, mailbox_id: bytes) -> Iterator[Tombstone | ExpiryRecord]:
+        yield from self._notices
+        yield from self._store.naming(envelope_id)
+        yield from self._store.sweeps(mailbox_id)
+
+    @staticmethod
+    def _until(covering: list[Tombstone | ExpiryRecord], first_ms: int) -> int:
+        expiries = [each for each in covering if isinstance(each, ExpiryRecord)]
+        return max(expiries, key=_rank).until_ms if expiries else first_ms
+
+    def _is_superseded(self, record: EnvelopeRecord) -> bool:
+        if not record.version:
+            return False
+        place = (record.mailbox_id, record.slot)
+        newest = self._newest.get(place) or self._store.newest(*place)
+        return newest is not None and (newest.version, newest.envelope_id) > (record.version, record.envelope_id)
+
+    # ---- expiry records and slot marks
+
+    def _set_untils(self, of_id: bytes, record: ExpiryRecord) -> None:
+        """Where no newer record speaks of the envelope."""
+        for each in record.envelope_ids:
+            slot = self._slot_of(record.mailbox_id, each)
+            if slot is None or not record.speaks_of(slot, each):
+                continue
+            others = (other for other in self._about(each, record.mailbox_id) if isinstance(other, ExpiryRecord))
+            same_mailbox = (other for other in others if other.mailbox_id == record.mailbox_id)
+            if all(_rank(other) <= _rank(record) for other in same_mailbox if other.speaks_of(slot, each)):
+                self.changes.append(SetUntil(each, record.until_ms))
+
+    def _slot_of(self, mailbox_id: bytes, envelope_id: bytes) -> bytes | None:
+        if envelope_id in self._places:
+            return self._places[envelope_id]
+        entry = self._store.entry(mailbox_id, envelope_id)
+        return entry.slot if entry else None
+
+    def _add_mark(self, of_id: bytes, mark: SlotMark, coordinated: bool) -> Verdict:
+        place = (mark.mailbox_id, mark.slot)
+        standing = self._mark(place)
+        if standing is not None and standing.rank > mark.rank:
+            return Verdict.SUPERSEDED
+        self._take(of_id)
+        self._marks[place] = mark
+        self.changes.append(PutMark(self.number, of_id, mark, coordinated))
+        return Verdict.KEPT
+
+    def _mark(self, place: Place) -> SlotMark | None:
+        return self._marks.get(place) or self._store.mark(*place)
+
+    def _is_dropped(self, record: EnvelopeRecord | Tombstone | ExpiryRecord) -> bool:
+        """What a slot's key signed before the mark that rejects its slot record still counts."""
+        authorization = record.authorization
+        if authorization is None or not authorization.slot_record:
+            return False
+        slot = slot_of(authorization.slot_record)
+        mark = self._mark((record.mailbox_id, slot))
+        late = mark is not None and authorization.time_ms > mark.authorization.time_ms
+        return late and mark is not None and mark.rejects(authorization.slot_record)
+
+
+def _rank(record: ExpiryRecord) -> tuple[int, bytes]:
+    """The newest signed time wins; of two of one time, the higher id."""
+    return record.authorization.time_ms, record_id(record)
