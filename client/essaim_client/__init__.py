@@ -11,10 +11,10 @@ from essaim.protocol.account import AccountId
 from essaim.protocol.conversation import Change
 from essaim.protocol.errors import ProtocolError
 from essaim_client.client import Client
-from essaim_client.messaging.receiver import Message
+from essaim_client.messaging.events import Message
 from essaim_client.messaging.sender import Sent
+from essaim_client.messaging.transcript import Shown
 from essaim_client.network_file import NetworkFile
-from essaim_client.store.local_store import Shown
 from essaim_client.trace import Trace, TracedHop
 
 __all__ = [

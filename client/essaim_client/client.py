@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path as FilePath
 from types import TracebackType
+from typing import TypeGuard
 
 from essaim.protocol.account import AccountId
 from essaim.protocol.conversation import Device
@@ -14,19 +15,18 @@ from essaim.protocol.phrase import ENTROPY_SIZE, entropy_of, words_of
 from essaim.protocol.view import NetworkView, Node
 from essaim_client.home import Home, default_home
 from essaim_client.mailbox.swarm_call import Swarms
-from essaim_client.messaging.addresses import inbox_access
 from essaim_client.messaging.directory import published_manifest
+from essaim_client.messaging.events import Event, Message, NewDevice
 from essaim_client.messaging.listening import Listening
+from essaim_client.messaging.own_mailboxes import VERSION_KEY, OwnMailboxes
+from essaim_client.messaging.person import Person
 from essaim_client.messaging.profile import Profile
-from essaim_client.messaging.publisher import Publisher
-from essaim_client.messaging.receiver import Message, Receiver
-from essaim_client.messaging.sender import Sender, Sent
-from essaim_client.messaging.upkeep import Upkeep
+from essaim_client.messaging.sender import Sent
+from essaim_client.messaging.transcript import Shown
 from essaim_client.network.connection import Connection, own_now_ms
 from essaim_client.network.guard import Randomness
 from essaim_client.network.path import Path
 from essaim_client.network_file import NetworkFile
-from essaim_client.store.local_store import Shown
 from essaim_client.trace import Trace, trace_inbox
 
 SLOT = 0
@@ -53,6 +53,7 @@ class Client:
         self._now_ms = now_ms
         self._random = random
         self._stack = AsyncExitStack()
+        self._messages: Listening[Message] | None = None
 
     # Accounts, offline
 
@@ -92,28 +93,25 @@ class Client:
 
     async def _compose(self, home: Home, stack: AsyncExitStack) -> None:
         self._swarms = Swarms(self._network.onion, self._network.views, self._network.clock, self._random)
-        self._profile = Profile.load(home.account, home.store) or await self._first_device(home)
-        publisher = Publisher(self._swarms, self._profile)
-        self._sender = Sender(self._swarms, self._profile)
-        self._receiver = Receiver(self._swarms, self._profile, self._sender, publisher)
-        stack.push_async_callback(self._receiver.close)
-        self._upkeep = await stack.enter_async_context(Upkeep(publisher, self._sender.mail))
+        self._profile = Profile.load(home.keys, home.store) or await self._first_device(home)
+        self._person = await stack.enter_async_context(Person(self._swarms, self._profile))
 
     async def _first_device(self, home: Home) -> Profile:
         """A new device that follows what the account's outbox says; by the network's clock, so not before now."""
         before = await published_manifest(self._swarms, home.account.id, None)
         now_ms = self._network.clock.now_ms()
-        return Profile.begin(home.account, home.store, Device.create(home.account, SLOT, now_ms, self._random, before))
+        home.store.put(VERSION_KEY, b"%d" % now_ms)
+        device = Device.create(home.account, SLOT, now_ms, self._random, before)
+        return Profile.begin(home.account, home.store, device)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
             if kind is None:
-                with suppress(TimeoutError):
+                with suppress(TimeoutError, ProtocolError):
                     async with asyncio.timeout(LEAVE_SECONDS):
-                        await self._upkeep.tried.wait()
-                        await self._receiver.finish()
+                        await self._person.leave()
         finally:
             await self._stack.aclose()
 
@@ -122,11 +120,11 @@ class Client:
     @property
     def account_id(self) -> AccountId:
         """What others write to; `str()` of it is the esm1... text."""
-        return self._profile.account.id
+        return self._profile.account_id
 
     async def ready(self) -> None:
         """Until this device is published: from then on others can write to it."""
-        await self._upkeep.published.wait()
+        await self._person.upkeep.published.wait()
 
     @property
     def problem(self) -> ProtocolError | None:
@@ -134,35 +132,49 @@ class Client:
 
         MANIFEST_REFUSED: the account was restored elsewhere, and this device is no longer part of it.
         """
-        return self._upkeep.problem
+        return self._person.upkeep.problem
 
-    async def send(self, account: AccountId | str, text: str) -> Sent:
+    async def send(self, account: AccountId | str, text: str, *, reply_to: bytes = b"") -> Sent:
         """Returns when a quorum has the message on disk, for each device of the recipient.
 
         Raises AccountIdRefusedError, UnknownAccountError, OwnAccountError, ContentTooLargeError, and
         SwarmUnreachableError: then it is kept on this device and stored when the swarm can be reached.
         """
-        return await self._sender.send_text(AccountId.parse(account) if isinstance(account, str) else account, text)
+        return await self._person.sender.send_text(_account(account), text, reply_to)
 
     async def receive(self) -> list[Message]:
         """All messages that wait, each once, kept on this device and confirmed. Raises SwarmUnreachableError."""
-        return await self._receiver.receive()
+        return [event for event in await self.receive_events() if _is_incoming(event)]
+
+    async def receive_events(self) -> list[Event]:
+        """Everything that happened since the last time, messages among it. Raises SwarmUnreachableError."""
+        return await self._person.receive()
 
     def listen(self) -> Listening[Message]:
         """What waits, then what arrives, for `async for`, until `aclose` or the client's end.
 
         `asyncio.wait_for(anext(me.listen()), seconds)` is safe: a message that comes later is the next one.
         """
-        return self._receiver.listen()
+        if self._messages is None or self._messages.closed:
+            self._messages = Listening(_messages(self._person.listen()))
+        return self._messages
+
+    def events(self) -> Listening[Event]:
+        """Likewise everything that happens (`essaim_client.messaging.events`); not beside `listen`, each takes all."""
+        return self._person.listen()
 
     @property
     def live(self) -> asyncio.Event:
         """Set while `listen` is connected and has given out what was there before."""
-        return self._receiver.live
+        return self._person.receiver.live
 
-    def history(self, account: AccountId | None = None) -> list[Shown]:
-        """What was sent and received on this device, oldest first."""
-        return self._profile.store.messages(account.raw if account is not None else None)
+    def history(self, account: AccountId | str | None = None) -> list[Shown]:
+        """A conversation as it stands, in causal order; without an account all texts, in the order of their coming."""
+        return self._person.history(None if account is None else _account(account))
+
+    def acknowledge(self, account: AccountId | str) -> list[NewDevice]:
+        """The person knows of the account's new devices: messages go there from now on. Those that were new."""
+        return self._person.vigil.acknowledge(_account(account))
 
     # The network
 
@@ -188,7 +200,22 @@ class Client:
 
     async def trace(self) -> Trace:
         """Read the own inbox once, and tell which nodes carried that and what each had in hand."""
-        return await trace_inbox(self._swarms, inbox_access(self._profile.account, self._profile.device))
+        return await trace_inbox(self._swarms, OwnMailboxes(self._profile).inbox())
+
+
+def _account(account: AccountId | str) -> AccountId:
+    return AccountId.parse(account) if isinstance(account, str) else account
+
+
+def _is_incoming(event: Event) -> TypeGuard[Message]:
+    return isinstance(event, Message) and not event.outgoing
+
+
+async def _messages(events: Listening[Event]) -> AsyncGenerator[Message, None]:
+    async with aclosing(events):
+        async for event in events:
+            if _is_incoming(event):
+                yield event
 
 
 def _path(home: str | FilePath | None) -> FilePath:

@@ -91,12 +91,18 @@ class Home:
         return cls(path, network, LocalStore(path / STORE_FILE, closed.open(passphrase)))
 
     @property
+    def keys(self) -> Account | None:
+        """The account's keys; None on a device that is no manager."""
+        seed = self.store.get(SEED_KEY)
+        return Account(seed) if seed else None
+
+    @property
     def account(self) -> Account:
         """Whose home it is. Raises NoAccountError."""
-        seed = self.store.get(SEED_KEY)
-        if seed is None:
+        keys = self.keys
+        if keys is None:
             raise NoAccountError("no account here yet: make one with `essaim account new`")
-        return Account(seed)
+        return keys
 
     def close(self) -> None:
         self.store.close()

@@ -135,6 +135,9 @@ async def test_what_enough_members_refuse_is_believed(world, monkeypatch):
     async with world.client() as alice, world.client() as bob:
         await bob.ready()
         await alice.ready()
+        await alice._person.upkeep.tried.wait()
+        alice._person.agreement.accept(bob.account_id)
+        await alice._person.errands.finish()  # nothing else is stored meanwhile
         liars = Refusing(world, monkeypatch, refuses_each(MALFORMED), liars=2)
         with pytest.raises(SwarmRefusedError) as caught:
             await alice.send(bob.account_id, "hello")
@@ -200,13 +203,13 @@ async def test_forged_newest_manifest_does_not_stop_a_sender(world):
 async def test_old_prekeys_under_a_new_version_are_passed_over(world):
     async with world.client() as alice, world.client() as bob:
         await bob.ready()
-        device, publisher = bob._profile.device, bob._upkeep._publisher
+        device, publisher = bob._profile.device, bob._person.publisher
         old = device.prekeys_entry(os.urandom)
         assert device.maintain(NOW_MS() + 8 * DAY_MS, os.urandom)
         publisher._save({"prekeys": 0})
         await publisher.publish()
         with Liars(world, with_newer(bob.account_id, entry.prekeys_name(device.slot), old)):
-            directory = alice._sender._directory
+            directory = alice._person.directory
             peer = Peer(bob.account_id, device.slot)
             bundle = await directory.bundle(peer, await directory.manifest(bob.account_id))
         assert bundle.signed.prekey_id == device._prekeys.signed[0].prekey_id

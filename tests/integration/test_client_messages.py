@@ -20,8 +20,10 @@ from essaim_client.mailbox import live_stream, swarm_call
 from essaim_client.mailbox.swarm_call import SwarmUnreachableError
 from essaim_client.messaging.addresses import public_inbox
 from essaim_client.messaging.directory import UnknownAccountError, published_manifest
+from essaim_client.messaging.fan_out import Posting
 from essaim_client.messaging.publisher import REFILL_AFTER
 from essaim_client.messaging.sender import OwnAccountError, TextRefusedError
+from essaim_client.messaging.vigil import KeysChangedError
 from essaim_client.store.local_store import StoreBusyError
 from essaim_client.store.vault import VaultRefusedError
 
@@ -76,7 +78,7 @@ async def test_time_that_nobody_can_have_sent_at_stops_no_receiver(world):
     async with world.client() as alice, world.client() as bob:
         await bob.ready()
         content = content_pb2.Content(message_id=bytes(16), sent_ms=(1 << 64) - 1, text=content_pb2.Text(text="late"))
-        await alice._sender._send(bob.account_id, content, None)
+        await alice._person.fan_out.post(Posting(bob.account_id, lambda: content))
         assert [each.text for each in await bob.receive()] == ["late"]
         assert [each.text for each in bob.history()] == ["late"]
 
@@ -105,7 +107,7 @@ async def test_listener_gets_what_waits_and_what_arrives_and_leaves_no_task(worl
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
         assert not bob.live.is_set()
-        await bob._receiver.finish()
+        await bob._person.errands.finish()
         # Links keep their tasks; nothing of the stream may be left.
         assert own_tasks() <= before
     assert own_tasks() == set()
@@ -141,14 +143,14 @@ async def test_puzzles_are_solved_where_the_swarm_asks_for_them(tmp_path):
 async def test_one_time_prekeys_are_used_and_filled_up(world):
     async with world.client() as alice, world.client() as bob:
         await bob.ready()
-        published = dict(bob._upkeep._publisher._published)
+        published = dict(bob._person.publisher._published)
         assert sum(name.startswith("batch/") for name in published) == 3
-        manifest = await alice._sender._directory.manifest(bob.account_id)
-        bundles = [await alice._sender._directory.bundle(Peer(bob.account_id, 0), manifest) for _ in range(4)]
+        manifest = await alice._person.directory.manifest(bob.account_id)
+        bundles = [await alice._person.directory.bundle(Peer(bob.account_id, 0), manifest) for _ in range(4)]
         assert len({bundle.one_time.prekey_id for bundle in bundles}) == 4
         for _ in range(REFILL_AFTER):
-            await bob._upkeep._publisher.used_one()
-        renewed = bob._upkeep._publisher._published
+            await bob._person.publisher.used_one()
+        renewed = bob._person.publisher._published
         assert all(renewed[name] > published[name] for name in published if name.startswith("batch/"))
 
 
@@ -169,7 +171,7 @@ async def test_renewed_session_shows_nothing_and_carries_the_next_message(world)
         await bob.receive()
         await bob.send(alice.account_id, "two")
         await alice.receive()
-        await alice._sender.renew(Peer(bob.account_id, 0))
+        await alice._person.sender.renew(Peer(bob.account_id, 0))
         assert await bob.receive() == []
         await bob.send(alice.account_id, "three")
         await alice.send(bob.account_id, "four")
@@ -218,7 +220,7 @@ async def test_listener_survives_the_death_of_the_member_it_follows(world):
         async with aclosing(bob.listen()) as messages:
             arriving = asyncio.ensure_future(anext(messages))
             await bob.live.wait()
-            followed = next(iter(bob._receiver._follower._reading.complete))
+            followed = next(iter(bob._person.receiver._follower._reading.complete))
             await world.node(followed).stop()
             await alice.send(bob.account_id, "still here")
             assert (await asyncio.wait_for(arriving, 30)).text == "still here"
@@ -275,7 +277,7 @@ async def test_unreachable_swarm_is_one_error_and_the_message_is_sent_later(worl
             await node.start()
         world.publish()
         async with world.client(home) as alice:
-            await alice._upkeep.tried.wait()
+            await alice._person.upkeep.tried.wait()
         await bob._network.views.refresh(direct=True)
         assert [each.text for each in await bob.receive()] == ["first", "second"]
 
@@ -290,7 +292,10 @@ async def test_restored_account_is_a_new_device_that_others_follow(world):
         async with world.client(world.home(entropy)) as bob:
             await bob.ready()
             assert bob._profile.device.manifest.version == first.version + 1
-            alice._sender._directory._manifests.clear()  # ten minutes later
+            alice._person.directory._manifests.clear()  # ten minutes later
+            with pytest.raises(KeysChangedError):
+                await alice.send(bob.account_id, "to whom?")
+            alice.acknowledge(bob.account_id)
             sent = await alice.send(bob.account_id, "to the new device")
             assert Change.DEVICES_CHANGED in sent.changes
             assert [each.text for each in await bob.receive()] == ["to the new device"]
@@ -304,9 +309,9 @@ async def test_replaced_device_does_not_publish_over_its_successor(world):
         async with world.client(world.home(entropy)) as new:
             await new.ready()
             manifest = new._profile.device.manifest
-        old._upkeep._publisher._published.clear()  # a month later
+        old._person.publisher._published.clear()  # a month later
         with pytest.raises(ManifestRefusedError):
-            await old._upkeep._publisher.publish()
+            await old._person.publisher.publish()
         assert (await published_manifest(old._swarms, old.account_id, None)).hash == manifest.hash
 
 
@@ -375,7 +380,7 @@ async def test_waiting_mail_keeps_its_order_and_drops_what_has_expired(world):
                     store.enqueue(policy, b"\0", now_ms + life_ms, envelope)
                     alice._profile.save()
         async with world.client(home) as alice:
-            await alice._upkeep.tried.wait()
+            await alice._person.upkeep.tried.wait()
             assert alice._profile.store.waiting() == []
             assert alice.problem is None
         assert [each.text for each in await bob.receive()] == ["begin", "first", "second"]

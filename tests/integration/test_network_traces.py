@@ -9,7 +9,7 @@ from pathlib import Path
 
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.reading import Reader, Reading
-from essaim_client.messaging.addresses import inbox_access
+from essaim_client.messaging.own_mailboxes import OwnMailboxes
 from real_network import Person, RealNetwork
 
 LEAST_SECRET = 12
@@ -46,7 +46,7 @@ def test_a_secret_would_be_found() -> None:
 async def note_envelopes(network: RealNetwork, person: Person) -> None:
     """The ids of what waits for somebody, read with their own key."""
     async with person.online() as me:
-        reader = Reader(me._swarms, inbox_access(me._profile.account, me._profile.device))
+        reader = Reader(me._swarms, OwnMailboxes(me._profile).inbox())
         found: list[mailbox_pb2.StoredEnvelope] = [each async for each in reader.read(Reading())]
     assert found
     network.note(*(each.envelope_id for each in found))

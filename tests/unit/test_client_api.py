@@ -47,8 +47,10 @@ def test_client_has_the_public_members_that_the_documentation_names():
     members = {name for name, _ in inspect.getmembers(Client) if not name.startswith("_")}
     assert members == {
         "account_id",
+        "acknowledge",
         "create_account",
         "diverse",
+        "events",
         "history",
         "listen",
         "live",
@@ -58,6 +60,7 @@ def test_client_has_the_public_members_that_the_documentation_names():
         "problem",
         "ready",
         "receive",
+        "receive_events",
         "restore_account",
         "send",
         "trace",

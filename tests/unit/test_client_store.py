@@ -7,8 +7,11 @@ from collections import Counter
 import apsw
 import pytest
 
+from essaim.protocol.account import Account
+from essaim_client.messaging.transcript import transcript
 from essaim_client.store import local_store
-from essaim_client.store.local_store import LocalStore, Shown, StoreBusyError, StoreRefusedError
+from essaim_client.store.history import Entry
+from essaim_client.store.local_store import LocalStore, StoreBusyError, StoreRefusedError
 
 KEY = bytes(range(32))
 CANARY = "the heron stands in the reeds at dawn"
@@ -19,11 +22,17 @@ def path(tmp_path):
     return tmp_path / "store.db"
 
 
+def entry(number, author=b"a" * 32, content=b"said", **changes):
+    """Of a conversation with a; `number` is id, position and times."""
+    fields = {"kind": "text", "slot": 0, "position": number, "sent_ms": number, "shown_ms": number} | changes
+    return Entry(b"a" * 32, author, number.to_bytes(16, "big"), content=content, **fields)
+
+
 def filled(path, count=400):
     store = LocalStore(path, KEY)
     with store.transaction():
         for number in range(count):
-            store.show(Shown(b"a" * 32, number.to_bytes(16, "big"), False, number, number, CANARY))
+            store.history.add(entry(number, content=CANARY.encode()), (), 0)
         store.put("seed", CANARY.encode() * 20)
     return store
 
@@ -54,7 +63,7 @@ def test_wrong_key_is_refused_and_harms_nothing(path):
     with pytest.raises(StoreRefusedError):
         LocalStore(path, bytes(32))
     with LocalStore(path, KEY) as store:
-        assert len(store.messages()) == 400
+        assert len(store.history.entries()) == 400
 
 
 def test_file_of_another_program_is_refused(path):
@@ -90,7 +99,7 @@ def test_migrations_run_once_and_in_order(path, monkeypatch):
     monkeypatch.setattr(local_store, "_migrations", lambda: [*steps[:-1], "CREATE TABLE later (x ANY) STRICT"])
     for _ in range(2):
         with LocalStore(path, KEY) as store:
-            assert len(store.messages()) == 400
+            assert len(store.history.entries()) == 400
             assert store._db.execute("SELECT count(*) FROM later").fetchone() == (0,)
 
 
@@ -102,7 +111,7 @@ def test_failed_migration_leaves_the_store_as_it_was(path, monkeypatch):
         LocalStore(path, KEY)
     monkeypatch.undo()
     with LocalStore(path, KEY) as store:
-        assert len(store.messages()) == 400
+        assert len(store.history.entries()) == 400
 
 
 def test_transaction_is_all_or_nothing(path):
@@ -173,15 +182,63 @@ def test_envelopes_are_forgotten_when_they_are_confirmed_and_cannot_come_again(p
         assert store.unconfirmed(10) == [b"\2" * 32]
 
 
-def test_message_is_shown_once_and_history_has_the_order_of_arrival(path):
+def test_entry_is_kept_once_and_stands_in_causal_order(path):
     with LocalStore(path, KEY) as store:
-        first = Shown(b"a" * 32, b"1" * 16, False, 9, 1, "one")
-        assert store.show(first)
-        assert not store.show(first)
-        assert store.show(Shown(b"b" * 32, b"1" * 16, False, 1, 3, "other"))
-        assert store.show(Shown(b"a" * 32, b"1" * 16, True, 1, 2, "own, of the same id"))
-        assert [each.text for each in store.messages()] == ["one", "own, of the same id", "other"]
-        assert [each.shown_ms for each in store.messages(b"a" * 32)] == [1, 2]
+        history, me = store.history, b"b" * 32
+        late, early, mine = entry(3), entry(1), entry(1, author=me)
+        assert [history.add(each, (), 0) for each in (late, early, late, mine)] == [True, True, False, True]
+        assert history.entries(b"a" * 32) == [early, mine, late]
+        assert history.next_position(b"a" * 32) == 4 and history.next_position(me) == 1
+
+
+def test_what_is_followed_and_not_here_is_missing_until_it_comes_or_is_gone(path):
+    with LocalStore(path, KEY) as store:
+        history, ids = store.history, [number.to_bytes(16, "big") for number in range(5)]
+        history.add(entry(3), [ids[1], ids[2]], now_ms=100)
+        assert history.wanted(99, 9) == []
+        assert {each.message_id for each in history.wanted(100, 9)} == {ids[1], ids[2]}
+        history.add(entry(1), (), 100)
+        history.give_up(b"a" * 32, [ids[2]])
+        assert history.wanted(1_000, 9) == []
+        history.add(entry(4), [ids[2]], 100)
+        assert history.wanted(1_000, 9) == []  # nobody has it any more
+        assert history.heads(b"a" * 32) == [ids[4], ids[3]]
+
+
+def test_what_is_gone_leaves_its_place_and_nothing_else(path):
+    with LocalStore(path, KEY) as store:
+        history = store.history
+        history.add(entry(1, expires_ms=50), (), 0)
+        assert history.next_due() == 50 and history.due(49) == []
+        [due] = history.due(50)
+        assert history.erase(due.conversation, due.author, due.message_id)
+        assert not history.erase(due.conversation, due.author, due.message_id)
+        assert history.next_due() is None
+        assert [each.content for each in history.entries()] == [b""]
+        assert not history.add(entry(1), (), 0)  # a repeat does not bring it back
+
+
+FIRST_VERSION = """
+PRAGMA user_version = 1;
+INSERT INTO message VALUES (x'aa', x'01010101010101010101010101010101', 0, 7, 20, 'theirs');
+INSERT INTO message VALUES (x'aa', x'02020202020202020202020202020202', 1, 8, 21, 'mine');
+"""
+
+
+def test_messages_of_the_first_version_become_entries(path, monkeypatch):
+    steps = local_store._migrations()
+    old = apsw.Connection(str(path))
+    old.pragma("cipher", "chacha20")
+    old.pragma("hexkey", KEY.hex())
+    old.execute(steps[0] + FIRST_VERSION)
+    old.execute("INSERT INTO state VALUES ('account-seed', ?)", (bytes(range(32)),))
+    old.close()
+    with LocalStore(path, KEY) as store:
+        shown = transcript(store.history.entries(b"\xaa"), Account(bytes(range(32))).id.raw, {}, 0)
+        assert [(each.text, each.outgoing, each.sent_ms, each.shown_ms) for each in shown] == [
+            ("theirs", False, 7, 20),
+            ("mine", True, 8, 21),
+        ]
 
 
 def test_deleted_content_leaves_the_files(path):

@@ -77,9 +77,10 @@ def test_first_message_opens_and_names_its_sender(one_time):
     alice.start(bob, one_time=one_time)
     assert not alice.device.needs_handshake(bob.peer, NOW)
     opened = bob.open(alice.seal(bob, b"hello"))
-    assert opened == (alice.peer, b"hello", (Change.NEW_ACCOUNT,), True)
+    assert opened[:4] == (alice.peer, b"hello", (Change.NEW_ACCOUNT,), True)
+    assert opened.certificate == alice.device.manifest.certificate(0)
     assert not bob.device.needs_handshake(alice.peer, NOW)
-    assert alice.open(bob.seal(alice, b"hi")) == (bob.peer, b"hi", (), False)
+    assert alice.open(bob.seal(alice, b"hi")) == (bob.peer, b"hi", (), False, None)
     assert len(alice.seal(bob)) == 4096
 
 

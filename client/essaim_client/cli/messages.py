@@ -13,7 +13,7 @@ from essaim.protocol.conversation import Change
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption, home_of, passphrase_for
 from essaim_client.cli.output import emit, run, screen, sentences, visible, warn
 from essaim_client.client import Client
-from essaim_client.messaging.receiver import Message
+from essaim_client.messaging.events import Message
 
 RecipientArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Whom to write to: esm1...")]
 TextArgument = Annotated[str, typer.Argument(help="What to write; - reads it from the standard input.")]

@@ -13,6 +13,17 @@ NONCE_SIZE = 16
 
 
 @dataclass(frozen=True)
+class Authority:
+    """A key that may write or remove, and the slot record that lets it; empty where the policy itself names the key."""
+
+    signer: Signer
+    slot_record: bytes = b""
+
+    def authorize(self, act: Act, now_ms: int, random: Randomness) -> mailbox_pb2.Authorization:
+        return to_message(act.authorize(self.signer, now_ms, random(NONCE_SIZE), self.slot_record))
+
+
+@dataclass(frozen=True)
 class Access:
     """One slot of one mailbox with the key that may read and confirm it; no signer where anyone reads."""
 

@@ -9,10 +9,9 @@ from essaim.protocol.mailbox.authorization import Act, Method
 from essaim.protocol.mailbox.payload import prekeys_hash
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.rule import CLAIM_ID_SIZE
-from essaim.protocol.mailbox.slot_record import Signer
 from essaim.protocol.view import Node
 from essaim.storage.v1 import mailbox_pb2
-from essaim_client.mailbox.access import NONCE_SIZE, to_message
+from essaim_client.mailbox.access import Authority
 from essaim_client.mailbox.swarm_call import PuzzleTooHardError, Swarms
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
 
@@ -40,22 +39,21 @@ class PrekeyDesk:
     def __init__(self, swarms: Swarms) -> None:
         self._swarms = swarms
 
-    async def publish(self, node: Node, policy: Policy, owner: Signer, batch: Batch) -> None:
+    async def publish(self, node: Node, policy: Policy, owner: Authority, batch: Batch) -> None:
         """Give one member its batch. Refusals and losses as they come: another member has its own."""
         await self._swarms.ask(node, "PublishPrekeys", self._publish(node, policy, owner, batch), policy.mailbox_id)
 
-    def _publish(self, node: Node, policy: Policy, owner: Signer, batch: Batch) -> mailbox_pb2.PublishPrekeysRequest:
+    def _publish(self, node: Node, policy: Policy, owner: Authority, batch: Batch) -> mailbox_pb2.PublishPrekeysRequest:
         slot = bytes((batch.slot,))
         payload = prekeys_hash(slot, node.node_id, batch.version, batch.prekeys)
         act = Act(policy, Method.PUBLISH_PREKEYS, slot, payload)
-        authorization = act.authorize(owner, self._swarms.clock.now_ms(), self._swarms.random(NONCE_SIZE))
         return mailbox_pb2.PublishPrekeysRequest(
             mailbox=self._mailbox(policy),
             slot=slot,
             node_id=node.node_id,
             prekeys=batch.prekeys,
             version=batch.version,
-            authorization=to_message(authorization),
+            authorization=owner.authorize(act, self._swarms.clock.now_ms(), self._swarms.random),
         )
 
     async def claim(self, policy: Policy, slot: int) -> Claimed | None:

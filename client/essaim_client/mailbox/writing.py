@@ -12,10 +12,9 @@ from essaim.protocol.mailbox.authorization import Act, Method
 from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.mailbox.payload import removal_hash
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.slot_record import Signer
 from essaim.protocol.status import Refusal, read_status
 from essaim.storage.v1 import mailbox_pb2
-from essaim_client.mailbox.access import NONCE_SIZE, Access, to_message
+from essaim_client.mailbox.access import Access, Authority
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.network.failure import DestinationRefusedError
 
@@ -43,12 +42,12 @@ class Writer:
     def __init__(self, swarms: Swarms) -> None:
         self._swarms = swarms
 
-    async def store(self, policy: Policy, envelopes: Sequence[Outgoing], signer: Signer | None = None) -> None:
+    async def store(self, policy: Policy, envelopes: Sequence[Outgoing], authority: Authority | None = None) -> None:
         """Returns when each envelope is acknowledged by a quorum; repeats what was not, until it gives up.
 
         Raises SwarmRefusedError (the mailbox will not have it) or SwarmUnreachableError.
         """
-        storing = _Storing(self._swarms, policy, list(envelopes), signer)
+        storing = _Storing(self._swarms, policy, list(envelopes), authority)
         await self._swarms.ask_any(policy.mailbox_id, "Store", storing.request, storing)
 
     async def confirm(self, access: Access, ids: Sequence[bytes]) -> None:
@@ -65,18 +64,17 @@ class Writer:
             authorization=access.confirming(ids, self._swarms.clock.now_ms(), self._swarms.random),
         )
 
-    async def delete(self, policy: Policy, owner: Signer, ids: Sequence[bytes]) -> None:
+    async def delete(self, policy: Policy, owner: Authority, ids: Sequence[bytes]) -> None:
         """The owner's deletion, whatever slot the envelopes are for; at most 256 ids."""
         await self._swarms.ask_any(policy.mailbox_id, "Delete", partial(self._delete, policy, owner, list(ids)))
 
-    def _delete(self, policy: Policy, owner: Signer, ids: list[bytes]) -> mailbox_pb2.DeleteRequest:
+    def _delete(self, policy: Policy, owner: Authority, ids: list[bytes]) -> mailbox_pb2.DeleteRequest:
         act = Act(policy, Method.DELETE, b"", removal_hash(b"", ids))
-        authorization = act.authorize(owner, self._swarms.clock.now_ms(), self._swarms.random(NONCE_SIZE))
         serial = self._swarms.views.current.serial
         return mailbox_pb2.DeleteRequest(
             mailbox=mailbox_pb2.Mailbox(id=policy.mailbox_id, policy=policy.encoded, view_serial=serial),
             envelope_ids=ids,
-            authorization=to_message(authorization),
+            authorization=owner.authorize(act, self._swarms.clock.now_ms(), self._swarms.random),
         )
 
 
@@ -87,7 +85,7 @@ class _Storing:
     swarms: Swarms
     policy: Policy
     waiting: list[Outgoing]
-    signer: Signer | None
+    authority: Authority | None
     work: mailbox_pb2.Puzzle | None = None
 
     def request(self) -> mailbox_pb2.StoreRequest:
@@ -100,10 +98,9 @@ class _Storing:
 
     def _new(self, envelope: Outgoing) -> mailbox_pb2.NewEnvelope:
         authorization = None
-        if self.signer is not None:
+        if self.authority is not None:
             act = Act(self.policy, Method.STORE, envelope.slot, envelope.id_in(self.policy), envelope.expires_ms)
-            now_ms, nonce = self.swarms.clock.now_ms(), self.swarms.random(NONCE_SIZE)
-            authorization = to_message(act.authorize(self.signer, now_ms, nonce))
+            authorization = self.authority.authorize(act, self.swarms.clock.now_ms(), self.swarms.random)
         return mailbox_pb2.NewEnvelope(
             slot=envelope.slot,
             expires_ms=envelope.expires_ms,

@@ -80,6 +80,10 @@ class Directory:
         self._manifests[account.raw] = (now_ms, manifest)
         return manifest
 
+    def forget(self, account: AccountId) -> None:
+        """Look it up again next time."""
+        self._manifests.pop(account.raw, None)
+
     async def bundle(self, peer: Peer, manifest: Manifest) -> Bundle:
         """Signed prekeys, and a one-time prekey where a member has one left."""
         name, device = entry.prekeys_name(peer.slot), manifest.certificate(peer.slot).device

@@ -10,8 +10,8 @@ from essaim.protocol.view import Node
 from essaim_client.mailbox.prekeys import Batch, PrekeyDesk
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.mailbox.writing import Outgoing, Writer
-from essaim_client.messaging.addresses import outbox, outbox_owner
-from essaim_client.messaging.directory import published_manifest
+from essaim_client.messaging.own_mailboxes import OwnMailboxes
+from essaim_client.messaging.own_manifest import OwnManifest
 from essaim_client.messaging.profile import Profile
 
 ENTRY_LIFE_MS = 399 * DAY_MS
@@ -26,13 +26,14 @@ STATE_KEY = "published"
 class Publisher:
     """Keeps the outbox current. What was published is remembered, so that a start writes only what is due."""
 
-    def __init__(self, swarms: Swarms, profile: Profile) -> None:
+    def __init__(self, swarms: Swarms, profile: Profile, manifest: OwnManifest) -> None:
         self._swarms = swarms
         self._profile = profile
+        self._manifest = manifest
         self._writer = Writer(swarms)
         self._desk = PrekeyDesk(swarms)
-        self._policy = outbox(profile.account.id)
-        self._owner = outbox_owner(profile.account)
+        self._mailboxes = OwnMailboxes(profile)
+        self._policy = self._mailboxes.outbox_policy
         kept = profile.store.get(STATE_KEY)
         self._published: dict[str, int] = json.loads(kept) if kept else {}
 
@@ -48,25 +49,26 @@ class Publisher:
                     await self._fill(node, now_ms)
 
     async def _publish_entries(self, now_ms: int) -> None:
-        manifest_due = self._due(self._manifest_name(), now_ms, ENTRY_RENEW_MS)
+        manager = self._profile.account is not None
+        manifest_due = manager and self._due(self._manifest_name(), now_ms, ENTRY_RENEW_MS)
         prekeys_due = self._due("prekeys", now_ms, ENTRY_RENEW_MS)
         if not manifest_due and not prekeys_due:
             return
-        await self._follow()
+        if await self._manifest.follow():
+            self._save({self._manifest_name(): now_ms})
+            manifest_due = False
         device = self._profile.device
         if manifest_due:
-            await self._store(entry.MANIFEST, device.manifest_entry(self._swarms.random), now_ms)
+            await self._manifest.publish()
             self._save({self._manifest_name(): now_ms})
         if prekeys_due:
             await self._store(entry.prekeys_name(device.slot), device.prekeys_entry(self._swarms.random), now_ms)
             self._save({"prekeys": now_ms})
 
-    async def _follow(self) -> None:
-        """Never write over a newer manifest. Raises ManifestRefusedError on a device that it no longer lists."""
-        published = await published_manifest(self._swarms, self._profile.account.id, None)
-        if published is not None and published.version > self._profile.device.manifest.version:
-            self._profile.device.adopt(published)
-            self._save({self._manifest_name(): self._swarms.clock.now_ms()})
+    def forget(self) -> None:
+        """Publish everything again: what others find may be of keys that this store does not have."""
+        self._published = {}
+        self._save({})
 
     def _manifest_name(self) -> str:
         return f"manifest/{self._profile.device.manifest.hash.hex()}"
@@ -83,14 +85,14 @@ class Publisher:
     async def _store(self, name: bytes, data: bytes, now_ms: int) -> None:
         # The time is a version that grows also for a device restored from its phrase.
         envelope = Outgoing(name, now_ms + ENTRY_LIFE_MS, data, version=now_ms)
-        await self._writer.store(self._policy, [envelope], self._owner)
+        await self._writer.store(self._policy, [envelope], self._mailboxes.own_entries())
 
     async def _fill(self, node: Node, now_ms: int) -> None:
         device = self._profile.device
         prekeys = device.new_one_time_batch(node.node_id, BATCH_SIZE, now_ms, self._swarms.random)
         self._save({})  # the private parts must be on disk before anybody can use the public ones
         batch = Batch(device.slot, now_ms, prekeys)
-        await self._desk.publish(node, self._policy, self._owner, batch)
+        await self._desk.publish(node, self._policy, self._mailboxes.own_entries(), batch)
         self._save({f"batch/{node.node_id.hex()}": now_ms})
 
     def _due(self, name: str, now_ms: int, every_ms: int) -> bool:

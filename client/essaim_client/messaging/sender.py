@@ -1,24 +1,20 @@
-"""Sending: seal for each device of the recipient, keep the envelopes on disk, store them until a quorum has them."""
+"""What this person says and does: each a content for everybody whom it concerns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from essaim.messaging.v1 import content_pb2
 from essaim.protocol.account import AccountId
 from essaim.protocol.conversation import Change, Peer
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.mailbox.rule import DAY_MS
-from essaim.protocol.manifest import Manifest
-from essaim.protocol.prekeys import Bundle
-from essaim_client.mailbox.swarm_call import Swarms
-from essaim_client.messaging.addresses import public_inbox
-from essaim_client.messaging.directory import Directory
-from essaim_client.messaging.outgoing_mail import OutgoingMail
+from essaim_client.messaging.agreement import Agreement
+from essaim_client.messaging.conversations import LONGEST_MS, SHORTEST_MS, Conversations
+from essaim_client.messaging.events import Disappearing, File
+from essaim_client.messaging.fan_out import MESSAGE_LIFE_MS, FanOut, Posted, Posting
 from essaim_client.messaging.profile import Profile
-from essaim_client.store.local_store import Shown
 
-MESSAGE_ID_SIZE = 16
-MESSAGE_LIFE_MS = 14 * DAY_MS - 600_000
-"""The longest that an inbox keeps, less a margin for clocks."""
+TYPING_LIFE_MS = 60_000
+EMOJI_MAX = 64
 
 
 class OwnAccountError(ProtocolError):
@@ -28,9 +24,33 @@ class OwnAccountError(ProtocolError):
 
 
 class TextRefusedError(ProtocolError):
-    """Not a text: half of a surrogate pair, as bytes in another encoding become."""
+    """Not a text: half of a surrogate pair, as bytes in another encoding become; or too long for what it is."""
 
     reason = "TEXT_REFUSED"
+
+
+class UnknownMessageError(ProtocolError):
+    """No such text in this conversation, or it is gone, or it is another's."""
+
+    reason = "UNKNOWN_MESSAGE"
+
+
+class TimerRefusedError(ProtocolError):
+    """Texts disappear after 5 seconds to 4 weeks."""
+
+    reason = "TIMER_REFUSED"
+
+
+class BlockedError(ProtocolError):
+    """The account is blocked: unblock it first."""
+
+    reason = "BLOCKED"
+
+
+class AccountMovedError(ProtocolError):
+    """The account goes on under another one."""
+
+    reason = "ACCOUNT_MOVED"
 
 
 @dataclass(frozen=True)
@@ -44,85 +64,146 @@ class Sent:
 
 
 class Sender:
-    """Seals and stores. One message at a time to one account, so that its order is the order of sending."""
+    """Each method returns when a quorum has it for each device of the other side.
 
-    def __init__(self, swarms: Swarms, profile: Profile) -> None:
-        self._swarms = swarms
+    All raise OwnAccountError, BlockedError, AccountMovedError, UnknownAccountError, KeysChangedError, and
+    SwarmUnreachableError: then it is kept, and stored when the swarm returns.
+    """
+
+    def __init__(self, profile: Profile, agreement: Agreement, conversations: Conversations, fan_out: FanOut) -> None:
         self._profile = profile
-        self._directory = Directory(swarms, profile)
-        self._changes: dict[bytes, tuple[Change, ...]] = {}
-        self.mail = OutgoingMail(swarms, profile.store)
+        self._agreement = agreement
+        self._conversations = conversations
+        self._fan_out = fan_out
+        self.mail = fan_out.mail
 
-    async def send_text(self, account: AccountId, text: str) -> Sent:
-        """Returns when each envelope is acknowledged. Raises OwnAccountError, UnknownAccountError, what is refused.
-
-        After a SwarmUnreachableError the message may still arrive: it is kept, and stored when the swarm returns.
-        """
-        if account == self._profile.account.id:
-            raise OwnAccountError("that is your own account: an account does not write to itself")
+    async def send_text(self, account: AccountId, text: str, reply_to: bytes = b"", files: Sequence[File] = ()) -> Sent:
+        """A text, with the timer of the conversation."""
         _check_text(text)
-        now_ms = self._swarms.clock.now_ms()
-        content = content_pb2.Content(
-            message_id=self._swarms.random(MESSAGE_ID_SIZE), sent_ms=now_ms, text=content_pb2.Text(text=text)
-        )
-        shown = Shown(account.raw, content.message_id, True, now_ms, now_ms, text)
-        devices, changes = await self._send(account, content, shown)
-        return Sent(content.message_id, now_ms, devices, changes)
+        if reply_to:
+            self._text(account, reply_to)
+        timer = self._conversations.timer(account.raw)
+        sent = content_pb2.Text(text=text, reply_to=reply_to, files=map(_to_message, files))
+        life_ms = min(MESSAGE_LIFE_MS, timer.after_ms) if timer and not timer.once_read else MESSAGE_LIFE_MS
+        return await self._say(account, life_ms, text=sent, disappearing=_disappearing(timer))
+
+    async def react(self, account: AccountId, target: bytes, emoji: str) -> Sent:
+        """An emoji to a text; an empty one takes it back."""
+        _check_text(emoji)
+        if len(emoji.encode()) > EMOJI_MAX:
+            raise TextRefusedError(f"a reaction has at most {EMOJI_MAX} bytes")
+        self._text(account, target)
+        return await self._say(account, reaction=content_pb2.Reaction(target=target, emoji=emoji))
+
+    async def edit(self, account: AccountId, target: bytes, text: str) -> Sent:
+        """Another wording of an own text."""
+        _check_text(text)
+        self._text(account, target, own=True)
+        return await self._say(account, edit=content_pb2.Edit(target=target, text=text))
+
+    async def unsend(self, account: AccountId, target: bytes) -> Sent:
+        """Take an own text back, everywhere."""
+        self._text(account, target, own=True)
+        return await self._say(account, unsend=content_pb2.Unsend(target=target))
+
+    async def set_timer(self, account: AccountId, timer: Disappearing | None) -> Sent:
+        """From now on, for both sides; None: texts stay."""
+        if timer is not None and not SHORTEST_MS <= timer.after_ms <= LONGEST_MS:
+            raise TimerRefusedError("texts disappear after 5 seconds to 4 weeks")
+        return await self._say(account, timer=content_pb2.Timer(disappearing=_disappearing(timer)))
+
+    async def tell_move(self, account: AccountId, statement: bytes) -> Sent:
+        """That this account goes on under another identity."""
+        return await self._say(account, moved=content_pb2.Moved(statement=statement))
+
+    async def receipt(self, account: AccountId, position: int) -> None:
+        """That texts up to there are read; to contacts alone, and only if switched on."""
+        if self._agreement.settings.read_receipts and self._tells(account):
+            await self._signal(account, MESSAGE_LIFE_MS, receipt=content_pb2.Receipt(position=position))
+
+    async def typing(self, account: AccountId, stopped: bool) -> None:
+        """That this person is writing; to contacts alone, and only if switched on."""
+        if self._agreement.settings.typing and self._tells(account):
+            await self._signal(account, TYPING_LIFE_MS, typing=content_pb2.Typing(stopped=stopped))
 
     async def renew(self, peer: Peer) -> None:
         """Begin a new session with a device whose messages no longer open; nothing is shown."""
         self._profile.device.renew(peer)
-        content = content_pb2.Content(
-            message_id=self._swarms.random(MESSAGE_ID_SIZE),
-            sent_ms=self._swarms.clock.now_ms(),
-            renewal=content_pb2.Renewal(),
-        )
-        await self._send(peer.account, content, None, only=peer)
+        history = self._profile.store.history
+        if peer.account == self._profile.account_id:
+            state = content_pb2.Conversations(answer=True)
+            await self.sync(frozenset({peer.slot}), conversations=state)
+        else:
+            heads = history.heads(peer.account.raw)
+            body = {"renewal": content_pb2.Renewal(), "after": heads}
+            await self._signal(peer.account, MESSAGE_LIFE_MS, frozenset({peer.slot}), **body)
 
-    async def _send(
-        self, account: AccountId, content: content_pb2.Content, shown: Shown | None, only: Peer | None = None
-    ) -> tuple[int, tuple[Change, ...]]:
-        policy = public_inbox(account).encoded
-        async with self.mail.turn(policy):
-            manifest = await self._directory.manifest(account)
-            self._observe(account, manifest)
-            peers = [only] if only else [Peer(account, device.slot) for device in manifest.devices]
-            bundles = {peer: await self._directory.bundle(peer, manifest) for peer in peers if self._needs(peer)}
-            self._seal(peers, bundles, content, shown)
-            await self.mail.flush_mailbox(policy)
-        return len(peers), self._changes.pop(account.raw, ())
+    async def sync(self, slots: frozenset[int] | None = None, **body: object) -> None:
+        """To the own other devices, or some of them."""
+        sync = content_pb2.Sync(**body)  # type: ignore[arg-type]  # the fields of a Sync
+        await self._signal(self._profile.account_id, MESSAGE_LIFE_MS, slots, sync=sync)
 
-    def _observe(self, account: AccountId, manifest: Manifest) -> None:
-        """Before anything is sealed: sessions with revoked devices go. What is new is told with the next success."""
-        with self._profile.store.transaction():
-            changes = self._profile.device.observe(manifest)
-            self._profile.save()
-        self._changes[account.raw] = tuple(dict.fromkeys((*self._changes.get(account.raw, ()), *changes)))
+    async def signal(self, account: AccountId, slots: frozenset[int] | None = None, **body: object) -> None:
+        """To some devices of somebody, without a place in the conversation."""
+        await self._signal(account, MESSAGE_LIFE_MS, slots, **body)
 
-    def _needs(self, peer: Peer) -> bool:
-        return self._profile.device.needs_handshake(peer, self._swarms.clock.now_ms())
-
-    def _seal(
-        self,
-        peers: list[Peer],
-        bundles: dict[Peer, Bundle],
-        content: content_pb2.Content,
-        shown: Shown | None,
+    async def _signal(
+        self, account: AccountId, life_ms: int, slots: frozenset[int] | None = None, **body: object
     ) -> None:
-        """One transaction: sessions, envelopes and what the person sees. From here on nothing is sealed again."""
-        device, now_ms = self._profile.device, self._swarms.clock.now_ms()
-        # Whole minutes: the expiry shall not tell the millisecond of sending.
-        expires_ms = (now_ms + MESSAGE_LIFE_MS) // 60_000 * 60_000
-        with self._profile.store.transaction():
-            for peer in peers:
-                if peer in bundles:
-                    device.start(bundles[peer], now_ms, self._swarms.random)
-                envelope = device.seal(peer, content.SerializeToString(), now_ms, self._swarms.random)
-                policy = public_inbox(peer.account).encoded
-                self._profile.store.enqueue(policy, bytes((peer.slot,)), expires_ms, envelope)
-            if shown is not None:
-                self._profile.store.show(shown)
-            self._profile.save()
+        posting = Posting(account, lambda: self._conversations.signal(**body), slots=slots, life_ms=life_ms)
+        await self._fan_out.post(posting)
+
+    async def _say(self, account: AccountId, life_ms: int = MESSAGE_LIFE_MS, **body: object) -> Sent:
+        self._check(account)
+        if not self._agreement.is_contact(account):
+            self._agreement.accept(account)  # whom one writes to is no stranger
+        posted: Posted = await self._fan_out.post(
+            Posting(
+                account,
+                lambda: self._conversations.say(account.raw, **body),
+                copy=lambda content: self._conversations.copy(account.raw, content),
+                careful=True,
+                life_ms=life_ms,
+            )
+        )
+        return Sent(posted.content.message_id, posted.content.sent_ms, posted.devices, posted.changes)
+
+    def _check(self, account: AccountId) -> None:
+        if account == self._profile.account_id:
+            raise OwnAccountError("that is your own account: an account does not write to itself")
+        if self._agreement.is_blocked(account):
+            raise BlockedError("this account is blocked")
+        if self._agreement.moved_to(account) is not None:
+            raise AccountMovedError("this account goes on under another one, where you have followed it")
+
+    def _tells(self, account: AccountId) -> bool:
+        """Whether something may be sent that the person did not write."""
+        return self._agreement.is_contact(account) and not self._agreement.is_blocked(account)
+
+    def _text(self, account: AccountId, message_id: bytes, *, own: bool = False) -> None:
+        found = self._profile.store.history.find(account.raw, message_id)
+        good = [entry for entry in found if entry.kind == "text" and entry.content]
+        if not any(not own or entry.author == self._profile.own for entry in good):
+            raise UnknownMessageError("no such text of yours here" if own else "no such text here")
+
+
+def _disappearing(timer: Disappearing | None) -> content_pb2.Disappearing | None:
+    return content_pb2.Disappearing(after_ms=timer.after_ms, once_read=timer.once_read) if timer else None
+
+
+def _to_message(file: File) -> content_pb2.File:
+    return content_pb2.File(
+        name=file.name,
+        media_type=file.media_type,
+        size=file.size,
+        key=file.key,
+        blobs=file.blobs,
+        thumbnail=file.thumbnail,
+        waveform=file.waveform,
+        duration_ms=file.duration_ms,
+        width=file.width,
+        height=file.height,
+    )
 
 
 def _check_text(text: str) -> None:

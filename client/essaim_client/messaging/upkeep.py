@@ -1,24 +1,24 @@
-"""What a client does unasked: publish what is due, and store what could not be stored before."""
+"""What a client does unasked: publish what is due, store what could not be stored before, keep its devices in step."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 
 from essaim.protocol.errors import ProtocolError
-from essaim_client.messaging.outgoing_mail import OutgoingMail
-from essaim_client.messaging.publisher import Publisher
 
 EVERY_SECONDS = 3_600.0
 RETRY_SECONDS = 20.0
 
+Duty = Callable[[], Awaitable[object]]
+
 
 class Upkeep:
-    """`async with Upkeep(publisher, mail)`: at once, every hour, and soon again after a failure."""
+    """`async with Upkeep(publish, duties)`: at once, every hour, and soon again after a failure."""
 
-    def __init__(self, publisher: Publisher, mail: OutgoingMail) -> None:
-        self._publisher = publisher
-        self._mail = mail
+    def __init__(self, publish: Duty, duties: Sequence[Duty]) -> None:
+        self._publish_due = publish
+        self._duties = duties
         self.published = asyncio.Event()
         """Others can write to this device."""
         self.tried = asyncio.Event()
@@ -40,18 +40,22 @@ class Upkeep:
     async def _run(self) -> None:
         while True:
             try:
-                problems = await asyncio.gather(_problem(self._publish), _problem(self._mail.flush))
+                await self.round()
             finally:
                 self.tried.set()
-            self.problem = next((each for each in problems if each is not None), None)
             await asyncio.sleep(RETRY_SECONDS if self.problem else EVERY_SECONDS)
 
+    async def round(self) -> None:
+        """All that is due, side by side; `problem` says what failed."""
+        problems = await asyncio.gather(_problem(self._publish), *map(_problem, self._duties))
+        self.problem = next((each for each in problems if each is not None), None)
+
     async def _publish(self) -> None:
-        await self._publisher.publish()
+        await self._publish_due()
         self.published.set()
 
 
-async def _problem(work: Callable[[], Awaitable[None]]) -> ProtocolError | None:
+async def _problem(work: Duty) -> ProtocolError | None:
     try:
         await work()
     except ProtocolError as error:

@@ -1,4 +1,4 @@
-"""The encrypted database of a client: one method per question, all SQL here.
+"""The encrypted database of a client: one method per question, all SQL in this package.
 
 SQLite3MultipleCiphers (ChaCha20-Poly1305 a page), WAL, synchronous FULL, secure_delete: what `transaction` has left is
 on disk, and what was deleted is not.
@@ -9,11 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import apsw
 
+from essaim.messaging.v1 import content_pb2
+from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
+from essaim_client.store.history import History
+from essaim_client.store.newcomers import Newcomers
 
 
 class StoreRefusedError(ProtocolError):
@@ -26,18 +30,6 @@ class StoreBusyError(ProtocolError):
     """Another process has the store open."""
 
     reason = "STORE_BUSY"
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A message as the person sees it; times are unix milliseconds, `account` the other side's identity key."""
-
-    account: bytes
-    message_id: bytes
-    outgoing: bool
-    sent_ms: int
-    shown_ms: int
-    text: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +50,7 @@ class LocalStore:
         self._db = apsw.Connection(str(path))
         try:
             self._open(key)
+            self._prepare_migration()
             self._migrate()
         except BaseException as error:
             self._db.close()
@@ -76,6 +69,15 @@ class LocalStore:
             self._db.pragma(name, value)
         self._db.execute("SELECT count(*) FROM sqlite_master").fetchall()
 
+    def _prepare_migration(self) -> None:
+        """What version 1 kept as columns, version 2 keeps as what was said."""
+        self._db.create_scalar_function("own_identity", self._own_identity, 0)
+        self._db.create_scalar_function("text_content", _text_content, 3, deterministic=True)
+
+    def _own_identity(self, *_: object) -> bytes:
+        seed = self.get("account-seed")
+        return Account(seed).id.raw if seed else b""
+
     def _migrate(self) -> None:
         steps = _migrations()
         version = int(self._db.pragma("user_version") or 0)
@@ -85,6 +87,9 @@ class LocalStore:
             with self._db:
                 self._db.execute(step)
                 self._db.pragma("user_version", number)
+
+        self.history = History(self._db)
+        self.newcomers = Newcomers(self._db)
 
     def close(self) -> None:
         self._db.close()
@@ -120,23 +125,6 @@ class LocalStore:
                 self._db.execute("DELETE FROM device WHERE name = ?", (name,))
             else:
                 self._db.execute("INSERT OR REPLACE INTO device VALUES (?, ?)", (name, value))
-
-    # Messages
-
-    def show(self, message: Shown) -> bool:
-        """Keep a message; False when it is there already."""
-        row = (message.account, message.message_id, message.outgoing, message.sent_ms, message.shown_ms, message.text)
-        self._db.execute("INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?)", row)
-        return self._db.changes() == 1
-
-    def messages(self, account: bytes | None = None) -> list[Shown]:
-        """In the order in which they were shown; of one conversation, or of all."""
-        rows = self._db.execute(
-            "SELECT account, message_id, outgoing, sent_ms, shown_ms, text FROM message"
-            " WHERE ?1 IS NULL OR account = ?1 ORDER BY shown_ms, rowid",
-            (account,),
-        )
-        return [Shown(a, m, bool(out), sent, shown, text) for a, m, out, sent, shown, text in rows]
 
     # Envelopes that leave
 
@@ -175,6 +163,12 @@ class LocalStore:
     def _value(self, sql: str, key: str | bytes) -> bytes | None:
         row = self._db.execute(sql, (key,)).fetchone()
         return None if row is None else row[0]
+
+
+def _text_content(*values: Any) -> bytes:
+    message_id, sent_ms, text = values
+    content = content_pb2.Content(message_id=message_id, sent_ms=sent_ms, text=content_pb2.Text(text=text))
+    return content.SerializeToString()
 
 
 def _migrations() -> list[str]:

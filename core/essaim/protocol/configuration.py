@@ -216,10 +216,11 @@ def _read(dots: Iterable[configuration_pb2.Dot]) -> Iterator[Dot]:
 
 def _check(message: configuration_pb2.Configuration) -> None:
     """Sizes and numbers within bounds: a state that was merged can always be written and read again."""
-    keys = [each.key for each in (*message.registers, *message.highest)] + [each.element for each in message.members]
+    keys = [*(each.key for each in message.registers), *(each.key for each in message.highest)]
+    keys += [each.element for each in message.members]
     devices = [each.device_id for each in message.registers]
     devices += [dot.device_id for each in message.members for dot in (*each.added, *each.removed)]
-    numbers = [each.time_ms for each in (*message.registers, *message.deletions)]
+    numbers = [*(each.time_ms for each in message.registers), *(each.time_ms for each in message.deletions)]
     numbers += [each.value for each in message.highest] + [message.deletions_floor_ms]
     good = (
         all(len(key) <= KEY_MAX for key in keys)

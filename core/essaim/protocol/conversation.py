@@ -24,7 +24,7 @@ from essaim.protocol.geometry import ENVELOPE_SIZES
 from essaim.protocol.handshake import HandshakeRefusedError, ManifestBehindError, ReplayedError
 from essaim.protocol.keys import PUBLIC_SIZE, SigningKey, VerifyKey
 from essaim.protocol.layout import MalformedError, Reader, block
-from essaim.protocol.manifest import DeviceRecord, Head, Manifest, ManifestRefusedError, first_manifest
+from essaim.protocol.manifest import Certificate, DeviceRecord, Head, Manifest, ManifestRefusedError, first_manifest
 from essaim.protocol.prekey_store import PrekeyStore, PrekeyUnknownError
 from essaim.protocol.prekeys import Bundle
 from essaim.protocol.ratchet import DuplicateError, NotOursError, UnreadableError
@@ -48,12 +48,13 @@ TRIED_SESSIONS = 500
 
 
 class Opened(NamedTuple):
-    """What an envelope held. `initial`: it began a session."""
+    """What an envelope held. `initial`: it began a session; `certificate` then says which device that is."""
 
     sender: Peer
     content: bytes
     changes: tuple[Change, ...]
     initial: bool
+    certificate: Certificate | None = None
 
 
 class SessionBrokenError(ProtocolError):
@@ -266,7 +267,7 @@ class Device:
         if self._roster.device(peer) is not None:
             changes += (Change.SESSION_RENEWED,)
         self._roster.activate(peer, certificate.device, session)
-        return Opened(peer, content, changes, initial=True)
+        return Opened(peer, content, changes, initial=True, certificate=certificate)
 
     # The store
 

@@ -1,0 +1,186 @@
+"""What an opened content does here: to the conversations, to what the devices agree on, and what is to be answered.
+
+Synchronous, in the caller's transaction. Whoever wrote it, no content stops this device or makes it tell a stranger
+that it is there.
+"""
+
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+
+from essaim.messaging.v1 import content_pb2
+from essaim.protocol.account import AccountId
+from essaim.protocol.configuration import Configuration
+from essaim.protocol.conversation import Change, Opened, Peer
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.keys import VerifyKey
+from essaim_client.messaging.agreement import Agreement
+from essaim_client.messaging.conversations import ENTRY_KINDS, GRACE_MS, Conversations, named
+from essaim_client.messaging.events import ConfigurationChanged, Event, Read, SessionRenewed, Typing
+from essaim_client.messaging.giving import Giving
+from essaim_client.messaging.profile import Profile
+from essaim_client.messaging.vigil import Vigil
+
+HEADS_MAX = 100
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A content for one device, without a place in a conversation."""
+
+    peer: Peer
+    body: dict[str, object]
+
+
+@dataclass
+class Taken:
+    """`follow_manifest`: the own manifest has a newer version. `secrets`: what a manager gave this device."""
+
+    events: list[Event] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    follow_manifest: bool = False
+    secrets: list[content_pb2.Sync] = field(default_factory=list)
+
+
+class Intake:
+    """`now_ms` comes from the conversations' clock."""
+
+    def __init__(self, profile: Profile, agreement: Agreement, conversations: Conversations, vigil: Vigil) -> None:
+        self._profile = profile
+        self._history = profile.store.history
+        self._agreement = agreement
+        self._conversations = conversations
+        self._vigil = vigil
+        self._giving = Giving(profile)
+
+    def take(self, opened: Opened, now_ms: int) -> Taken:
+        """What came, from one device of somebody."""
+        taken, sender = Taken(), opened.sender
+        if opened.certificate is not None:
+            taken.events += self._vigil.heard(opened.certificate)
+            if sender.account == self._profile.account_id:
+                taken.follow_manifest = opened.certificate.head.version > self._profile.device.manifest.version
+        if Change.SESSION_RENEWED in opened.changes:
+            taken.events.append(SessionRenewed(sender.account, sender.slot))
+        try:
+            content = content_pb2.Content.FromString(opened.content)
+        except DecodeError:
+            return taken
+        if self._agreement.is_blocked(sender.account):
+            return Taken()
+        if sender.account == self._profile.account_id:
+            self._from_own(sender, content, taken, now_ms)
+        else:
+            self._from_other(sender, content, opened.changes, taken, now_ms)
+        return taken
+
+    # From others
+
+    def _from_other(
+        self, sender: Peer, content: content_pb2.Content, changes: tuple[Change, ...], taken: Taken, now_ms: int
+    ) -> None:
+        conversation, kind = sender.account.raw, content.WhichOneof("body")
+        if kind in ENTRY_KINDS:
+            taken.events += self._conversations.take(conversation, conversation, sender.slot, content, changes)
+        elif kind == "receipt":
+            if self._agreement.settings.read_receipts and self._history.read_by(
+                conversation, conversation, min(content.receipt.position, 1 << 48)
+            ):
+                taken.events.append(Read(sender.account, sender.account, content.receipt.position))
+        elif kind == "typing" and self._agreement.settings.typing:
+            taken.events.append(Typing(sender.account, content.typing.stopped))
+        elif self._agreement.is_contact(sender.account):
+            self._healing(sender, content, taken, now_ms)
+
+    def _healing(self, sender: Peer, content: content_pb2.Content, taken: Taken, now_ms: int) -> None:
+        """Between contacts alone: strangers learn nothing of what is here."""
+        conversation = sender.account.raw
+        self._history.want(conversation, named(content.after), now_ms + GRACE_MS)
+        match content.WhichOneof("body"):
+            case "renewal":
+                heads = self._history.heads(conversation)
+                taken.answers.append(Answer(sender, {"summary": content_pb2.Summary(), "after": heads}))
+            case "want":
+                given = self._giving.answer(conversation, content.want.ids)
+                taken.answers.append(Answer(sender, {"given": given}))
+            case "given":
+                self._given(conversation, content.given, taken, trusted=False)
+
+    def _given(self, conversation: bytes, given: content_pb2.Given, taken: Taken, *, trusted: bool) -> None:
+        """Entries that were missing. Others may give back what they wrote, and what carries the own mark."""
+        for entry in given.entries:
+            if self._may_give(conversation, entry, trusted=trusted):
+                taken.events += self._entry(conversation, entry)
+        self._history.give_up(conversation, given.gone)
+
+    def _may_give(self, conversation: bytes, entry: content_pb2.Entry, *, trusted: bool) -> bool:
+        if entry.author == self._profile.own:
+            return trusted or self._conversations.is_own(conversation, entry.content)
+        return entry.author == conversation
+
+    def _entry(self, conversation: bytes, entry: content_pb2.Entry) -> list[Event]:
+        try:
+            content = content_pb2.Content.FromString(entry.content)
+        except DecodeError:
+            return []
+        return self._conversations.take(conversation, entry.author, entry.slot, content)
+
+    # From own devices
+
+    def _from_own(self, sender: Peer, content: content_pb2.Content, taken: Taken, now_ms: int) -> None:
+        sync, conversation = content.sync, content.sync.conversation
+        match sync.WhichOneof("body") if content.HasField("sync") else None:
+            case "entry" if _is_account(conversation) and sync.entry.author in (self._profile.own, conversation):
+                taken.events += self._entry(conversation, sync.entry)
+            case "want" if _is_account(conversation):
+                given = self._giving.answer(conversation, sync.want.ids)
+                taken.answers.append(_own(sender, conversation=conversation, given=given))
+            case "given" if _is_account(conversation):
+                self._given(conversation, sync.given, taken, trusted=True)
+            case "conversations":
+                self._compare(sender, sync.conversations, taken, now_ms)
+            case "configuration":
+                taken.events += self.merge(sync.configuration)
+            case "manifest_changed":
+                taken.follow_manifest = True
+            case "configuration_key" | "slot_records":
+                taken.secrets.append(sync)
+
+    def _compare(self, sender: Peer, state: content_pb2.Conversations, taken: Taken, now_ms: int) -> None:
+        for heads in filter(lambda each: _is_account(each.conversation), state.heads):
+            self._history.want(heads.conversation, named(heads.after), now_ms)
+        if state.answer:
+            taken.answers.append(_own(sender, conversations=self.state(answer=False)))
+            whole = self._profile.configuration.encode()
+            taken.answers.append(_own(sender, configuration=whole))
+
+    def state(self, *, answer: bool) -> content_pb2.Conversations:
+        """What this device has of the conversations that it used last."""
+        newest = self._history.conversations()[:HEADS_MAX]
+        heads = [content_pb2.Heads(conversation=each, after=self._history.heads(each)) for each in newest]
+        return content_pb2.Conversations(heads=heads, answer=answer)
+
+    def merge(self, encoded: bytes) -> list[Event]:
+        """What another own device says that was agreed on."""
+        try:
+            other = Configuration.decode(encoded, self._profile.device.keys.device_id)
+        except ProtocolError:
+            return []
+        if not self._agreement.merge(other):
+            return []
+        self._conversations.delete_agreed()
+        for conversation in self._history.conversations():
+            self._conversations.start_timers(conversation)
+        return [ConfigurationChanged()]
+
+
+def _own(peer: Peer, **body: object) -> Answer:
+    return Answer(peer, {"sync": content_pb2.Sync(**body)})  # type: ignore[arg-type]  # the fields of a Sync
+
+
+def _is_account(raw: bytes) -> bool:
+    try:
+        AccountId(VerifyKey(raw))
+    except ProtocolError:
+        return False
+    return True

@@ -1,0 +1,146 @@
+"""All parts of one person on this device, put together; what an application may ask of them is `client.Client`."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+
+from essaim.protocol.account import AccountId
+from essaim.protocol.configuration import Configuration
+from essaim.protocol.errors import ProtocolError
+from essaim_client.mailbox.swarm_call import Swarms
+from essaim_client.messaging.agreement import Agreement
+from essaim_client.messaging.configuration_sync import ConfigurationSync
+from essaim_client.messaging.conversations import Conversations
+from essaim_client.messaging.directory import Directory
+from essaim_client.messaging.errands import Errands, Hands
+from essaim_client.messaging.event_stream import EventStream
+from essaim_client.messaging.events import Event
+from essaim_client.messaging.fan_out import FanOut
+from essaim_client.messaging.generation import Generation
+from essaim_client.messaging.healing import Healing
+from essaim_client.messaging.intake import Intake
+from essaim_client.messaging.listening import Listening
+from essaim_client.messaging.own_manifest import OwnManifest
+from essaim_client.messaging.profile import Profile
+from essaim_client.messaging.publisher import Publisher
+from essaim_client.messaging.receiver import Receiver
+from essaim_client.messaging.sender import Sender
+from essaim_client.messaging.transcript import Shown
+from essaim_client.messaging.upkeep import Upkeep
+from essaim_client.messaging.vanishing import Vanishing
+from essaim_client.messaging.vigil import Vigil
+
+
+class Person:
+    """`async with Person(swarms, profile) as person`: the upkeep runs from then on."""
+
+    def __init__(self, swarms: Swarms, profile: Profile) -> None:
+        now_ms = swarms.clock.now_ms
+        self.profile = profile
+        self.stream = EventStream()
+        tell: Callable[[Event], None] = self.stream.tell
+        self.agreement = Agreement(profile, now_ms)
+        self.vigil = Vigil(profile, self.agreement)
+        self.conversations = Conversations(profile, self.agreement, now_ms, swarms.random)
+        self.directory = Directory(swarms, profile)
+        self.generation = Generation(swarms, profile)
+        self.fan_out = FanOut(swarms, profile, self.directory, self.vigil, self.generation, tell)
+        self.sender = Sender(profile, self.agreement, self.conversations, self.fan_out)
+        self.manifest = OwnManifest(swarms, profile, self.vigil, tell)
+        self.publisher = Publisher(swarms, profile, self.manifest)
+        self.intake = Intake(profile, self.agreement, self.conversations, self.vigil)
+        self.configuration = ConfigurationSync(swarms, profile, self.intake, self.sender, tell)
+        self.healing = Healing(swarms, profile, self.agreement, self.sender)
+        hands = Hands(self.directory, self.sender, self.publisher, self.manifest, self.configuration, self.healing)
+        self.errands = Errands(swarms, profile, self.agreement, hands)
+        self.receiver = Receiver(swarms, profile, self.intake, self.errands)
+        self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
+        duties = (self.sender.mail.flush, self.configuration.sync, self.mend, self.manifest.follow)
+        self.upkeep = Upkeep(self.publisher.publish, duties)
+        self.agreement.on_change = self._agreed
+        self._listening: Listening[Event] | None = None
+
+    async def __aenter__(self) -> "Person":
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._stop_listening)
+            stack.push_async_callback(self.errands.close)
+            await stack.enter_async_context(self.upkeep)
+            for background in (self.vanishing.run, self.healing.run):
+                stack.push_async_callback(_ended, asyncio.create_task(background()))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def leave(self) -> None:
+        """A good end: what was begun is done."""
+        await self.upkeep.tried.wait()
+        await self.errands.finish()
+        await self.generation.leave()
+
+    # Between the parts
+
+    def _agreed(self, change: Configuration) -> None:
+        """Something was agreed on here: the other devices are told in the background."""
+        self.configuration.changed(change)
+        self.errands.run(self.configuration.tell())
+
+    async def mend(self) -> None:
+        """After an old copy of the store was put back: everybody is told to begin anew, and everything published."""
+        await self.generation.current()
+        broken = self.generation.broken()
+        if broken is None:
+            return
+        self.publisher.forget()
+        await self.publisher.publish()
+        for peer in broken:
+            if self.agreement.is_contact(peer.account):
+                with suppress(ProtocolError):
+                    await self.sender.renew(peer)
+        self.generation.mended()
+
+    # What is asked of it
+
+    def listen(self) -> Listening[Event]:
+        """Everything that happens, until it is closed; the one that is open already goes on."""
+        if self._listening is None or self._listening.closed:
+            self._listening = Listening(self.stream.follow(self.receiver.follow))
+        return self._listening
+
+    async def receive(self) -> list[Event]:
+        """All that waits now."""
+        events = await self.receiver.receive()
+        return [*self.stream.drain(), *events]
+
+    async def mark_read(self, account: AccountId, position: int) -> None:
+        """Texts up to there are read: timers begin, own devices know, and the other side if receipts are on."""
+        if self.agreement.mark_read(account.raw, position):
+            with self.profile.store.transaction():
+                self.conversations.start_timers(account.raw)
+            await self.sender.receipt(account, position)
+
+    def delete(self, account: AccountId, message_id: bytes) -> int:
+        """For this person alone; how many texts that were."""
+        with self.profile.store.transaction():
+            return self.conversations.delete(account.raw, message_id)
+
+    def history(self, account: AccountId | None = None) -> list[Shown]:
+        """One conversation in causal order; or all, in the order in which they came to this device."""
+        self.vanishing.now()
+        if account is not None:
+            return self.conversations.shown(account.raw)
+        shown = [each for raw in self.profile.store.history.conversations() for each in self.conversations.shown(raw)]
+        return sorted(shown, key=lambda each: each.shown_ms)
+
+    async def _stop_listening(self) -> None:
+        if self._listening is not None:
+            await self._listening.aclose()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
