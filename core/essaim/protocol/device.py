@@ -20,9 +20,6 @@ MANAGER = 0x01
 DORMANT = 0x02
 """Away for long: nobody seals for it, and it is listed still."""
 FLAGS = MANAGER | DORMANT
-DORMANT = 0x02
-"""Away for long: nobody seals for it, and it is listed still."""
-FLAGS = MANAGER | DORMANT
 
 
 @dataclass(frozen=True)

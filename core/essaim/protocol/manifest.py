@@ -245,16 +245,6 @@ class Manifest:
         """Each device with its KEM key: what the next manifest is made from."""
         return list(zip(self.devices, self.kem_keys, strict=True))
 
-    @property
-    def awake(self) -> tuple[DeviceRecord, ...]:
-        """The devices that one seals for: all but the dormant ones."""
-        return tuple(record for record in self.devices if not record.dormant)
-
-    @property
-    def entries(self) -> list["Entry"]:
-        """Each device with its KEM key: what the next manifest is made from."""
-        return list(zip(self.devices, self.kem_keys, strict=True))
-
     def certificate(self, slot: int) -> Certificate:
         record = self.device(slot)
         if record is None:
