@@ -35,6 +35,7 @@ DECLARING = {
     "essaim-relay": ("essaim_relay.count",),
     "essaim-storage": ("essaim_storage.metrics",),
     "essaim-discovery": ("essaim_discovery.metrics",),
+    "essaim-opengroup": ("essaim_opengroup.metrics",),
 }
 """The modules with metrics, in the order of the page."""
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "info": ("_info",), "histogram": ("_bucket", "_sum", "_count")}

@@ -7,14 +7,15 @@ import re
 import essaim.network
 import essaim.runtime
 import essaim_discovery
+import essaim_opengroup
 import essaim_relay
 import essaim_storage
 import metrics_table
 
-PACKAGES = (essaim.network, essaim.runtime, essaim_discovery, essaim_relay, essaim_storage)
+PACKAGES = (essaim.network, essaim.runtime, essaim_discovery, essaim_opengroup, essaim_relay, essaim_storage)
 LABELS = {"outcome", "reason", "kind", "role", "state", "limit", "full", "side", "method", "direction", "health"}
-LABELS |= {"event", "level", "what", "grpc_service", "grpc_method", "grpc_code"}
-UNITS = ("_seconds", "_bytes", "_cells", "_changes")
+LABELS |= {"action", "status", "event", "level", "what", "grpc_service", "grpc_method", "grpc_code"}
+UNITS = ("_seconds", "_bytes", "_cells", "_changes", "_actions")
 """A histogram says what it is of."""
 
 

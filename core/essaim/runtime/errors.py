@@ -21,9 +21,14 @@ from essaim.protocol.status import DETAILS_TRAILER, Refusal, read_trailers
 
 INTERNAL = "INTERNAL"
 
+_IN_ROOMS: Final = (
+    *("BANNED", "INVITATION_NEEDED", "NOT_ALLOWED", "OUTRANKED", "ARCHIVED", "TOO_YOUNG"),
+    *("FILTERED", "BLOCKED", "TOKEN_REFUSED"),
+)
+"""What an open group does not let a member do."""
 _BY_CODE: Final = {
     # Come back later, or elsewhere.
-    grpc.StatusCode.RESOURCE_EXHAUSTED: ("BUSY", "QUOTA", "DISK_FULL", "PUZZLE_REQUIRED", "NETWORK_FULL"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ("BUSY", "QUOTA", "DISK_FULL", "PUZZLE_REQUIRED", "NETWORK_FULL", "SLOW_MODE"),
     grpc.StatusCode.UNAVAILABLE: ("DRAINING", "NOT_READY", "NO_VIEW_YET", "UNREACHABLE", "BAD_REPLY", "QUORUM_MISSING"),
     grpc.StatusCode.DEADLINE_EXCEEDED: ("TIMEOUT",),
     # Something must be renewed first: the view, the keys, the policy, the clock.
@@ -32,9 +37,12 @@ _BY_CODE: Final = {
         *("OLD_VIEW", "NOT_LISTED", "WRONG_NETWORK", "WRONG_START", "OLD_DESCRIPTOR", "ROLE_CHANGED"),
     ),
     # Not allowed, not there, seen before.
-    grpc.StatusCode.PERMISSION_DENIED: ("NOT_AUTHORIZED", "BAD_SIGNATURE", "HELLO_REFUSED", "DECOMMISSIONED"),
-    grpc.StatusCode.NOT_FOUND: ("NOT_FOUND",),
-    grpc.StatusCode.ALREADY_EXISTS: ("REPLAY", "NONCE_REUSED", "SEQUENCE_USED"),
+    grpc.StatusCode.PERMISSION_DENIED: (
+        *("NOT_AUTHORIZED", "BAD_SIGNATURE", "HELLO_REFUSED", "DECOMMISSIONED"),
+        *_IN_ROOMS,
+    ),
+    grpc.StatusCode.NOT_FOUND: ("NOT_FOUND", "ROOM_UNKNOWN", "MEMBER_UNKNOWN", "POST_UNKNOWN", "FILE_UNKNOWN"),
+    grpc.StatusCode.ALREADY_EXISTS: ("REPLAY", "NONCE_REUSED", "SEQUENCE_USED", "NAME_TAKEN"),
     grpc.StatusCode.UNIMPLEMENTED: ("UNREACHABLE_METHOD",),
     grpc.StatusCode.INTERNAL: (INTERNAL,),
 }

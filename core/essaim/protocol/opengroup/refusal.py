@@ -153,6 +153,12 @@ class SettingsRefusedError(RoomRefusedError):
     reason = "SETTINGS_REFUSED"
 
 
+class SearchRefusedError(RoomRefusedError):
+    """No word to search for, or more than 200 characters."""
+
+    reason = "SEARCH_REFUSED"
+
+
 class ChunkRefusedError(RoomRefusedError):
     """A chunk out of the file's bounds, or a file whose content is not what its hash says."""
 

@@ -1,0 +1,299 @@
+"""Rooms and offices: making, changing, joining, permissions, roles, bans, invitations. The audit log has each."""
+
+from sqlalchemy import delete, select, update
+
+from essaim.opengroup.v1 import action_pb2, room_pb2
+from essaim.protocol.keys import PUBLIC_SIZE, KeyRefusedError, VerifyKey
+from essaim.protocol.opengroup import chain
+from essaim.protocol.opengroup.chain import ROOM_ID_SIZE
+from essaim.protocol.opengroup.permission import ALL, Act, Role, check_rank
+from essaim.protocol.opengroup.refusal import (
+    BannedError,
+    FileUnknownError,
+    MemberUnknownError,
+    NameTakenError,
+    NotAllowedError,
+    OutrankedError,
+    SettingsRefusedError,
+    TokenRefusedError,
+)
+from essaim.protocol.opengroup.settings import TOKEN_SIZE, check_settings, complete, token_hash
+from essaim_opengroup.schema import FILE, INVITATION, MEMBER, ROOM
+from essaim_opengroup.work import MemberRow, RoomRow, Work, host_role
+
+MAX_ROOMS = 10_000
+MAX_USES = 1_000_000
+
+# Rooms
+
+
+def create_room(work: Work, asker: MemberRow, action: action_pb2.CreateRoom) -> room_pb2.Room:
+    """By an owner."""
+    _check_owner(work, asker)
+    if len(action.room_id) != ROOM_ID_SIZE:
+        raise SettingsRefusedError(f"a room id has {ROOM_ID_SIZE} bytes")
+    settings = complete(action.settings)
+    settings.picture = b""
+    work.lock([action.room_id])
+    found = work.scalars(select(ROOM.c.room_id).where(ROOM.c.name == settings.name))
+    if found == [action.room_id]:
+        return told(work.room(action.room_id))
+    if found or work.scalars(select(ROOM.c.no).where(ROOM.c.room_id == action.room_id)):
+        raise NameTakenError("there is such a room already")
+    if work.count(select(ROOM.c.no)) >= MAX_ROOMS:
+        raise NotAllowedError("no room for another one")
+    first = chain.first(work.host_id, action.room_id)
+    room = RoomRow(0, action.room_id, settings, 0, first, 1, work.now_ms, 0)
+    work.add_room(room)
+    membership = work.join(room, asker)
+    membership.role = int(Role.ADMIN)
+    work.audit(room, asker, "create_room")
+    return told(room)
+
+
+def change_room(work: Work, asker: MemberRow, action: action_pb2.ChangeRoom) -> room_pb2.Room:
+    """By an admin: what is present takes the place of what was."""
+    room = work.room(action.room_id)
+    work.check(Act.CONFIGURE, room, asker)
+    settings = action.settings
+    check_settings(settings)
+    taken = select(ROOM.c.no).where(ROOM.c.name == settings.name, ROOM.c.no != room.no)
+    if settings.HasField("name") and work.scalars(taken):
+        raise NameTakenError("there is such a room already")
+    if settings.picture:
+        _keep_picture(work, room, settings.picture)
+    room.settings.MergeFrom(settings)
+    work.touch(room)
+    work.audit(room, asker, "change_room")
+    return told(room)
+
+
+def _keep_picture(work: Work, room: RoomRow, picture: bytes) -> None:
+    here = (FILE.c.room_no == room.no) & (FILE.c.hash == picture) & FILE.c.complete
+    if not work.execute(update(FILE).where(here).values(expires_ms=0)).rowcount:
+        raise FileUnknownError("the picture is not among the room's files")
+
+
+def delete_room(work: Work, asker: MemberRow, action: action_pb2.DeleteRoom) -> None:
+    """By an owner."""
+    room = work.room(action.room_id)
+    work.check(Act.DESTROY, room, asker)
+    work.audit(None, asker, "delete_room", room.room_id)
+    work.remove_room(room)
+
+
+def told(room: RoomRow) -> room_pb2.Room:
+    """What everybody may know of a room."""
+    return room_pb2.Room(
+        room_id=room.room_id,
+        settings=room.settings,
+        sequence=room.sequence,
+        chain=room.chain,
+        version=room.version,
+        created_ms=room.created_ms,
+        members=room.members,
+    )
+
+
+# Coming and going
+
+
+def join(work: Work, asker: MemberRow, action: action_pb2.Join) -> room_pb2.Room | None:
+    """A room, with an invitation where it asks for one; without a room: an office of the host, by invitation."""
+    if not action.room_id:
+        _redeem(work, asker, None, action.token)
+        return None
+    room = work.room(action.room_id)
+    if work.standing(room, asker).banned_until_ms > work.now_ms:
+        raise BannedError("you are banned here")
+    if action.token:
+        _redeem(work, asker, room, action.token)
+    elif not work.membership(room, asker).joined_ms:
+        work.check(Act.READ, room, asker)
+    work.join(room, asker)
+    return told(room)
+
+
+def _redeem(work: Work, asker: MemberRow, room: RoomRow | None, token: bytes) -> None:
+    hashed = token_hash(token)
+    row = work.connection.execute(select(INVITATION).where(INVITATION.c.hash == hashed).with_for_update()).first()
+    if row is None or row.room_no != (room.no if room else None) or 0 < row.until_ms <= work.now_ms:
+        raise TokenRefusedError("this invitation does not hold (any more)")
+    if not _gains(work, asker, room, row.role):
+        return  # repeated, or for nothing
+    if not row.uses_left:
+        raise TokenRefusedError("this invitation is used up")
+    work.execute(update(INVITATION).where(INVITATION.c.hash == hashed).values(uses_left=row.uses_left - 1))
+    if room is None:
+        asker.role = row.role
+        work.execute(update(MEMBER).where(MEMBER.c.no == asker.no).values(role=row.role))
+        work.changed_access.add(None)
+        return
+    membership = work.membership(room, asker)
+    membership.role = max(membership.role, row.role)
+    work.change(membership)
+    if row.role > Role.MEMBER:
+        work.touch(room)
+
+
+def _gains(work: Work, asker: MemberRow, room: RoomRow | None, role: int) -> bool:
+    """Whether an invitation to a role changes anything."""
+    if asker.banned_until_ms > work.now_ms:
+        raise BannedError("you are banned here")
+    if room is None:
+        return asker.role < role
+    membership = work.membership(room, asker)
+    return not membership.joined_ms or membership.role < role
+
+
+def leave(work: Work, asker: MemberRow, action: action_pb2.Leave) -> None:
+    """Office and overrides stay: leaving is no way out of either."""
+    room = work.room(action.room_id)
+    membership = work.membership(room, asker)
+    if membership.joined_ms:
+        membership.joined_ms = 0
+        room.members -= 1
+        work.touch(room, information=False)
+        work.change(membership)
+
+
+# Rights of others
+
+
+def permit(work: Work, asker: MemberRow, action: action_pb2.Permit) -> None:
+    """An override for a member."""
+    room = work.room(action.room_id)
+    work.check(Act.MODERATE, room, asker)
+    if (action.allow | action.deny) & ~int(ALL) or action.allow & action.deny:
+        raise SettingsRefusedError("permission bits that are none, or both allowed and denied")
+    target = _target(work, room, asker, action.member)
+    membership = work.membership(room, target)
+    membership.allow, membership.deny = action.allow, action.deny
+    membership.from_ms, membership.until_ms = action.from_ms, action.until_ms
+    work.change(membership)
+    work.audit(room, asker, "permit", target.key, action.until_ms)
+
+
+def appoint(work: Work, asker: MemberRow, action: action_pb2.Appoint) -> None:
+    """Give an office, or take it."""
+    if not Role.MEMBER <= action.role <= Role.ADMIN:
+        raise SettingsRefusedError("an office is member, moderator or admin")
+    if not action.room_id:
+        _appoint_host(work, asker, action)
+        return
+    room = work.room(action.room_id)
+    work.check(Act.CONFIGURE, room, asker)
+    target = _target(work, room, asker, action.member, itself=True)
+    if work.standing(room, target).banned_until_ms > work.now_ms and action.role > Role.MEMBER:
+        raise NotAllowedError("somebody who is banned has no office")
+    membership = work.membership(room, target)
+    membership.role, membership.hidden = int(action.role), action.hidden
+    work.change(membership)
+    work.touch(room)
+    work.audit(room, asker, "appoint", target.key)
+
+
+def _appoint_host(work: Work, asker: MemberRow, action: action_pb2.Appoint) -> None:
+    _check_owner(work, asker)
+    target = _made_known(work, action.member)
+    if target.no != asker.no:
+        check_rank(host_role(asker), host_role(target))
+    target.role, target.hidden = int(action.role), action.hidden
+    values = {"role": target.role, "hidden": target.hidden}
+    work.execute(update(MEMBER).where(MEMBER.c.no == target.no).values(values))
+    work.changed_access.add(None)
+    work.audit(None, asker, "appoint", target.key)
+
+
+def ban(work: Work, asker: MemberRow, action: action_pb2.Ban) -> None:
+    """Until a time; 0 lifts it."""
+    if not action.room_id:
+        _ban_host(work, asker, action)
+        return
+    room = work.room(action.room_id)
+    work.check(Act.MODERATE, room, asker)
+    target = _target(work, room, asker, action.member)
+    membership = work.membership(room, target)
+    membership.banned_until_ms = action.until_ms
+    work.change(membership)
+    work.audit(room, asker, "ban", target.key, action.until_ms)
+
+
+def _ban_host(work: Work, asker: MemberRow, action: action_pb2.Ban) -> None:
+    if asker.banned_until_ms > work.now_ms or host_role(asker) < Role.MODERATOR:
+        raise NotAllowedError("only moderators of the host ban from all of it")
+    target = _made_known(work, action.member)
+    check_rank(host_role(asker), host_role(target))
+    target.banned_until_ms = action.until_ms
+    work.execute(update(MEMBER).where(MEMBER.c.no == target.no).values(banned_until_ms=action.until_ms))
+    work.changed_access.add(None)
+    work.audit(None, asker, "ban", target.key, action.until_ms)
+
+
+def _target(work: Work, room: RoomRow, asker: MemberRow, key: bytes, *, itself: bool = False) -> MemberRow:
+    target = _made_known(work, key)
+    if target.no == asker.no:
+        if not itself:
+            raise OutrankedError("nobody does this to themselves")
+    else:
+        check_rank(work.role(room, asker), work.role(room, target))
+    return target
+
+
+def _made_known(work: Work, key: bytes) -> MemberRow:
+    """A moderator may name a key before it ever came: it becomes known now."""
+    try:
+        return work.member(VerifyKey(key).raw)
+    except KeyRefusedError:
+        raise MemberUnknownError(f"a member is named by a key of {PUBLIC_SIZE} bytes") from None
+
+
+def _check_owner(work: Work, asker: MemberRow) -> None:
+    if asker.banned_until_ms > work.now_ms or host_role(asker) < Role.OWNER:
+        raise NotAllowedError("only owners of the host may do this")
+
+
+# Invitations
+
+
+def invite(work: Work, asker: MemberRow, action: action_pb2.Invite) -> None:
+    """The caller drew the token; the host keeps its hash."""
+    if len(action.token) != TOKEN_SIZE or not 1 <= action.uses <= MAX_USES:
+        raise TokenRefusedError(f"a token has {TOKEN_SIZE} bytes, and 1 to {MAX_USES} uses")
+    role = max(int(action.role), int(Role.MEMBER))
+    if role > Role.ADMIN:
+        raise SettingsRefusedError("an office is member, moderator or admin")
+    room = _inviting(work, asker, action)
+    hashed = token_hash(action.token)
+    row = {
+        "hash": hashed,
+        "room_no": room.no if room else None,
+        "uses_left": action.uses,
+        "until_ms": action.until_ms,
+        "role": role,
+        "member_no": asker.no,
+    }
+    if work.insert(INVITATION, row):
+        work.audit(room, asker, "invite", hashed, action.until_ms)
+
+
+def _inviting(work: Work, asker: MemberRow, action: action_pb2.Invite) -> RoomRow | None:
+    if not action.room_id:
+        _check_owner(work, asker)
+        return None
+    room = work.room(action.room_id)
+    work.check(Act.MODERATE if int(action.role) <= Role.MEMBER else Act.CONFIGURE, room, asker)
+    return room
+
+
+def revoke_invitation(work: Work, asker: MemberRow, action: action_pb2.RevokeInvitation) -> None:
+    """Who has joined with it stays."""
+    room = None
+    if action.room_id:
+        room = work.room(action.room_id)
+        work.check(Act.MODERATE, room, asker)
+    else:
+        _check_owner(work, asker)
+    here = INVITATION.c.room_no == room.no if room else INVITATION.c.room_no.is_(None)
+    work.execute(delete(INVITATION).where(here, INVITATION.c.hash == action.token_hash))
+    work.audit(room, asker, "revoke_invitation", action.token_hash)

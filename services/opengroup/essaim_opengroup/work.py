@@ -1,0 +1,485 @@
+"""One transaction's work: what its actions have read and are about to write.
+
+Actions of one batch see each other's effects here; entries and posts reach the database together, in a few statements
+for the whole batch. A room's row is locked from its first use to the commit: its sequence numbers become visible in
+their order, on every replica.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from essaim.opengroup.v1 import room_pb2
+from essaim.protocol.opengroup import chain
+from essaim.protocol.opengroup.permission import Act, Override, Permission, Role, RoomRules, Standing, check
+from essaim.protocol.opengroup.refusal import PostUnknownError, RoomUnknownError
+from essaim.protocol.opengroup.statement import Statement
+from essaim_opengroup.news import Fresh
+from essaim_opengroup.schema import AUDIT, ENTRY, MEMBER, MEMBERSHIP, POST, ROOM
+
+WRITTEN_MEMBERSHIP = (
+    *("joined_ms", "role", "hidden", "banned_until_ms", "allow", "deny", "from_ms", "until_ms"),
+    *("last_post_ms", "day_ms", "day_posts", "day_bytes"),
+)
+
+
+@dataclass(slots=True)
+class RoomRow:
+    """A room, as it will be after this transaction."""
+
+    no: int
+    room_id: bytes
+    settings: room_pb2.RoomSettings
+    sequence: int
+    chain: bytes
+    version: int
+    created_ms: int
+    members: int
+
+    @property
+    def rules(self) -> RoomRules:
+        return rules_of(self.settings)
+
+
+@dataclass(slots=True)
+class MemberRow:
+    """A member key that the host has seen."""
+
+    no: int
+    key: bytes
+    known_ms: int
+    role: int
+    hidden: bool
+    banned_until_ms: int
+
+
+@dataclass(slots=True)
+class MembershipRow:
+    """A member in a room; `stored`: whether the database has the row."""
+
+    room_no: int
+    member_no: int
+    joined_ms: int = 0
+    role: int = int(Role.MEMBER)
+    hidden: bool = False
+    banned_until_ms: int = 0
+    allow: int = 0
+    deny: int = 0
+    from_ms: int = 0
+    until_ms: int = 0
+    last_post_ms: int = 0
+    day_ms: int = 0
+    day_posts: int = 0
+    day_bytes: int = 0
+    stored: bool = True
+
+
+@dataclass(slots=True)
+class PostRow:
+    """What later statements need of a post."""
+
+    sequence: int
+    author_no: int
+    time_ms: int
+    thread: int
+    edited: int
+    deleted: int
+    pinned: int
+    whisper: bool
+    whisper_to: int | None
+
+
+@dataclass
+class Work:
+    """The writer makes one for each batch; `commit` is called once, at the end."""
+
+    connection: Connection
+    host_id: bytes
+    now_ms: int
+    fresh: list[Fresh] = field(default_factory=list)
+    changed_access: set[int | None] = field(default_factory=set)
+    """Rooms (None: the host) of which somebody's rights have changed."""
+
+    def __post_init__(self) -> None:
+        self._rooms: dict[bytes, RoomRow] = {}
+        self._members: dict[bytes, MemberRow] = {}
+        self._memberships: dict[tuple[int, int], MembershipRow] = {}
+        self._posts: dict[tuple[int, bytes], PostRow] = {}
+        self._said: dict[tuple[int, bytes], tuple[int, int, bytes]] = {}
+        self._dirty_rooms: set[bytes] = set()
+        self._dirty: dict[tuple[int, int], MembershipRow] = {}
+        self._entries: list[dict[str, Any]] = []
+        self._new_posts: list[dict[str, Any]] = []
+        self._chains: dict[tuple[int, int], bytes] = {}
+        self._newcomers: list[MemberRow] = []
+
+    # Rooms
+
+    def lock(self, room_ids: Iterable[bytes]) -> None:
+        """All rooms of a batch in one order, so that no two replicas wait for each other."""
+        rows = self.connection.execute(
+            select(ROOM).where(ROOM.c.room_id.in_(sorted(set(room_ids)))).order_by(ROOM.c.no).with_for_update()
+        )
+        for row in rows:
+            self._keep_room(row)
+
+    def room(self, room_id: bytes) -> RoomRow:
+        """Locked. Raises RoomUnknownError."""
+        found = self._rooms.get(room_id)
+        if found is None:
+            row = self.connection.execute(select(ROOM).where(ROOM.c.room_id == room_id).with_for_update()).first()
+            if row is None:
+                raise RoomUnknownError("no such room")
+            found = self._keep_room(row)
+        return found
+
+    def _keep_room(self, row: Any) -> RoomRow:
+        found = self._rooms[row.room_id] = room_row(row)
+        return found
+
+    def add_room(self, room: RoomRow) -> None:
+        """A new one, written at once."""
+        values = _room_values(room) | {"room_id": room.room_id, "created_ms": room.created_ms}
+        room.no = self.connection.execute(insert(ROOM).values(values).returning(ROOM.c.no)).scalar_one()
+        self._rooms[room.room_id] = room
+
+    def remove_room(self, room: RoomRow) -> None:
+        """With everything in it."""
+        self.flush()
+        self.connection.execute(delete(ROOM).where(ROOM.c.no == room.no))
+        del self._rooms[room.room_id]
+        self._dirty_rooms.discard(room.room_id)
+        self.changed_access.add(room.no)
+
+    def touch(self, room: RoomRow, *, information: bool = True) -> None:
+        """It will be written; `information`: what members see of it has changed."""
+        self._dirty_rooms.add(room.room_id)
+        if information:
+            room.version += 1
+            self.changed_access.add(room.no)
+
+    # Members
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        """Those of a batch, by one question; and what they are in the rooms locked."""
+        wanted = sorted(set(keys) - self._members.keys())
+        for row in self.connection.execute(select(MEMBER).where(MEMBER.c.key.in_(wanted))):
+            self._keep_member(row)
+        numbers, rooms = [each.no for each in self._members.values()], [each.no for each in self._rooms.values()]
+        pairs = MEMBERSHIP.c.member_no.in_(numbers) & MEMBERSHIP.c.room_no.in_(rooms)
+        for room_no in rooms:
+            self._memberships |= {(room_no, no): MembershipRow(room_no, no, stored=False) for no in numbers}
+        for row in self.connection.execute(select(MEMBERSHIP).where(pairs)):
+            self._memberships[row.room_no, row.member_no] = membership_row(row)
+
+    def member(self, key: bytes) -> MemberRow:
+        """A key that was not seen before becomes known now."""
+        found = self._members.get(key) or self.known(key)
+        if found is None:
+            self.insert(MEMBER, {"key": key, "known_ms": self.now_ms})
+            found = self.known(key)
+            assert found is not None
+            self._newcomers.append(found)
+        return found
+
+    def take_back(self) -> None:
+        """The action was refused: whoever it made known is unknown again."""
+        for member in self._newcomers:
+            self.connection.execute(delete(MEMBER).where(MEMBER.c.no == member.no))
+            self._members.pop(member.key, None)
+            self._memberships = {pair: row for pair, row in self._memberships.items() if pair[1] != member.no}
+        self._newcomers.clear()
+
+    def keep(self) -> None:
+        """The action was done."""
+        self._newcomers.clear()
+
+    def known(self, key: bytes) -> MemberRow | None:
+        """None for a key that the host has never seen."""
+        if key not in self._members:
+            row = self.connection.execute(select(MEMBER).where(MEMBER.c.key == key)).first()
+            if row is None:
+                return None
+            self._keep_member(row)
+        return self._members[key]
+
+    def member_by_number(self, no: int) -> MemberRow:
+        """One that something refers to."""
+        for each in self._members.values():
+            if each.no == no:
+                return each
+        row = self.connection.execute(select(MEMBER).where(MEMBER.c.no == no)).one()
+        self._keep_member(row)
+        return self._members[row.key]
+
+    def _keep_member(self, row: Any) -> None:
+        self._members[row.key] = member_row(row)
+
+    def membership(self, room: RoomRow, member: MemberRow) -> MembershipRow:
+        """What a member is in a room; a new row only reaches the database by `change`."""
+        pair = (room.no, member.no)
+        found = self._memberships.get(pair)
+        if found is None:
+            row = self.connection.execute(
+                select(MEMBERSHIP).where(MEMBERSHIP.c.room_no == room.no, MEMBERSHIP.c.member_no == member.no)
+            ).first()
+            found = membership_row(row) if row is not None else MembershipRow(*pair, stored=False)
+            self._memberships[pair] = found
+        return found
+
+    def change(self, membership: MembershipRow, *, rights: bool = True) -> None:
+        """It will be written."""
+        self._dirty[membership.room_no, membership.member_no] = membership
+        if rights:
+            self.changed_access.add(membership.room_no)
+
+    def standing(self, room: RoomRow, member: MemberRow) -> Standing:
+        return standing_of(member, self.membership(room, member))
+
+    def check(self, act: Act, room: RoomRow, member: MemberRow) -> None:
+        """Raises what forbids it."""
+        check(act, room.rules, self.standing(room, member), self.now_ms)
+
+    def role(self, room: RoomRow, member: MemberRow) -> Role:
+        return self.standing(room, member).role
+
+    def join(self, room: RoomRow, member: MemberRow) -> MembershipRow:
+        """Into the room, if the member is not in it."""
+        membership = self.membership(room, member)
+        if not membership.joined_ms:
+            membership.joined_ms = self.now_ms
+            room.members += 1
+            self.touch(room, information=False)
+            self.change(membership)
+        return membership
+
+    # The log
+
+    def said(self, room: RoomRow, digest: bytes) -> tuple[int, int, bytes] | None:
+        """(sequence, time, chain) of a statement that the room has already."""
+        if (room.no, digest) in self._said:
+            return self._said[room.no, digest]
+        row = self.connection.execute(
+            select(ENTRY.c.sequence, ENTRY.c.time_ms, ENTRY.c.chain).where(
+                ENTRY.c.room_no == room.no, ENTRY.c.digest == digest
+            )
+        ).first()
+        return None if row is None else (row.sequence, row.time_ms, row.chain)
+
+    def chain_at(self, room: RoomRow, sequence: int) -> bytes | None:
+        """The chain's hash there; None where there is nothing."""
+        if sequence == room.sequence:
+            return room.chain
+        if sequence == 0:
+            return chain.first(self.host_id, room.room_id)
+        key = (room.no, sequence)
+        if key not in self._chains:
+            found = self.connection.execute(
+                select(ENTRY.c.chain).where(ENTRY.c.room_no == room.no, ENTRY.c.sequence == sequence)
+            ).scalar()
+            if found is None:
+                return None
+            self._chains[key] = found
+        return self._chains[key]
+
+    def append(
+        self, room: RoomRow, author: MemberRow, statement: Statement, target: int, post: "PostRow | None" = None
+    ) -> int:
+        """The next entry; its sequence number. `post` gives who may see it, where it belongs to one."""
+        room.sequence += 1
+        sequence = room.sequence
+        room.chain = chain.step(room.chain, sequence, self.now_ms, statement.digest)
+        whisper, whisper_to = (post.whisper, post.whisper_to) if post is not None else (False, None)
+        self._entries.append(
+            {
+                "room_no": room.no,
+                "sequence": sequence,
+                "target": target or (sequence if post is not None else 0),
+                "author_no": author.no,
+                "time_ms": self.now_ms,
+                "statement": statement.raw,
+                "signature": statement.signature,
+                "digest": statement.digest,
+                "chain": room.chain,
+                "whisper": whisper,
+                "whisper_to": whisper_to,
+            }
+        )
+        self._said[room.no, statement.digest] = (sequence, self.now_ms, room.chain)
+        self._chains[room.no, sequence] = room.chain
+        self._dirty_rooms.add(room.room_id)
+        entry = room_pb2.Entry(
+            sequence=sequence,
+            time_ms=self.now_ms,
+            author=author.key,
+            statement=statement.raw,
+            signature=statement.signature,
+        )
+        erases = statement.kind in ("delete", "purge")
+        seen = (statement.digest, whisper, whisper_to, erases)
+        self.fresh.append(Fresh(room.no, sequence, room.chain, entry, *seen))
+        return sequence
+
+    def add_post(self, room: RoomRow, author: MemberRow, statement: Statement, post: PostRow) -> None:
+        """Its row; the entry is `append`ed with it."""
+        self._posts[room.no, statement.digest] = post
+        self._new_posts.append(
+            {
+                "room_no": room.no,
+                "sequence": post.sequence,
+                "post_id": statement.digest,
+                "author_no": author.no,
+                "time_ms": self.now_ms,
+                "text": statement.message.post.text,
+                "thread": post.thread,
+                "changed": post.sequence,
+                "whisper": post.whisper,
+                "whisper_to": post.whisper_to,
+            }
+        )
+
+    def post(self, room: RoomRow, post_id: bytes) -> PostRow:
+        """One that is there and not deleted. Raises PostUnknownError."""
+        found = self._posts.get((room.no, post_id))
+        if found is None:
+            row = self.connection.execute(
+                select(POST).where(POST.c.room_no == room.no, POST.c.post_id == post_id)
+            ).first()
+            if row is not None:
+                names = PostRow.__slots__
+                found = self._posts[room.no, post_id] = PostRow(**{name: getattr(row, name) for name in names})
+        if found is None or found.deleted:
+            raise PostUnknownError("no such post")
+        return found
+
+    def forget_posts(self) -> None:
+        """Many have changed: read them anew."""
+        self._posts.clear()
+
+    def update_post(self, room: RoomRow, post: PostRow, **values: Any) -> None:
+        """At once: it may be one of this very batch."""
+        self.flush()
+        self.execute(update(POST).where(POST.c.room_no == room.no, POST.c.sequence == post.sequence).values(values))
+
+    # Writing
+
+    def execute(self, statement: Any) -> Any:
+        """Any other statement, after what was said before it."""
+        self.flush()
+        return self.connection.execute(statement)
+
+    def scalars(self, question: Select[Any]) -> list[Any]:
+        self.flush()
+        return list(self.connection.execute(question).scalars())
+
+    def insert(self, table: Any, values: dict[str, Any]) -> bool:
+        """A row, unless one with its key is there already; whether it was new."""
+        kind = postgresql if self.connection.dialect.name == "postgresql" else sqlite
+        done = self.connection.execute(kind.insert(table).values(values).on_conflict_do_nothing())
+        return bool(done.rowcount)
+
+    def audit(self, room: RoomRow | None, actor: MemberRow, action: str, about: bytes = b"", until_ms: int = 0) -> None:
+        """What was done with an office is kept."""
+        row = {"room_no": room.no if room else None, "member_no": actor.no, "time_ms": self.now_ms}
+        self.connection.execute(insert(AUDIT).values(row | {"action": action, "object": about, "until_ms": until_ms}))
+
+    def flush(self) -> None:
+        """Entries and posts to the database."""
+        if self._entries:
+            self.connection.execute(insert(ENTRY), self._entries)
+            self._entries = []
+        if self._new_posts:
+            self.connection.execute(insert(POST), self._new_posts)
+            self._new_posts = []
+
+    def finish(self) -> None:
+        """Everything that waits, before the commit."""
+        self.flush()
+        self._write_memberships()
+        for room_id in sorted(self._dirty_rooms):
+            room = self._rooms[room_id]
+            self.connection.execute(update(ROOM).where(ROOM.c.no == room.no).values(_room_values(room)))
+
+    def _write_memberships(self) -> None:
+        rows = sorted(self._dirty.values(), key=lambda each: (each.room_no, each.member_no))
+        new = [_values(each, "room_no", "member_no", *WRITTEN_MEMBERSHIP) for each in rows if not each.stored]
+        if new:
+            self.connection.execute(insert(MEMBERSHIP), new)
+        old = [
+            _values(each, *WRITTEN_MEMBERSHIP) | {"at_room": each.room_no, "at_member": each.member_no}
+            for each in rows
+            if each.stored
+        ]
+        if old:
+            here = MEMBERSHIP.c.room_no == bindparam("at_room")
+            self.connection.execute(
+                update(MEMBERSHIP)
+                .where(here, MEMBERSHIP.c.member_no == bindparam("at_member"))
+                .values({name: bindparam(name) for name in WRITTEN_MEMBERSHIP}),
+                old,
+            )
+
+    def count(self, question: Select[Any]) -> int:
+        """How many rows a question has."""
+        self.flush()
+        return int(self.connection.execute(select(func.count()).select_from(question.subquery())).scalar_one())
+
+
+def _values(row: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _room_values(room: RoomRow) -> dict[str, Any]:
+    return {
+        "name": room.settings.name,
+        "listed": room.settings.listed,
+        "settings": room.settings.SerializeToString(),
+        "sequence": room.sequence,
+        "chain": room.chain,
+        "version": room.version,
+        "members": room.members,
+    }
+
+
+def room_row(row: Any) -> RoomRow:
+    """From the database."""
+    settings = room_pb2.RoomSettings.FromString(row.settings)
+    return RoomRow(row.no, row.room_id, settings, row.sequence, row.chain, row.version, row.created_ms, row.members)
+
+
+def member_row(row: Any) -> MemberRow:
+    """From the database."""
+    return MemberRow(row.no, row.key, row.known_ms, row.role, row.hidden, row.banned_until_ms)
+
+
+def membership_row(row: Any) -> MembershipRow:
+    """From the database."""
+    return MembershipRow(**_values(row, "room_no", "member_no", *WRITTEN_MEMBERSHIP))
+
+
+def rules_of(settings: room_pb2.RoomSettings) -> RoomRules:
+    """What a room says of everybody."""
+    return RoomRules(
+        Permission(settings.defaults), settings.by_invitation, settings.archived, settings.min_age_seconds * 1_000
+    )
+
+
+def host_role(member: MemberRow) -> Role:
+    """An admin of the host outranks the admins of rooms."""
+    return Role.OWNER if member.role >= Role.ADMIN else Role(member.role)
+
+
+def standing_of(member: MemberRow, membership: MembershipRow) -> Standing:
+    """What the pure rules ask for."""
+    return Standing(
+        role=max(host_role(member), Role(membership.role)),
+        joined=bool(membership.joined_ms),
+        known_ms=member.known_ms,
+        banned_until_ms=max(member.banned_until_ms, membership.banned_until_ms),
+        override=Override(
+            Permission(membership.allow), Permission(membership.deny), membership.from_ms, membership.until_ms
+        ),
+    )

@@ -1,0 +1,173 @@
+"""The one writer: what waits is done in one transaction, and told to who asked once it is on disk.
+
+Group commit without a timer: a batch begins when the one before it has been committed, with whatever came meanwhile.
+An action that is refused takes nothing of its batch with it. One that the database itself fails is done again alone.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+
+from essaim.protocol.errors import ProtocolError
+from essaim_opengroup import metrics
+from essaim_opengroup.database import Database
+from essaim_opengroup.news import Fresh, News
+from essaim_opengroup.notice import CHANNEL, payloads
+from essaim_opengroup.work import Work
+
+MOST = 256
+"""Actions in one transaction."""
+TRIES = 3
+WAITING = 4_096
+"""Actions that wait for the disk; further ones are refused BUSY."""
+
+
+class DiskFullError(ProtocolError):
+    """No room on the host's disk. What is there stays."""
+
+    reason = "DISK_FULL"
+
+
+class WriterBusyError(ProtocolError):
+    """More waits for the disk than it can take in time."""
+
+    reason = "BUSY"
+
+
+@dataclass
+class Job:
+    """One action: `run` in the transaction, with the rooms locked and the members read that it names."""
+
+    run: Callable[[Work], Any]
+    rooms: Sequence[bytes] = ()
+    members: Sequence[bytes] = ()
+    done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    outcome: Any = None
+
+
+class Writer:
+    """`run` is a background task; `do` gives the outcome of an action, committed."""
+
+    def __init__(
+        self, database: Database, host_id: bytes, now_ms: Callable[[], int], tell: Callable[[News], None]
+    ) -> None:
+        self._database = database
+        self._host_id = host_id
+        self._now_ms = now_ms
+        self._tell = tell
+        self._jobs: deque[Job] = deque()
+        self._wake = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "writer")
+
+    async def do(self, job: Job) -> Any:
+        """Raises what refused it."""
+        if len(self._jobs) >= WAITING:
+            raise WriterBusyError("too much waits for the disk")
+        self._jobs.append(job)
+        self._wake.set()
+        return await job.done
+
+    async def run(self) -> None:
+        """For ever. Raises when the disk fails: the process must end then."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._jobs:
+                jobs = [self._jobs.popleft() for _ in range(min(MOST, len(self._jobs)))]
+                news = await loop.run_in_executor(self._thread, self._commit, jobs)
+                self._tell(news)
+                for job in jobs:
+                    _answer(job)
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+    # In the thread
+
+    def _commit(self, jobs: list[Job]) -> News:
+        began = time.perf_counter()
+        try:
+            news = self._together(jobs)
+        except DBAPIError as error:
+            _raise_if_disk_failed(error)
+            metrics.DATABASE_FAULTS.inc()
+            news = self._one_by_one(jobs)
+        metrics.BATCH.observe(len(jobs))
+        metrics.COMMIT_SECONDS.observe(time.perf_counter() - began)
+        return news
+
+    def _together(self, jobs: Sequence[Job]) -> News:
+        with self._database.writer.begin() as connection:
+            work = Work(connection, self._host_id, self._now_ms())
+            work.lock(room for job in jobs for room in job.rooms)
+            work.prefetch(key for job in jobs for key in job.members)
+            for job in jobs:
+                _attempt(work, job)
+            work.finish()
+            news = News(work.fresh, work.changed_access)
+            if self._database.postgresql:
+                for payload in payloads(news):
+                    connection.execute(select(func.pg_notify(CHANNEL, payload)))
+        return news
+
+    def _one_by_one(self, jobs: Sequence[Job]) -> News:
+        fresh, changed = list[Fresh](), set[int | None]()
+        for job in jobs:
+            try:
+                news = self._patiently(job)
+                fresh += news.fresh
+                changed |= set(news.changed_access)
+            except DBAPIError as error:
+                _raise_if_disk_failed(error)
+                job.outcome = DiskFullError("no room on the disk") if _disk_full(error) else error
+        return News(fresh, changed)
+
+    def _patiently(self, job: Job) -> News:
+        """Replicas may get into each other's way: the loser does it again."""
+        for number in range(TRIES - 1):
+            try:
+                return self._together([job])
+            except DBAPIError as error:
+                if _disk_full(error):
+                    raise
+                time.sleep(0.01 * (number + 1))
+        return self._together([job])
+
+
+def _attempt(work: Work, job: Job) -> None:
+    try:
+        job.outcome = job.run(work)
+        work.keep()
+    except ProtocolError as error:
+        job.outcome = error
+        work.take_back()
+
+
+def _answer(job: Job) -> None:
+    if job.done.done():  # whoever asked is gone
+        return
+    if isinstance(job.outcome, BaseException):
+        job.done.set_exception(job.outcome)
+    else:
+        job.done.set_result(job.outcome)
+
+
+def _disk_full(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or (
+        getattr(error.orig, "sqlstate", None) == "53100"
+    )
+
+
+def _raise_if_disk_failed(error: DBAPIError) -> None:
+    """A write or fsync that failed leaves nobody the wiser: the process ends, the next start reads what is there."""
+    if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+        raise error

@@ -1,0 +1,533 @@
+"""What a host does, on SQLite: posts, reading, moderation, files, direct messages, and what it refuses."""
+
+import asyncio
+import os
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from essaim.opengroup.v1 import action_pb2, opengroup_pb2, room_pb2, statement_pb2
+from essaim.protocol.opengroup import chain
+from essaim.protocol.opengroup.direct import seal, unseal
+from essaim.protocol.opengroup.host import attested
+from essaim.protocol.opengroup.settings import CHUNK_SIZE, file_hash
+from essaim.protocol.opengroup.statement import Statement, digest_of
+from essaim.protocol.status import read_status
+from essaim.runtime.context import OnionContext
+from essaim_opengroup import upkeep
+from essaim_opengroup.host import owner_token
+from essaim_opengroup.writer import Job
+from room_host import CAPACITY, HOST_ID, HOST_KEY, RunningHost, texts
+
+DAY_MS = 86_400_000
+Post, Edit, React = statement_pb2.Post, statement_pb2.Edit, statement_pb2.React
+
+
+@pytest.fixture
+async def host(tmp_path: Path):
+    async with RunningHost(tmp_path / "host") as running:
+        yield running
+
+
+# Posts
+
+
+async def test_posts_are_paged_newest_first_with_what_became_of_them(host: RunningHost) -> None:
+    room = await host.room()
+    alice, bob = host.member(1), host.member(2)
+    first = await alice.post(room.room_id, "first")
+    second = await bob.post(room.room_id, "second", reply_to=first, mentions=[alice.key])
+    await bob.say(room.room_id, react=React(post_id=first, emoji="👍"))
+    await alice.say(room.room_id, react=React(post_id=first, emoji="👍"))
+    await alice.say(room.room_id, edit=Edit(post_id=first, text="first, mended"))
+    await room.owner.say(room.room_id, pin=statement_pb2.Pin(post_id=first))
+    third = await alice.post(room.room_id, "third")
+    await room.owner.say(room.room_id, delete=statement_pb2.Delete(post_id=third))
+
+    page = await alice.page(room.room_id)
+    newest, answer, oldest = page.posts
+    assert (page.sequence, page.more) == (8, False)
+    assert (newest.deleted, newest.entry.statement, newest.entry.digest) == (8, b"", third)
+    assert (answer.thread, statement_pb2.Statement.FromString(answer.entry.statement).post.text) == (1, "second")
+    assert (oldest.replies, oldest.pinned, oldest.changed) == (1, 6, 6)
+    assert [(each.emoji, each.count, each.own) for each in oldest.reactions] == [("👍", 2, True)]
+    assert statement_pb2.Statement.FromString(oldest.edit.statement).edit.text == "first, mended"
+    assert oldest.entry.digest == first and not oldest.entry.statement  # what was replaced is not told again
+    assert texts(await alice.page(room.room_id, pinned=True)) == ["first, mended"]
+    assert texts(await alice.page(room.room_id, mentioning=True)) == ["second"]
+    assert texts(await bob.page(room.room_id, mentioning=True)) == []
+    assert texts(await bob.page(room.room_id, thread=1)) == ["second", "first, mended"]
+    named = await bob.ask(get_posts=action_pb2.GetPosts(room_id=room.room_id, post_ids=[second, third]))
+    assert [each.deleted for each in named.posts] == [8, 0]
+    reactors = await bob.ask(list_reactors=action_pb2.ListReactors(room_id=room.room_id, post_id=first, emoji="👍"))
+    assert set(reactors.members) == {alice.key, bob.key}
+
+
+async def test_log_proves_itself_link_by_link(host: RunningHost) -> None:
+    room = await host.room()
+    alice = host.member(1)
+    posts = [await alice.post(room.room_id, f"post {number}") for number in range(5)]
+    await alice.say(room.room_id, delete=statement_pb2.Delete(post_id=posts[2]))
+
+    entries = await alice.changes(room.room_id)
+    here = chain.first(HOST_ID, room.room_id)
+    assert entries.chain_before == here
+    for at, entry in enumerate(entries.entries, 1):
+        digest = entry.digest if entry.removed else digest_of(entry.author, entry.statement)
+        assert entry.sequence == at
+        if not entry.removed:
+            Statement.parse(entry.statement, entry.author, entry.signature).check_signature()
+        here = chain.step(here, entry.sequence, entry.time_ms, digest)
+    told = await alice.ask(get_room=action_pb2.GetRoom(room_id=room.room_id))
+    assert (told.sequence, told.chain) == (6, here)
+    assert [each.removed for each in entries.entries] == [False, False, True, False, False, False]
+    assert b"post 2" not in (host.settings.data_dir / "rooms.db").read_bytes()
+
+
+async def test_statement_that_claims_another_history_is_refused(host: RunningHost) -> None:
+    room = await host.room()
+    alice = host.member(1)
+    await alice.post(room.room_id, "one")
+    sequence, seen = alice.seen[room.room_id]
+
+    alice.seen[room.room_id] = (sequence, bytes(32))
+    assert await alice.cannot_say(room.room_id, post=Post(text="two")) == "CHAIN_REFUSED"
+    alice.seen[room.room_id] = (sequence + 1, seen)
+    assert await alice.cannot_say(room.room_id, post=Post(text="two")) == "CHAIN_REFUSED"
+    alice.seen[room.room_id] = (0, chain.first(HOST_ID, room.room_id))  # old, but true
+    await alice.post(room.room_id, "two")
+
+
+async def test_repetition_has_one_effect(host: RunningHost) -> None:
+    room = await host.room()
+    alice = host.member(1)
+    statement = alice.statement(room.room_id, post=Post(text="once"))
+    once, again = await alice.act(alice.saying(statement), alice.saying(statement))
+    later = await alice.do(alice.saying(statement))
+    assert once.said == again.said == later.said
+
+    post_id = statement.digest
+    for _ in range(2):
+        await alice.say(room.room_id, react=React(post_id=post_id, emoji="🐝"))
+    assert len((await alice.changes(room.room_id)).entries) == 2
+    for _ in range(2):
+        await alice.say(room.room_id, react=React(post_id=post_id, emoji="🐝", withdraw=True))
+    assert len((await alice.changes(room.room_id)).entries) == 3
+
+
+async def test_what_is_of_others_stays_theirs(host: RunningHost) -> None:
+    room = await host.room()
+    alice, bob = host.member(1), host.member(2)
+    post_id = await alice.post(room.room_id, "mine")
+    official = await room.owner.post(room.room_id, "official")
+
+    assert await bob.cannot_say(room.room_id, edit=Edit(post_id=post_id, text="yours")) == "NOT_ALLOWED"
+    assert await bob.cannot_say(room.room_id, delete=statement_pb2.Delete(post_id=post_id)) == "NOT_ALLOWED"
+    assert await bob.cannot_say(room.room_id, pin=statement_pb2.Pin(post_id=post_id)) == "NOT_ALLOWED"
+    assert await room.owner.cannot_say(room.room_id, edit=Edit(post_id=post_id, text="yours")) == "NOT_ALLOWED"
+    await room.owner.ask(
+        appoint=action_pb2.Appoint(room_id=room.room_id, member=bob.key, role=room_pb2.MEMBER_ROLE_MODERATOR)
+    )
+    assert await bob.cannot_say(room.room_id, delete=statement_pb2.Delete(post_id=official)) == "OUTRANKED"
+    await bob.say(room.room_id, delete=statement_pb2.Delete(post_id=post_id))
+    assert await alice.cannot_say(room.room_id, edit=Edit(post_id=post_id, text="again")) == "POST_UNKNOWN"
+
+
+async def test_whisper_is_heard_by_its_recipient_and_moderators_alone(host: RunningHost) -> None:
+    room = await host.room()
+    alice, bob = host.member(1), host.member(2)
+    await alice.post(room.room_id, "hello")
+    await room.owner.post(room.room_id, "a word with you", whisper_to=alice.key)
+    await room.owner.post(room.room_id, "among us", whisper_moderators=True)
+    assert await alice.cannot_say(room.room_id, post=Post(text="psst", whisper_moderators=True)) == "NOT_ALLOWED"
+
+    assert texts(await alice.page(room.room_id)) == ["a word with you", "hello"]
+    assert texts(await bob.page(room.room_id)) == ["hello"]
+    assert texts(await room.owner.page(room.room_id)) == ["among us", "a word with you", "hello"]
+    for member, removed in ((alice, [False, False, True]), (bob, [False, True, True]), (room.owner, [False] * 3)):
+        assert [each.removed for each in (await member.changes(room.room_id)).entries] == removed
+    found = await bob.ask(search=action_pb2.Search(room_id=room.room_id, words="word"))
+    assert texts(found) == []
+    answer = await alice.post(
+        room.room_id,
+        "yes?",
+        reply_to=(await alice.page(room.room_id)).posts[0].entry.digest
+        or (digest_of(room.owner.key, (await alice.page(room.room_id)).posts[0].entry.statement)),
+    )
+    assert answer and texts(await bob.page(room.room_id)) == ["hello"]  # an answer to a whisper is one
+
+
+async def test_search_finds_the_newest_text_alone(host: RunningHost) -> None:
+    room, other = await host.room(), await host.room("other")
+    alice = host.member(1)
+    await alice.post(room.room_id, "the quick brown fox")
+    second = await alice.post(room.room_id, 'a slow "brown" bear')
+    gone = await alice.post(room.room_id, "a brown secret")
+    await alice.post(other.room_id, "brown elsewhere")
+    await alice.say(room.room_id, edit=Edit(post_id=second, text="a slow Grizzly"))
+    await alice.say(room.room_id, delete=statement_pb2.Delete(post_id=gone))
+
+    async def found(words: str) -> list[str]:
+        return texts(await alice.ask(search=action_pb2.Search(room_id=room.room_id, words=words)))
+
+    assert await found("brown") == ["the quick brown fox"]
+    assert await found("SLOW grizzly") == ["a slow Grizzly"]
+    assert await found("quick grizzly") == []
+    for strange in ('"', "* OR", "NEAR(", "text:brown", "';--", "brown -fox ^"):
+        await found(strange)
+    for bad in ("", "  ", "x" * 201, "a\0b"):
+        assert await alice.refused(search=action_pb2.Search(room_id=room.room_id, words=bad)) == "SEARCH_REFUSED"
+
+
+# Rules of a room
+
+
+async def test_slow_mode_size_quota_and_filter_hold_for_members_alone(host: RunningHost) -> None:
+    room = await host.room(slow_seconds=60, post_bytes=20, posts_per_day=2, filter="cheap pills\n")
+    alice = host.member(1)
+    assert await alice.cannot_say(room.room_id, post=Post(text="x" * 21)) == "QUOTA"
+    assert await alice.cannot_say(room.room_id, post=Post(text="CHEAP pills!")) == "FILTERED"
+    assert (await room.owner.page(room.room_id)).posts == []
+    await alice.post(room.room_id, "one")
+    assert await alice.cannot_say(room.room_id, post=Post(text="two")) == "SLOW_MODE"
+    [result] = await alice.act(alice.saying(alice.statement(room.room_id, post=Post(text="two"))))
+    assert 0 < read_status(result.status).retry_after_ms <= 60_000
+    host.skew_ms += 60_000
+    await alice.post(room.room_id, "two")
+    host.skew_ms += 60_000
+    assert await alice.cannot_say(room.room_id, post=Post(text="three")) == "QUOTA"
+    host.skew_ms += DAY_MS
+    await alice.post(room.room_id, "three")
+    for text in ("a", "b", "cheap pills"):
+        await room.owner.post(room.room_id, text)
+
+
+async def test_young_key_waits_from_its_joining(host: RunningHost) -> None:
+    room = await host.room(min_age_seconds=3600)
+    alice = host.member(1)
+    assert await alice.cannot_say(room.room_id, post=Post(text="now")) == "TOO_YOUNG"
+    await alice.ask(join=action_pb2.Join(room_id=room.room_id))
+    host.skew_ms += 3_599_000
+    assert await alice.cannot_say(room.room_id, post=Post(text="now")) == "TOO_YOUNG"
+    host.skew_ms += 2_000
+    await alice.post(room.room_id, "now")
+
+
+async def test_permissions_of_a_member_are_timed(host: RunningHost) -> None:
+    room = await host.room(defaults=room_pb2.PERMISSION_READ)
+    alice = host.member(1)
+    assert await alice.cannot_say(room.room_id, post=Post(text="may I?")) == "NOT_ALLOWED"
+    now_ms = host.now_ms()
+    permit = action_pb2.Permit(
+        room_id=room.room_id, member=alice.key, allow=2, from_ms=now_ms + 60_000, until_ms=now_ms + 120_000
+    )
+    await room.owner.ask(permit=permit)
+    assert await alice.cannot_say(room.room_id, post=Post(text="may I?")) == "NOT_ALLOWED"
+    host.skew_ms += 61_000
+    await alice.post(room.room_id, "I may")
+    host.skew_ms += 60_000
+    assert await alice.cannot_say(room.room_id, post=Post(text="still?")) == "NOT_ALLOWED"
+    assert await alice.refused(permit=permit) == "NOT_ALLOWED"
+
+
+async def test_room_by_invitation_opens_to_a_token_as_often_as_it_says(host: RunningHost) -> None:
+    room = await host.room(by_invitation=True, listed=False)
+    alice, bob, carol = (host.member(number) for number in (1, 2, 3))
+    token = os.urandom(16)
+    await room.owner.ask(invite=action_pb2.Invite(room_id=room.room_id, token=token, uses=1))
+
+    assert await alice.refused(page=action_pb2.Page(room_id=room.room_id)) == "INVITATION_NEEDED"
+    assert await alice.refused(get_room=action_pb2.GetRoom(name="lobby")) == "ROOM_UNKNOWN"
+    assert await alice.refused(join=action_pb2.Join(room_id=room.room_id)) == "INVITATION_NEEDED"
+    assert await alice.refused(join=action_pb2.Join(room_id=room.room_id, token=bytes(16))) == "TOKEN_REFUSED"
+    await alice.ask(join=action_pb2.Join(room_id=room.room_id, token=token))
+    await alice.ask(join=action_pb2.Join(room_id=room.room_id, token=token))  # repeated: still one use
+    assert await bob.refused(join=action_pb2.Join(room_id=room.room_id, token=token)) == "TOKEN_REFUSED"
+    await alice.post(room.room_id, "inside")
+    assert [each.settings.name for each in (await alice.ask(list_rooms=action_pb2.ListRooms())).rooms] == ["lobby"]
+    assert (await bob.ask(list_rooms=action_pb2.ListRooms())).rooms == []
+
+    late = os.urandom(16)
+    await room.owner.ask(
+        invite=action_pb2.Invite(room_id=room.room_id, token=late, uses=9, until_ms=host.now_ms() + 1_000)
+    )
+    host.skew_ms += 2_000
+    assert await carol.refused(join=action_pb2.Join(room_id=room.room_id, token=late)) == "TOKEN_REFUSED"
+    listed = await room.owner.ask(list_invitations=action_pb2.ListInvitations(room_id=room.room_id))
+    assert sorted(each.uses_left for each in listed.invitations) == [0, 9]
+    for each in listed.invitations:
+        revoke = action_pb2.RevokeInvitation(room_id=room.room_id, token_hash=each.token_hash)
+        await room.owner.ask(revoke_invitation=revoke)
+    assert not (await room.owner.ask(list_invitations=action_pb2.ListInvitations(room_id=room.room_id))).invitations
+
+
+async def test_ban_is_timed_purges_and_reaches_direct_messages(host: RunningHost) -> None:
+    room = await host.room()
+    alice, bob = host.member(1), host.member(2)
+    for text in ("spam 1", "spam 2"):
+        await alice.post(room.room_id, text)
+    await bob.post(room.room_id, "fine")
+    ban = action_pb2.Ban(room_id=room.room_id, member=alice.key, until_ms=host.now_ms() + 60_000)
+    assert await bob.refused(ban=ban) == "NOT_ALLOWED"
+    await room.owner.ask(ban=ban)
+    await room.owner.say(room.room_id, purge=statement_pb2.Purge(member=alice.key))
+
+    assert await alice.cannot_say(room.room_id, post=Post(text="back")) == "BANNED"
+    assert await alice.refused(page=action_pb2.Page(room_id=room.room_id)) == "BANNED"
+    assert await alice.refused(join=action_pb2.Join(room_id=room.room_id)) == "BANNED"
+    other = await host.room("other")
+    for member in (alice, bob):
+        await member.ask(join=action_pb2.Join(room_id=other.room_id))
+    direct = action_pb2.SendDirect(room_id=other.room_id, to=bob.key, data=b"x")
+    assert await alice.refused(send_direct=direct) == "BANNED"
+    states = (await bob.page(room.room_id)).posts
+    assert [bool(each.deleted) for each in states] == [False, True, True]
+    listed = await room.owner.ask(
+        list_members=action_pb2.ListMembers(room_id=room.room_id, which=action_pb2.ListMembers.WHICH_BANNED)
+    )
+    assert [each.member for each in listed.members] == [alice.key]
+    host.skew_ms += 60_001
+    await alice.post(room.room_id, "back")
+    await alice.ask(send_direct=direct)
+
+
+async def test_host_moderation_reaches_every_room(host: RunningHost) -> None:
+    room = await host.room()
+    alice, bob = host.member(1), host.member(2)
+    await alice.post(room.room_id, "hello")
+    assert await alice.refused(join=action_pb2.Join(token=owner_token(HOST_KEY))) == "TOKEN_REFUSED"  # it is used up
+    assert await bob.refused(appoint=action_pb2.Appoint(member=bob.key, role=3)) == "NOT_ALLOWED"
+    await room.owner.ask(appoint=action_pb2.Appoint(member=bob.key, role=2, hidden=True))
+    await bob.ask(ban=action_pb2.Ban(member=alice.key, until_ms=host.now_ms() + DAY_MS))
+    assert await alice.cannot_say(room.room_id, post=Post(text="x")) == "BANNED"
+    assert await bob.refused(ban=action_pb2.Ban(member=room.owner.key, until_ms=1)) == "OUTRANKED"
+    seen_by_all = await host.member(3).ask(get_room=action_pb2.GetRoom(name="lobby"))
+    assert bob.key not in [each.member for each in seen_by_all.officers]
+    seen_by_owner = await room.owner.ask(get_room=action_pb2.GetRoom(name="lobby"))
+    assert bob.key in [each.member for each in seen_by_owner.officers]
+    assert not seen_by_all.settings.HasField("filter") and seen_by_owner.settings.HasField("filter")
+    audit = await room.owner.ask(list_audit=action_pb2.ListAudit())
+    assert [(each.action, each.object) for each in audit.entries] == [("ban", alice.key), ("appoint", bob.key)]
+
+
+async def test_reports_wait_for_moderators(host: RunningHost) -> None:
+    room = await host.room()
+    alice, bob = host.member(1), host.member(2)
+    post_id = await alice.post(room.room_id, "bad")
+    for _ in range(2):
+        await bob.ask(report=action_pb2.Report(room_id=room.room_id, post_id=post_id, reason="spam"))
+    assert await bob.refused(list_reports=action_pb2.ListReports(room_id=room.room_id)) == "NOT_ALLOWED"
+    [report] = (await room.owner.ask(list_reports=action_pb2.ListReports(room_id=room.room_id))).reports
+    assert (report.post_id, report.reporter, report.reason) == (post_id, bob.key, "spam")
+    await room.owner.ask(close_report=action_pb2.CloseReport(room_id=room.room_id, number=report.number))
+    assert not (await room.owner.ask(list_reports=action_pb2.ListReports(room_id=room.room_id))).reports
+
+
+async def test_rooms_are_made_changed_and_removed_by_those_who_may(host: RunningHost) -> None:
+    room = await host.room()
+    alice = host.member(1)
+    settings = room_pb2.RoomSettings(name="mine")
+    create = action_pb2.CreateRoom(room_id=os.urandom(16), settings=settings)
+    assert await alice.refused(create_room=create) == "NOT_ALLOWED"
+    await room.owner.ask(create_room=create)
+    await room.owner.ask(create_room=create)  # repeated
+    twice = action_pb2.CreateRoom(room_id=os.urandom(16), settings=settings)
+    assert await room.owner.refused(create_room=twice) == "NAME_TAKEN"
+    rename = action_pb2.ChangeRoom(room_id=create.room_id, settings=room_pb2.RoomSettings(name="lobby"))
+    assert await room.owner.refused(change_room=rename) == "NAME_TAKEN"
+    bad = action_pb2.ChangeRoom(room_id=create.room_id, settings=room_pb2.RoomSettings(name="No Good"))
+    assert await room.owner.refused(change_room=bad) == "SETTINGS_REFUSED"
+    change = action_pb2.ChangeRoom(room_id=create.room_id, settings=room_pb2.RoomSettings(title="Mine", archived=True))
+    assert await alice.refused(change_room=change) == "NOT_ALLOWED"
+    changed = await room.owner.ask(change_room=change)
+    assert (changed.settings.title, changed.settings.name, changed.version) == ("Mine", "mine", 2)
+    assert await alice.cannot_say(create.room_id, post=Post(text="x")) == "ARCHIVED"
+    assert await alice.refused(delete_room=action_pb2.DeleteRoom(room_id=create.room_id)) == "NOT_ALLOWED"
+    await room.owner.ask(delete_room=action_pb2.DeleteRoom(room_id=create.room_id))
+    assert await alice.refused(page=action_pb2.Page(room_id=create.room_id)) == "ROOM_UNKNOWN"
+
+
+# Files and direct messages
+
+
+async def test_file_is_taken_in_pieces_and_comes_back_whole(host: RunningHost) -> None:
+    room = await host.room()
+    alice, bob = host.member(1), host.member(2)
+    content = os.urandom(CHUNK_SIZE + 1_000)
+    name = file_hash(content)
+    assert await alice.cannot_say(room.room_id, post=Post(text="see", files=[name])) == "FILE_UNKNOWN"
+    for offset in (CHUNK_SIZE, 0):
+        data = content[offset : offset + CHUNK_SIZE]
+        put = action_pb2.PutChunk(room_id=room.room_id, file=name, size=len(content), offset=offset, data=data)
+        taken = await alice.ask(put_chunk=put)
+        assert taken.complete == (offset == 0)
+    post_id = await alice.post(room.room_id, "see", files=[name])
+
+    async def download(offset: int) -> bytes:
+        query = opengroup_pb2.FileQuery(room_id=room.room_id, file=name, offset=offset).SerializeToString()
+        request = opengroup_pb2.DownloadRequest(query=query)  # a public room: nobody needs to say who they are
+        pieces = [each async for each in host.host.service.Download(request, OnionContext(bytes(16), CAPACITY))]
+        assert pieces[0].size == len(content) and [each.last for each in pieces] == [False] * (len(pieces) - 1) + [True]
+        return b"".join(each.data for each in pieces)
+
+    assert await download(0) == content
+    assert await download(12_345) == content[12_345:]
+    host.skew_ms += 2 * 3_600_000
+    await host.host.writer.do(Job(upkeep.remove_expired))
+    assert await download(0) == content  # a post holds it
+    await alice.say(room.room_id, delete=statement_pb2.Delete(post_id=post_id))
+    await host.host.writer.do(Job(upkeep.remove_expired))
+    assert await bob.refused(page=action_pb2.Page(room_id=b"?")) == "ROOM_UNKNOWN"
+    with pytest.raises(Exception, match="no such file"):
+        await download(0)
+
+
+async def test_file_that_is_not_what_it_says_is_refused(host: RunningHost) -> None:
+    room = await host.room(file_bytes=1_000, upload_bytes=1_500)
+    alice = host.member(1)
+
+    def put(content: bytes, **changed) -> action_pb2.PutChunk:
+        fields = {"file": file_hash(content), "size": len(content), "offset": 0, "data": content} | changed
+        return action_pb2.PutChunk(room_id=room.room_id, **fields)
+
+    assert await alice.refused(put_chunk=put(bytes(1_001))) == "QUOTA"
+    assert await alice.refused(put_chunk=put(b"abc", file=file_hash(b"abd"))) == "CHUNK_REFUSED"
+    assert await alice.refused(put_chunk=put(b"abc", offset=1)) == "CHUNK_REFUSED"
+    assert await alice.refused(put_chunk=put(b"abc", data=b"ab")) == "CHUNK_REFUSED"
+    assert await alice.refused(put_chunk=put(b"abc", file=b"short")) == "CHUNK_REFUSED"
+    assert (await alice.ask(put_chunk=put(b"abc"))).complete
+    assert (await alice.ask(put_chunk=put(bytes(1_000)))).complete
+    assert await alice.refused(put_chunk=put(b"x" * 900)) == "QUOTA"
+
+
+async def test_direct_message_reaches_its_member_alone_within_limits(host: RunningHost) -> None:
+    room = await host.room()
+    alice, bob = host.member(1), host.member(2)
+    await alice.ask(join=action_pb2.Join(room_id=room.room_id))
+
+    def to_bob(text: str) -> action_pb2.SendDirect:
+        data = seal(text.encode(), alice.signer, bob.signer.public, HOST_ID, os.urandom(64))
+        return action_pb2.SendDirect(room_id=room.room_id, to=bob.key, data=data)
+
+    assert await alice.refused(send_direct=to_bob("hi")) == "MEMBER_UNKNOWN"
+    await bob.ask(join=action_pb2.Join(room_id=room.room_id))
+    first = to_bob("hi")
+    for _ in range(2):
+        await alice.ask(send_direct=first)  # the second is a repetition
+    [direct] = (await bob.ask(list_direct=action_pb2.ListDirect())).directs
+    assert unseal(direct.data, alice.signer.public, bob.signer, HOST_ID) == b"hi"
+    assert (await alice.ask(list_direct=action_pb2.ListDirect())).directs == []
+    for number in range(19):
+        await alice.ask(send_direct=to_bob(str(number)))
+    assert await alice.refused(send_direct=to_bob("too much")) == "QUOTA"
+    await bob.ask(delete_direct=action_pb2.DeleteDirect(up_to=direct.number))
+    await alice.ask(send_direct=to_bob("again"))
+    await bob.ask(block=action_pb2.Block(member=alice.key))
+    assert (await bob.ask(list_direct=action_pb2.ListDirect())).directs == []
+    assert await alice.refused(send_direct=to_bob("blocked")) == "BLOCKED"
+    await bob.ask(block=action_pb2.Block(member=alice.key, lift=True))
+    await alice.ask(send_direct=to_bob("fine"))
+    host.skew_ms += 15 * DAY_MS
+    assert (await bob.ask(list_direct=action_pb2.ListDirect())).directs == []
+
+
+# Streams and requests
+
+
+async def test_stream_goes_on_from_where_it_was_left(host: RunningHost) -> None:
+    room, other = await host.room(), await host.room("other")
+    alice, bob = host.member(1), host.member(2)
+    for number in range(3):
+        await alice.post(room.room_id, str(number))
+    async with aclosing(bob.follow({room.room_id: 1, other.room_id: 0, b"none": 0})) as stream:
+        responses = [await asyncio.wait_for(anext(stream), 5) for _ in range(3)]
+        by_room = {each.room_id: each for each in responses}
+        assert by_room[b"none"].refused == "ROOM_UNKNOWN"
+        assert [each.sequence for each in by_room[room.room_id].entries] == [2, 3]
+        assert by_room[other.room_id].version == 1
+        await alice.post(other.room_id, "news")
+        assert [each.sequence for each in (await asyncio.wait_for(anext(stream), 5)).entries] == [1]
+        await room.owner.ask(ban=action_pb2.Ban(room_id=room.room_id, member=bob.key, until_ms=host.now_ms() + 9_000))
+        told = await asyncio.wait_for(anext(stream), 5)
+        assert (told.room_id, told.refused) == (room.room_id, "BANNED")
+        host.host.service.end_streams()
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(stream), 5)
+
+
+async def test_batch_answers_each_action_in_order(host: RunningHost) -> None:
+    room = await host.room()
+    alice = host.member(1)
+    say = [alice.saying(alice.statement(room.room_id, post=Post(text=str(number)))) for number in range(3)]
+    page = action_pb2.Action(page=action_pb2.Page(room_id=room.room_id))
+    bad = action_pb2.Action(page=action_pb2.Page(room_id=b"none"))
+    results = await alice.act(*say, page, bad, page)
+    assert [each.said.sequence for each in results[:3]] == [1, 2, 3]
+    assert texts(results[3].posts) == texts(results[5].posts) == ["2", "1", "0"]
+    assert read_status(results[4].status).reason == "ROOM_UNKNOWN"
+    assert len(await alice.act(page, bad, page, stop=True)) == 2
+    results = await alice.act(*[page] * 32, capacity=7_000)
+    assert read_status(results[-1].status).reason == "REPLY_TOO_LARGE"
+
+
+async def test_bad_requests_are_refused_and_leave_nothing(host: RunningHost) -> None:
+    room = await host.room()
+    alice = host.member(1)
+    service, context = host.host.service, OnionContext(bytes(16), CAPACITY)
+
+    async def reason(request) -> str:
+        with pytest.raises(Exception) as caught:
+            await service.Act(request, context)
+        return caught.value.reason
+
+    assert await reason(opengroup_pb2.ActRequest(batch=b"\xff")) == "BATCH_REFUSED"
+    assert await reason(opengroup_pb2.ActRequest()) == "BATCH_REFUSED"
+    unsigned = opengroup_pb2.ActRequest(batch=b"x")
+    unsigned.authorization.member = alice.key
+    assert await reason(unsigned) == "NOT_AUTHORIZED"
+    host.skew_ms -= 6 * 60_000
+    statement = alice.statement(room.room_id, post=Post(text="late"))
+    host.skew_ms += 6 * 60_000
+    [late] = await alice.act(alice.saying(statement), sign=False)
+    assert read_status(late.status).reason == "CLOCK"
+    forged = action_pb2.Say(statement=statement.raw, author=alice.key, signature=bytes(64))
+    assert await alice.refused(say=forged) == "NOT_AUTHORIZED"
+    [unknown] = await alice.act(action_pb2.Action())
+    assert read_status(unknown.status).reason == "BATCH_REFUSED"
+    nobody = await alice.act(
+        action_pb2.Action(join=action_pb2.Join(room_id=room.room_id)),
+        action_pb2.Action(list_direct=action_pb2.ListDirect()),
+        sign=False,
+    )
+    assert [read_status(each.status).reason for each in nobody] == ["NOT_AUTHORIZED"] * 2
+    listed = await room.owner.ask(
+        list_members=action_pb2.ListMembers(room_id=room.room_id, which=action_pb2.ListMembers.WHICH_JOINED)
+    )
+    assert [each.member for each in listed.members] == [room.owner.key]
+    assert (await room.owner.page(room.room_id)).posts == []
+
+
+async def test_host_says_who_it_is(host: RunningHost) -> None:
+    told = await host.host.service.Describe(opengroup_pb2.DescribeRequest(), OnionContext(bytes(16), CAPACITY))
+    assert told.host_id == HOST_ID and attested(HOST_KEY.public, host.host.node_id, told.attestation)
+
+
+async def test_what_was_answered_outlives_the_process(tmp_path: Path) -> None:
+    async with RunningHost(tmp_path / "host") as before:
+        room = await before.room()
+        await before.member(1).post(room.room_id, "kept")
+    async with RunningHost(tmp_path / "host") as after:
+        assert texts(await after.member(1).page(room.room_id)) == ["kept"]
+        assert (await after.member(1).changes(room.room_id)).entries[0].sequence == 1
+
+
+async def test_old_posts_leave_where_a_room_says_so(host: RunningHost) -> None:
+    room = await host.room(keep_days=1)
+    alice = host.member(1)
+    await alice.post(room.room_id, "old")
+    host.skew_ms += DAY_MS + 1
+    await alice.post(room.room_id, "new")
+    await host.host.writer.do(Job(upkeep.remove_expired))
+    assert texts(await alice.page(room.room_id)) == ["new"]
+    assert [each.removed for each in (await alice.changes(room.room_id)).entries] == [True, False]
