@@ -32,6 +32,10 @@ class Reader:
         """Bytes behind their own length, a number of `length_size` bytes."""
         return self.take(self.number(length_size))
 
+    def rest(self) -> bytes:
+        """All that is left."""
+        return self.take(len(self._data) - self._position)
+
     def version(self, expected: int) -> None:
         if self.number(1) != expected:
             raise MalformedError("an unknown version")

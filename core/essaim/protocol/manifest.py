@@ -63,8 +63,12 @@ class DeviceRecord:
 
     @classmethod
     def of(cls, keys: DeviceKeys) -> "DeviceRecord":
-        kem_hash = blake2b256(b"essaim/kem/v1", keys.kem.public.raw)
-        return cls(keys.slot, keys.flags, keys.device_id, keys.signing.public, keys.agreement.public, kem_hash)
+        public = keys.signing.public, keys.agreement.public
+        return cls(keys.slot, keys.flags, keys.device_id, *public, cls.hash_of(keys.kem.public))
+
+    @staticmethod
+    def hash_of(kem: KemPublic) -> bytes:
+        return blake2b256(b"essaim/kem/v1", kem.raw)
 
     @classmethod
     def read(cls, reader: Reader) -> "DeviceRecord":
@@ -201,7 +205,7 @@ class Manifest:
 
     def _check_parts(self) -> None:
         records = tuple((record.slot, record.hash) for record in self.devices)
-        kems = tuple(blake2b256(b"essaim/kem/v1", kem.raw) for kem in self.kem_keys)
+        kems = tuple(map(DeviceRecord.hash_of, self.kem_keys))
         if records != self.head.slots or kems != tuple(record.kem_hash for record in self.devices):
             raise ManifestRefusedError("the devices are not those of the signed head")
         whole = len(self.previous) == min(self.version, PREVIOUS_KEPT)
