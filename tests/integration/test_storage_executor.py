@@ -8,15 +8,17 @@ import pytest
 
 from essaim.protocol.keys import SigningKey
 from essaim.runtime.clock import SystemClock
+from essaim.runtime.logs import EVENTS, LogLevel
 from essaim.testing.mailbox import MailboxOwner
 from essaim_storage.assembly import DATABASE_FILE
 from essaim_storage.events import StoreAsked, ViewChanged
-from essaim_storage.executor import Executor
+from essaim_storage.executor import DiskEvent, Executor
 from essaim_storage.node import StorageNode
 from essaim_storage.sqlite_store import SqliteStore
 
 OWN = SigningKey(bytes([9]) * 32).public.raw
 CLOCK = SystemClock()
+DISK_EVENTS = ((DiskEvent.DISK_FULL, LogLevel.ERROR), (DiskEvent.DISK_WRITABLE, LogLevel.INFO))
 
 
 class BreakingFile(apsw.VFSFile):
@@ -70,12 +72,15 @@ async def test_full_volume_refuses_and_goes_on_when_there_is_room(disk: SqliteSt
     before, refused, after = record(owner), record(owner), record(owner)
 
     outcomes = []
-    for each, full in ((before, False), (refused, True), (after, False)):
+    told = {event: EVENTS.labels(event.value, level.value)._value.get() for event, level in DISK_EVENTS}
+    for each, full in ((before, False), (refused, True), (refused, True), (after, False)):
         BreakingFile.full = full
         stored = await executor.ask(lambda request, each=each: StoreAsked(request, (each,)))
         outcomes.append(stored.outcomes[0].refusal)
 
-    assert [each and each.reason for each in outcomes] == [None, "DISK_FULL", None]
+    assert [each and each.reason for each in outcomes] == [None, "DISK_FULL", "DISK_FULL", None]
+    for event, level in DISK_EVENTS:  # once, however many are refused
+        assert EVENTS.labels(event.value, level.value)._value.get() == told[event] + 1
     assert [disk.has(each.envelope_id) for each in (before, refused, after)] == [True, False, True]
     await executor.close()
 

@@ -1,6 +1,7 @@
 """A node's keys stay the same, are its own alone, and are never replaced in silence."""
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,17 @@ def test_damaged_file_is_refused_not_replaced(tmp_path: Path, name: str, content
     with pytest.raises(StartError, match="damaged"):
         load_identity(tmp_path)
     assert (tmp_path / name).read_bytes() == content
+
+
+def test_volume_that_takes_nothing_is_one_sentence(tmp_path: Path) -> None:
+    """The limit of a file's size stands for a full volume: the system refuses the write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(StartError, match="the data folder cannot be used: File too large"):
+            load_identity(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_crash_between_the_tls_files_is_mended(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import errno
 import io
 import json
 import logging
@@ -130,6 +131,14 @@ def test_enum_is_written_by_its_name(log: io.StringIO) -> None:
     write(Smuggled.PASSED, kind=Weather.RAIN)
     [line] = lines(log)
     assert (line["event"], line["kind"]) == ("passed", "rain")
+
+
+def test_refusal_of_the_system_is_written_by_its_name(log: io.StringIO) -> None:
+    fault(NodeEvent.DIED, OSError(errno.ENOSPC, *map(str, FORBIDDEN[:2])))
+    fault(NodeEvent.DIED, OSError(12_345, *map(str, FORBIDDEN[:2])))
+    full, unknown = lines(log)
+    assert (full["error"], full["errno"]) == ("OSError", "enospc")
+    assert "errno" not in unknown
 
 
 def test_exception_is_written_by_its_type(log: io.StringIO) -> None:

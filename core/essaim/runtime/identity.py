@@ -37,10 +37,13 @@ def load_identity(
 ) -> NodeIdentity:
     """The identity below `folder`, made at the first start (its certificate by `make`).
 
-    Raises StartError for files that are no keys: a damaged identity is never replaced in silence, for the network
-    knows the node by it.
+    Raises StartError for a folder that cannot be written, and for files that are no keys: a damaged identity is never
+    replaced in silence, for the network knows the node by it.
     """
-    return NodeIdentity(SigningKey(_seed(folder / IDENTITY_FILE, random)), _certificate(folder, make))
+    try:
+        return NodeIdentity(SigningKey(_seed(folder / IDENTITY_FILE, random)), _certificate(folder, make))
+    except OSError as error:
+        raise StartError(f"the data folder cannot be used: {error.strerror}.") from None
 
 
 def _certificate(folder: Path, make: Callable[[], Certificate]) -> Certificate:

@@ -11,6 +11,7 @@ whoever calls: what does not fit is dropped and counted (`essaim_log_dropped_tot
 """
 
 import asyncio
+import errno
 import logging
 import sys
 import threading
@@ -36,9 +37,24 @@ FIELDS: Final = frozenset(
     {
         *("count", "total", "number", "index", "attempt", "bytes", "milliseconds", "seconds", "port", "metrics_port"),
         *("epoch", "serial", "period", "version", "signatures", "nodes", "members", "swarms", "relays"),
-        *("outcome", "reason", "state", "role", "kind", "suite", "cell_class", "code", "method", "error", "library"),
+        *(
+            "outcome",
+            "reason",
+            "state",
+            "role",
+            "kind",
+            "suite",
+            "cell_class",
+            "code",
+            "method",
+            "error",
+            "library",
+            "errno",
+        ),
     }
 )
+Errno = Enum("Errno", {name: number for number, name in errno.errorcode.items()})  # type: ignore[misc]
+"""What an operating system refuses with: a closed set, so that a full volume can be told from a broken one."""
 _traces = False
 
 
@@ -121,10 +137,13 @@ def write(event: Event, level: LogLevel = LogLevel.INFO, /, **fields: Safe) -> N
 
 
 def fault(event: Event, error: BaseException) -> None:
-    """A fault of ours: its type alone, never its text, which may quote what came in."""
+    """A fault of ours: its type and the system's word for it alone, never its text, which may quote what came in."""
     if _traces:
         traceback.print_exception(error, file=sys.stderr)
-    write(event, LogLevel.ERROR, error=type(error))
+    fields: dict[str, Safe] = {"error": type(error)}
+    if isinstance(error, OSError) and error.errno in errno.errorcode:
+        fields["errno"] = Errno(error.errno)
+    write(event, LogLevel.ERROR, **fields)
 
 
 def allow(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

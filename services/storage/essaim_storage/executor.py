@@ -9,8 +9,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from enum import auto
 
 from essaim.protocol.link.refusal import DrainingError
+from essaim.runtime import logs
 from essaim_storage import metrics
 from essaim_storage.effects import (
     CancelTimer,
@@ -47,6 +49,13 @@ from essaim_storage.sqlite_store import DatabaseError, SqliteStore
 
 Answer = Stored | Removed | Retrieved | Expiries | Published | Claimed
 SCRUB_RECORDS = 64
+
+
+class DiskEvent(logs.Event):
+    """Told once each time that it changes, not for each request."""
+
+    DISK_FULL = auto()
+    DISK_WRITABLE = auto()
 
 
 class Subscription:
@@ -91,6 +100,7 @@ class Executor:
         self._writer = ThreadPoolExecutor(1, "writer")
         self._idle = asyncio.Event()
         self._idle.set()
+        self._full = False
         store.on_bad = self._record_bad
 
     def start(self) -> None:
@@ -214,11 +224,19 @@ class Executor:
         self._idle.set()
         error = done.exception()
         if error is None:
+            self._told_full(False)
             self.tell(Committed(batch))
         elif isinstance(error, DiskFullError):
+            self._told_full(True)
             self.tell(CommitRefused(batch))
         else:  # whatever it is, this process may not believe its disk any more
             self._fail(error)
+
+    def _told_full(self, full: bool) -> None:
+        if full != self._full:
+            self._full = full
+            event, level = (DiskEvent.DISK_FULL, logs.LogLevel.ERROR) if full else (DiskEvent.DISK_WRITABLE, logs.INFO)
+            logs.write(event, level)
 
     def _fail(self, error: BaseException) -> None:
         if not self._failed.done():
