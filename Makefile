@@ -83,6 +83,9 @@ stubs: setup ## stubs for a client (LANG=python|go|ts OUT=dir)
 baseline: setup ## accept the protos as they are as the base of the breaking check
 	@.venv/bin/buf build --exclude-source-info -o protos/baseline.binpb
 
+image-test: protos $(CHARTED) ## build all images, one of them twice, and judge them (5 minutes)
+	@$(PYTHON) -m pytest tests/images --timeout 1800 -o faulthandler_timeout=0 $(ARGS)
+
 cluster-up: setup ## a cluster on this machine: kind with a docker engine, else one node of Debian's packages (root)
 	@PYTHONPATH=tools $(PYTHON) -m cluster up
 

@@ -17,8 +17,10 @@ from typing import Any
 
 import helm
 from cluster import kind, node
+from cluster.api import Api
 from cluster.command import RefusedError
 from cluster.place import Place
+from cluster.volumes import offer_volumes
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "deploy" / "helm" / "essaim"
@@ -132,6 +134,12 @@ class Deployment:
     def uninstall(self) -> None:
         """The release; volumes, the authority's Secret and the genesis stay."""
         self.helm("uninstall", self.release, "--wait", "--ignore-not-found")
+
+    def clear(self) -> None:
+        """The namespace with all that is in it. The volumes of a one-node cluster are emptied and offered again."""
+        self.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--wait")
+        if self.local and not kind.usable():
+            offer_volumes(Place.default(), Api(Place.default()))
 
 
 def finish(command: Sequence[str], fails: bool, **environment: str) -> "subprocess.CompletedProcess[str]":

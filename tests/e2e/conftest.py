@@ -34,19 +34,12 @@ def deployment() -> Iterator[Deployment]:
             kind.up(place) if kind.usable() else node.up(place, say)
         found = Deployment.find(namespace="essaim-e2e")
         found.load_images()
-        remove(found)
+        found.clear()
     except (RefusedError, DeploymentError, helm.NoHelmError) as error:
         pytest.exit(f"e2e: {error}", NO_CLUSTER)
     yield found
     if ours:
         kind.down() if kind.usable() else node.down(place, say)
-
-
-def remove(deployment: Deployment) -> None:
-    """The namespace with all that is in it, and make its volumes usable again."""
-    deployment.kubectl("delete", "namespace", deployment.namespace, "--ignore-not-found", "--wait")
-    if deployment.local and not kind.usable():
-        node.up(Place.default(), say)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@ away. They live on an event loop of their own, so that they go on while a test r
 """
 
 import asyncio
+import base64
 import threading
 import time
 from collections import Counter
@@ -15,9 +16,10 @@ from typing import Any, TypeVar
 
 from nacl.pwhash import argon2id
 
+from deployment import Deployment
 from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.view import NetworkView
+from essaim.protocol.view import Genesis, NetworkView
 from essaim_client import Client, NetworkFile
 from essaim_client.home import Home
 from essaim_client.store.vault import Cost
@@ -28,6 +30,14 @@ CHEAP = Cost(argon2id.OPSLIMIT_MIN, argon2id.MEMLIMIT_MIN)
 PATIENCE_SECONDS = 120.0
 AWAY = 6
 MESSAGES_FOR_EACH = 3
+
+
+def network_file(deployment: Deployment) -> NetworkFile:
+    """As NOTES.txt says it is made, with the node port of discovery as the seed."""
+    published = deployment.get("configmap", f"{deployment.release}-genesis")
+    genesis = Genesis.parse(base64.b64decode(published["binaryData"]["genesis.bin"]))
+    service = deployment.get("service", f"{deployment.release}-discovery-0-outside")
+    return NetworkFile(genesis, (f"{deployment.node_address}:{service['spec']['ports'][0]['nodePort']}",))
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """The story of a deployment, in the order of this file; the first step that fails ends it (`make e2e` gives -x)."""
 
-import base64
 import json
 import subprocess
 import time
@@ -8,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from correspondence import Correspondence
+from correspondence import Correspondence, network_file
 from deployment import Deployment
-from essaim.protocol.view import Genesis, Role
-from essaim_client import NetworkFile
+from essaim.protocol.view import Role
 from essaim_client.messaging.addresses import public_inbox
 from journal import Journal
 
@@ -64,14 +62,6 @@ class Network:
 
     def node_ids(self) -> set[bytes]:
         return set(self.people.view.nodes)
-
-    def network_file(self) -> NetworkFile:
-        """As NOTES.txt says it is made."""
-        published = self.deployment.get("configmap", f"{self.deployment.release}-genesis")
-        genesis = Genesis.parse(base64.b64decode(published["binaryData"]["genesis.bin"]))
-        service = self.deployment.get("service", f"{self.deployment.release}-discovery-0-outside")
-        port = service["spec"]["ports"][0]["nodePort"]
-        return NetworkFile(genesis, (f"{self.deployment.node_address}:{port}",))
 
 
 def is_ready(pod: dict) -> bool:
@@ -149,7 +139,7 @@ def test_helm_test_sends_and_reads_a_message(network: Network, journal: Journal)
 
 def test_clients_outside_reach_the_guards_that_the_view_names(network: Network, journal: Journal, tmp_path_factory):
     with journal.step("clients outside the cluster") as seen:
-        network.people = Correspondence(network.network_file(), tmp_path_factory.mktemp("people"))
+        network.people = Correspondence(network_file(network.deployment), tmp_path_factory.mktemp("people"))
         network.people.__enter__()
         network.await_view(storage=6, swarms=2)
         relays = [node for node in network.people.view.nodes.values() if node.role is Role.RELAY]
