@@ -21,8 +21,15 @@ from datetime import UTC, datetime
 from enum import Enum, StrEnum, auto
 from typing import Any, Final, TextIO
 
-import structlog
 from prometheus_client import Counter
+
+# structlog takes `rich` in wherever it is installed, for traces that a node never draws: 4 MB of each process.
+_MODULES: dict[str, Any] = sys.modules
+_RICH = _MODULES.setdefault("rich", None)
+import structlog  # noqa: E402
+
+if _RICH is None:
+    del _MODULES["rich"]
 
 Safe = bool | int | float | Enum | type[BaseException]
 
