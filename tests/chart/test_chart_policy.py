@@ -23,6 +23,9 @@ EDGES = {
     ("storage", "storage", 7440),
     ("test", "discovery", 7440),
     ("test", "relay", 7440),
+    ("grade", "discovery", 7440),
+    ("grade", "relay", 7440),
+    ("grade", "storage", 7440),
 }
 
 

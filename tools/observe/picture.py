@@ -33,8 +33,8 @@ def _draw_board(server: Prometheus, file: Path, span: tuple[float, float], out: 
     board = json.loads(file.read_text())
     panels = [panel for panel in board["panels"] if panel["type"] != "row"]
     rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"])
-    figure = plt.figure(figsize=(COLUMNS * CELL_INCHES, rows * CELL_INCHES * 0.62))
-    grid = figure.add_gridspec(rows, COLUMNS, left=0.045, right=0.99, top=0.965, bottom=0.02, hspace=9.0, wspace=9.0)
+    figure = plt.figure(figsize=(COLUMNS * CELL_INCHES, rows * CELL_INCHES * 0.7))
+    grid = figure.add_gridspec(rows, COLUMNS, left=0.045, right=0.99, top=0.965, bottom=0.02, hspace=14.0, wspace=9.0)
     for panel in panels:
         place = panel["gridPos"]
         axes = figure.add_subplot(grid[place["y"] : place["y"] + place["h"], place["x"] : place["x"] + place["w"]])
@@ -49,8 +49,7 @@ def _draw_board(server: Prometheus, file: Path, span: tuple[float, float], out: 
 
 def _number(axes: Any, panel: Mapping[str, Any], found: Mapping[str, list[Series]], _start: float) -> None:
     series = next((each for lines in found.values() for each in lines), None)
-    factor, name = SCALES.get(_unit(panel), (1.0, ""))
-    text = f"{series.values[-1] * factor:.3g} {name}" if series else "no data"
+    text = f"{series.values[-1]:.4g} {_unit(panel).replace('short', '').replace('none', '')}" if series else "no data"
     axes.text(0.5, 0.45, text.strip(), ha="center", va="center", fontsize=14)
     axes.set_title(panel["title"], fontsize=7)
     axes.set_axis_off()
@@ -61,7 +60,7 @@ def _lines(axes: Any, panel: Mapping[str, Any], found: Mapping[str, list[Series]
     named = [(_legend(legend, each), each) for legend, lines in found.items() for each in lines]
     for label, each in named:
         axes.plot([at - start for at in each.times], [value * factor for value in each.values], lw=0.8, label=label)
-    axes.set_title(f"{panel['title']}{name and f', {name}'}", fontsize=7)
+    axes.set_title(panel["title"].removesuffix(", seconds") + (name and f", {name}"), fontsize=7)
     axes.tick_params(labelsize=5, length=2)
     axes.grid(visible=True, lw=0.3)
     if 0 < len(named) <= MOST_NAMED and all(label for label, _ in named):

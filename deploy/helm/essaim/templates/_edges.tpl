@@ -8,9 +8,12 @@
   (dict "from" "storage" "to" "discovery")
   (dict "from" "storage" "to" "storage")
   (dict "from" "test" "to" "discovery")
-  (dict "from" "test" "to" "relay") -}}
+  (dict "from" "test" "to" "relay")
+  (dict "from" "grade" "to" "discovery")
+  (dict "from" "grade" "to" "relay")
+  (dict "from" "grade" "to" "storage") -}}
 {{- range $edges }}
-{{- if and (has .to $on) (or (eq .from "test") (has .from $on)) }}
+{{- if and (has .to $on) (or (has .from (list "test" "grade")) (has .from $on)) }}
 - {from: {{ .from }}, to: {{ .to }}, port: {{ (index $.Values .to).port }}}
 {{- end }}
 {{- end }}
