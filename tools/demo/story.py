@@ -13,6 +13,8 @@ from demo.report import Report
 from essaim.protocol.account import AccountId
 from essaim.protocol.view import Role
 from essaim_client import Client, Message
+from essaim_client.linkgrade.deployment import GradedLink, grade_deployment
+from essaim_client.linkgrade.grade import Grade
 from essaim_client.messaging.addresses import public_inbox
 from essaim_client.network.path import Path
 from essaim_client.network_file import NetworkFile
@@ -33,7 +35,8 @@ class Story:
         self._ids: dict[str, AccountId] = {}
 
     async def tell(self) -> None:
-        """From the two accounts to the drawn path."""
+        """From the links to the drawn path."""
+        await self._grade_links()
         await self._accounts()
         async with self._online("a") as alice:
             await self._offline_message(alice)
@@ -55,6 +58,14 @@ class Story:
                 "swarms": len({node.swarm_id for node in view.storage()}),
                 "serial": view.serial,
             }
+
+    async def _grade_links(self) -> None:
+        with self._report.step("Dial every link: TLS 1.3, post-quantum, pinned, nothing less") as step:
+            graded = await grade_deployment(NetworkFile.load(self.net.network_file))
+            step.evidence["grades"] = {each.name: each.grade.value for each in graded}
+            if any(each.grade is not Grade.A for each in graded):
+                raise RuntimeError("a link has less than the top grade: tools/linkgrade says why")
+            self._report.say(f"{len(graded)} links, all of grade A: {', '.join(_words_of(graded[0]))}")
 
     async def _accounts(self) -> None:
         with self._report.step("Make two accounts: 24 words each, no phone, no email, no server asked") as step:
@@ -175,6 +186,10 @@ async def _listening(person: Client) -> AsyncIterator[asyncio.Queue[Message]]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _words_of(link: GradedLink) -> list[str]:
+    return [each.words for each in link.findings[:3]]
 
 
 def _ms_since(began: float) -> float:
