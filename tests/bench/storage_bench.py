@@ -41,6 +41,7 @@ from essaim.testing.mailbox import MailboxOwner
 from essaim.testing.node import SERIAL, LooseNode
 from essaim_storage.assembly import Storage
 from essaim_storage.members import Neighbours
+from essaim_storage.placement import Range
 from essaim_storage.service import DOMAIN
 from essaim_storage.settings import StorageSettings
 from loadgen.processor import cpu_seconds
@@ -80,7 +81,7 @@ async def node(folder: Path) -> None:
         peers = {each.node_id: each for each in map(peer_of, json.loads(line))}
         others = {node_id: peer for node_id, peer in peers.items() if node_id != loose.node_id}
         background = [asyncio.ensure_future(each()) for each in storage.background]
-        storage.view_changed(Neighbours(SERIAL, others, listed=True, owns=lambda _: True))
+        storage.view_changed(Neighbours(SERIAL, others, (Range.still(peers),)))
         while storage.node.incomplete or storage.node.behind:  # noqa: ASYNC110
             await asyncio.sleep(SETTLED_SECONDS)
         tell("settled")

@@ -11,6 +11,7 @@ from essaim.storage.v1 import mailbox_pb2_grpc
 from essaim.testing.node import SERIAL, LooseNode
 from essaim_storage.assembly import TUNING, Storage
 from essaim_storage.members import Neighbours
+from essaim_storage.placement import Range
 from essaim_storage.settings import StorageSettings
 from essaim_storage.tuning import Tuning
 
@@ -75,7 +76,7 @@ class Swarm:
         for node in self.nodes:
             if node.alive:
                 others = {node_id: peer for node_id, peer in peers.items() if node_id != node.node_id}
-                node.storage.view_changed(Neighbours(SERIAL, others, listed=True, owns=lambda _: True))
+                node.storage.view_changed(Neighbours(SERIAL, others, (Range.still(peers),)))
 
     async def settled(self, *nodes: SwarmNode) -> None:
         """Until these are linked, complete and have fed every living member."""

@@ -14,6 +14,7 @@ from essaim_storage.assembly import DATABASE_FILE
 from essaim_storage.events import StoreAsked, ViewChanged
 from essaim_storage.executor import DiskEvent, Executor
 from essaim_storage.node import StorageNode
+from essaim_storage.placement import Range
 from essaim_storage.sqlite_store import SqliteStore
 
 OWN = SigningKey(bytes([9]) * 32).public.raw
@@ -67,7 +68,7 @@ def disk(tmp_path: Path):
 async def test_full_volume_refuses_and_goes_on_when_there_is_room(disk: SqliteStore) -> None:
     executor = Executor(StorageNode(OWN, disk, bytes), disk, lambda *_: None, CLOCK.now_ms)
     executor.start()
-    executor.tell(ViewChanged(1, frozenset([OWN]), lambda _: True))
+    executor.tell(ViewChanged(1, (Range.still([OWN]),)))
     owner = MailboxOwner()
     before, refused, after = record(owner), record(owner), record(owner)
 
@@ -88,7 +89,7 @@ async def test_full_volume_refuses_and_goes_on_when_there_is_room(disk: SqliteSt
 async def test_failed_fsync_ends_the_process_and_acknowledges_nothing(disk: SqliteStore) -> None:
     executor = Executor(StorageNode(OWN, disk, bytes), disk, lambda *_: None, CLOCK.now_ms)
     executor.start()
-    executor.tell(ViewChanged(1, frozenset([OWN]), lambda _: True))
+    executor.tell(ViewChanged(1, (Range.still([OWN]),)))
     life = asyncio.ensure_future(executor.run())
     owner = MailboxOwner()
     await executor.ask(lambda request: StoreAsked(request, (record(owner),)))

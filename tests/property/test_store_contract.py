@@ -11,8 +11,11 @@ from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Notice, SlotMark, Tombstone
 from essaim.protocol.mailbox.slot_record import SlotRecord
+from essaim.protocol.view.swarm import position_of
+from essaim_storage.arc import LAST, WHOLE, Arcs
 from essaim_storage.effects import (
     Change,
+    DropForeign,
     Forget,
     Purge,
     PutEnvelope,
@@ -20,6 +23,7 @@ from essaim_storage.effects import (
     PutMark,
     PutPrekeys,
     PutTombstone,
+    SetAdopted,
     SetPosition,
     SetSettled,
     SetUntil,
@@ -27,16 +31,25 @@ from essaim_storage.effects import (
 )
 from essaim_storage.record import record_id
 from essaim_storage.sqlite_store import SqliteStore
+from essaim_storage.tally import NAME_SIZE, Part, key_of
 from simulated.disk import MemoryStore
 
 NOW = 1_800_000_000_000
-LOWEST, HIGHEST = bytes(32), b"\xff" * 32
+LOWEST = bytes(32)
 OWNER = SigningKey(bytes([1]) * 32)
 A, B = (SigningKey(bytes([n]) * 32).public for n in (1, 2))
 POLICIES = (Policy.public_inbox(A), Policy.private_inbox(A, B), Policy.outbox(B), Policy.blob(A, bytes(4096)))
 SLOTS = (b"\0", b"\1")
 ENTRIES = (b"manifest", b"prekeys/0")
 MEMBERS = (b"m" * 32, b"n" * 32)
+PLACE = position_of(POLICIES[0].mailbox_id)
+"""Of one mailbox: arcs that begin and end in the middle of its bucket, with and without it."""
+ARCS = (WHOLE, Arcs(((0, PLACE),)), Arcs(((0, PLACE - 1),)), Arcs(((PLACE - 9, PLACE), (PLACE + 2, LAST))))
+_PLACES = ((0, LAST), (0, PLACE), (PLACE, LAST), (PLACE, PLACE), (PLACE + 1, PLACE + 9))
+_WHOLES = [Part.whole(arc) for arc in _PLACES]
+_KEY = key_of(PLACE, LOWEST)
+_BUCKET = next(part for part in _WHOLES[0].split() if part.span[0] <= _KEY <= part.span[1])
+PARTS = (*_WHOLES, _BUCKET, *_WHOLES[3].split(), *_WHOLES[3].split()[7].split())
 
 
 class Author:
@@ -114,6 +127,8 @@ class Author:
             (
                 SetPosition(self.rng.choice(MEMBERS), self.rng.randint(0, 100)),
                 SetSettled(self.rng.random() < 0.5),
+                SetAdopted(self.rng.randint(0, 100)),
+                DropForeign(self.rng.choice(ARCS)) if self.rng.random() < 0.1 else SetSettled(),
                 Forget(self.rng.choice(known or [LOWEST])),
                 Purge(NOW + self.rng.randint(0, 20)),
             )
@@ -134,10 +149,17 @@ class Author:
 
 def answers(store: MemoryStore | SqliteStore, author: Author) -> list[object]:
     """Every question of the contract but the incarnation."""
-    middle = b"\x80" + bytes(31)
-    found: list[object] = [store.settled(), store.last_number(), store.next_expiry(), store.blob_bytes()]
-    found += [store.fingerprint(*span) for span in ((LOWEST, HIGHEST), (LOWEST, middle), (middle, HIGHEST))]
-    found += [list(store.record_ids(LOWEST, HIGHEST, limit)) for limit in (3, 999)]
+    found: list[object] = [
+        store.settled(),
+        store.adopted(),
+        store.last_number(),
+        store.next_expiry(),
+        store.blob_bytes(),
+    ]
+    found += [list(store.fingerprints([part, *part.split()])) for part in PARTS]
+    found += [list(store.record_ids(part, limit)) for part in PARTS for limit in (3, 999)]
+    found += [store.named(record_id(each)[:NAME_SIZE]) for each in author.envelopes[-4:]]
+    found += [store.holds_outside(arcs) for arcs in ARCS]
     found += [list(store.coordinated_after(number, 5)) for number in (0, author.number // 2)]
     found += [store.position(member) for member in MEMBERS]
     for policy in POLICIES:

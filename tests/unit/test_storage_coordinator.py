@@ -5,7 +5,7 @@ import pytest
 from essaim_storage import effects, events
 from essaim_storage.coordinator import QuorumTimer
 from essaim_storage.message import Ack, Hello, Refusal, Write
-from simulated.stage import INBOX, B, C, Stage, entry, envelope, of, sent, tombstone
+from simulated.stage import ELSEWHERE, OWN, B, C, Stage, entry, envelope, of, sent, tombstone
 
 
 def outcomes(found):
@@ -93,7 +93,7 @@ def test_ack_of_another_batch_never_counts(stage):
 
 def test_store_in_another_swarm_is_refused():
     stage = Stage()
-    stage.do(events.ViewChanged(2, frozenset((b"a" * 32,)), lambda mailbox_id: mailbox_id != INBOX.mailbox_id))
+    stage.turn(2, (OWN,), ELSEWHERE)
 
     (reply,) = of(effects.Reply, stage.ask(envelope("a")))
     assert reply.result.error.reason == "WRONG_SWARM"

@@ -4,7 +4,7 @@ from essaim.protocol.mailbox.envelope import have_prefix
 from essaim_storage import effects, events
 from essaim_storage.message import Write
 from essaim_storage.tuning import Tuning
-from simulated.stage import NOW_MS, B, Stage, envelope, of, query, tombstone
+from simulated.stage import NOW_MS, OWN, B, Stage, envelope, of, query, tombstone
 
 
 def page(stage, cursor=b"", max_bytes=16_384, ids=(), **more):
@@ -166,7 +166,7 @@ def test_subscriber_hears_when_the_node_becomes_complete():
     stage = Stage(complete=False)
     (first,) = of(effects.Notify, stage.do(events.SubscribeAsked(5, query())))
     stage.do(events.Taken(5))
-    found = stage.do(events.ViewChanged(2, frozenset((b"a" * 32,)), lambda _: True)) + stage.commit()
+    found = stage.turn(2, (OWN,)) + stage.commit()
 
     assert first.incomplete
     assert [each.incomplete for each in of(effects.Notify, found)] == [False]
@@ -175,7 +175,7 @@ def test_subscriber_hears_when_the_node_becomes_complete():
 def test_subscription_ends_when_the_mailbox_moves():
     stage = Stage()
     stage.do(events.SubscribeAsked(5, query()))
-    (reply,) = of(effects.Reply, stage.do(events.ViewChanged(2, frozenset((b"a" * 32,)), lambda _: False)))
+    (reply,) = of(effects.Reply, stage.turn(2))
 
     assert (reply.request, reply.result.error.reason) == (5, "WRONG_SWARM")
 

@@ -4,7 +4,7 @@ from essaim_storage import effects, events
 from essaim_storage.feed import AckTimer, RetryTimer
 from essaim_storage.message import Ack, Refusal, Write
 from essaim_storage.tuning import Tuning
-from simulated.stage import INBOX, B, C, Stage, entry, envelope, of, sent, tombstone
+from simulated.stage import ELSEWHERE, OWN, B, C, Stage, entry, envelope, of, sent, tombstone
 
 
 def absent(stage, *records):
@@ -135,7 +135,6 @@ def test_message_holds_many_small_records_or_one_large():
 def test_record_of_a_mailbox_that_moved_away_holds_up_nothing():
     stage = Stage(tuning=Tuning(late_records=1))
     absent(stage, envelope("moved"), entry("stays", 1))
-    members = frozenset((b"a" * 32, B, C))
-    stage.do(events.ViewChanged(2, members, lambda mailbox_id: mailbox_id != INBOX.mailbox_id))
+    stage.turn(2, (OWN, B, C), ELSEWHERE)
 
     assert late(stage.do(events.LinkUp(C))) == [entry("stays", 1)]

@@ -5,13 +5,16 @@ from itertools import pairwise
 import pytest
 
 from essaim_storage import effects, events
-from essaim_storage.message import Digest, Fetch, Hello, Records, Write
+from essaim_storage.arc import LAST
+from essaim_storage.message import Digest, Fetch, Hello, Question, Records, Write
 from essaim_storage.reconcile import BackgroundTimer, RoundTimer
-from essaim_storage.round import FIRST_ID, LAST_ID, split
+from essaim_storage.round import answer_question
+from essaim_storage.tally import Part
 from essaim_storage.tuning import Tuning
-from simulated.stage import OWN, B, C, Stage, envelope, of, sent, tombstone
+from simulated.stage import ELSEWHERE, OWN, B, C, Stage, envelope, of, sent, tombstone
 
 SMALL = Tuning(digest_ids=4, fetch_ids=3)
+ALL = Part.whole((0, LAST))
 
 
 def talk(stages, found):
@@ -41,27 +44,26 @@ def test_round_fetches_everything_that_is_missing_and_nothing_else(count):
     assert empty.store.settled()
 
 
-def test_ranges_split_into_sixteen_that_cover_the_whole():
-    parts = split((FIRST_ID, LAST_ID))
+def test_parts_split_into_sixteen_that_cover_the_whole():
+    for arc in ((0, LAST), (1 << 60, 1 << 62), (7, 7)):
+        whole = Part.whole(arc)
+        parts = whole.split()
+        assert len(parts) <= 16
+        assert (parts[0].span[0], parts[-1].span[1]) == whole.span
+        for one, other in pairwise(parts):
+            assert one.span[1] + 1 == other.span[0]
+        assert all(each.arc == arc for each in parts)
 
-    assert len(parts) == 16
-    assert parts[0][0] == FIRST_ID
-    assert parts[-1][1] == LAST_ID
-    for one, other in pairwise(parts):
-        assert int.from_bytes(one[1]) + 1 == int.from_bytes(other[0])
 
-
-def test_ranges_split_down_to_single_ids():
-    start = bytes(31) + b"\x05"
-    assert split((start, start)) == [(start, start)]
-    assert len(split((start, bytes(31) + b"\x08"))) == 4
+def test_parts_split_down_to_single_keys():
+    assert Part((0, LAST), (5, 5)).split() == [Part((0, LAST), (5, 5))]
+    assert len(Part((0, LAST), (5, 8)).split()) == 4
 
 
 def equal(stage, member, found):
     """The member has the same as this stage."""
-    (question,) = [each for each in sent(Digest, found, member) if each.reply_wanted]
-    here = stage.store.fingerprint(question.from_id, question.to_id)
-    return stage.hear(member, Digest(question.round, question.from_id, question.to_id, here.count, here.digest))
+    (question,) = sent(Question, found, member)
+    return stage.hear(member, answer_question(question, stage.store, 0))
 
 
 def hello(stage, member, fresh):
@@ -117,31 +119,38 @@ def test_other_that_was_fresh_when_compared_with_is_compared_with_again_once_it_
 
 def test_swarm_of_one_is_complete_at_once():
     stage = Stage(complete=False)
-    stage.do(events.ViewChanged(2, frozenset((b"a" * 32,)), lambda _: True))
+    stage.turn(2, (OWN,))
     stage.commit()
 
     assert not stage.node.incomplete
 
 
-def test_question_is_answered_with_ids_where_they_are_few_and_differ():
+def test_question_is_answered_with_names_where_they_are_few():
     stage = Stage(tuning=SMALL)
     stage.keep(envelope("a"), envelope("b"))
-    here = stage.store.fingerprint(FIRST_ID, LAST_ID)
+    (few,) = sent(Digest, stage.hear(B, Question(1, ALL)))
+    assert set(few.names) == {each[:16] for each in stage.store.all_ids()}
+    stage.keep(*map(envelope, "cde"))
+    (many,) = sent(Digest, stage.hear(B, Question(1, ALL)))
+    assert many.names is None
+    assert list(many.fingerprints) == stage.store.fingerprints(ALL.split())
 
-    (same,) = sent(Digest, stage.hear(B, Digest(1, FIRST_ID, LAST_ID, 2, here.digest, reply_wanted=True)))
-    (other,) = sent(Digest, stage.hear(B, Digest(1, FIRST_ID, LAST_ID, 0, bytes(32), reply_wanted=True)))
 
-    assert same.ids == ()
-    assert set(other.ids) == stage.store.all_ids()
+def test_question_about_what_is_not_shared_has_no_answer():
+    stage = Stage()
+    stage.turn(2, (OWN, B), ELSEWHERE)
+
+    assert stage.hear(B, Question(1, ALL)) == []
+    assert all(stage.hear(B, Question(1, Part.whole(arc))) for arc in ELSEWHERE.parts)
 
 
 def test_fetch_is_answered_by_what_is_there():
     stage = Stage()
     stage.keep(envelope("a"))
 
-    (found,) = sent(Records, stage.hear(B, Fetch(5, (bytes(32), envelope("a").envelope_id))))
+    (found,) = sent(Records, stage.hear(B, Fetch(5, (bytes(16), envelope("a").envelope_id[:16]))))
     assert found == Records(5, (envelope("a"),))
-    (nothing,) = sent(Records, stage.hear(B, Fetch(6, (bytes(32),))))
+    (nothing,) = sent(Records, stage.hear(B, Fetch(6, (bytes(16),))))
     assert nothing == Records(6, ())
 
 
@@ -157,7 +166,7 @@ def test_silent_member_is_asked_again():
     stage.do(events.LinkUp(B))
     stage.do(events.Fired(RoundTimer(B)))
 
-    assert sent(Digest, stage.do(events.Fired(BackgroundTimer())), B)
+    assert sent(Question, stage.do(events.Fired(BackgroundTimer())), B)
 
 
 def test_bad_record_is_forgotten_and_fetched_again():
@@ -168,7 +177,7 @@ def test_bad_record_is_forgotten_and_fetched_again():
     found = stage.do(events.RecordBad(envelope("a").envelope_id))
     assert stage.node.incomplete
     assert all(each.fresh for each in sent(Hello, found))
-    assert sent(Digest, stage.commit(), B)
+    assert sent(Question, stage.commit(), B)
     assert not stage.store.settled()
     assert not stage.store.has(envelope("a").envelope_id)
 
@@ -179,8 +188,8 @@ def test_tombstones_are_reconciled_too():
     stage.do(events.RemoveAsked(1, tombstone(envelope("a"))))
     stage.commit()
 
-    (answer,) = sent(Digest, stage.hear(B, Digest(1, FIRST_ID, LAST_ID, 0, bytes(32), reply_wanted=True)))
-    (found,) = sent(Records, stage.hear(B, Fetch(1, answer.ids)))
+    (answer,) = sent(Digest, stage.hear(B, Question(1, ALL)))
+    (found,) = sent(Records, stage.hear(B, Fetch(1, answer.names)))
     assert found.records == (tombstone(envelope("a")),)
 
 
@@ -193,8 +202,8 @@ def test_refused_record_is_not_fetched_again_for_some_rounds():
     def offered():
         """Whether the stage fetches what B has, in B's turn and C's."""
         found = stage.do(events.Fired(BackgroundTimer())) + stage.do(events.Fired(BackgroundTimer()))
-        (question,) = sent(Digest, found, B)
-        has = Digest(question.round, question.from_id, question.to_id, 1, bytes(32), (removed,))
+        (question,) = sent(Question, found, B)
+        has = Digest(question.number, (removed[:16],))
         fetches = sent(Fetch, stage.hear(B, has))
         for fetch in fetches:
             stage.hear(B, Records(fetch.number, (envelope("a"),)))

@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 from essaim.protocol.keys import SigningKey
-from essaim_storage import events
 from essaim_storage.message import Ack, Refusal, Write
-from simulated.stage import INBOX, NOW_MS, B, Stage, entry, envelope, sent, tombstone
+from simulated.stage import ELSEWHERE, NOW_MS, OWN, B, Stage, entry, envelope, sent, tombstone
 
 
 def test_write_is_acknowledged_once_by_batch_after_the_fsync():
@@ -46,7 +45,7 @@ def test_write_of_nothing_valid_is_answered_at_once():
 
 def test_write_for_another_swarm_is_refused():
     stage = Stage()
-    stage.do(events.ViewChanged(2, frozenset((b"a" * 32, B)), lambda mailbox_id: mailbox_id != INBOX.mailbox_id))
+    stage.turn(2, (OWN, B), ELSEWHERE)
 
     assert sent(Ack, stage.hear(B, Write(7, (envelope("a"),)))) == [Ack(7, (Refusal(0, "WRONG_SWARM"),))]
 

@@ -14,7 +14,8 @@ from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, SlotMark, Tombstone
 from essaim.protocol.mailbox.slot_record import SlotRecord
 from essaim.storage.v1 import replica_pb2
-from essaim_storage.message import Ack, Digest, Fetch, Hello, Records, Refusal, Write
+from essaim_storage.message import Ack, Digest, Fetch, Hello, Question, Records, Refusal, Write
+from essaim_storage.tally import Fingerprint, Part
 from essaim_storage.wire import decode_message, encode_message
 
 A, B = (SigningKey(bytes([n]) * 32).public for n in (1, 2))
@@ -28,21 +29,23 @@ EXPIRY = ExpiryRecord(PRIVATE, b"\1", (b"i" * 32,), 1_800_000_000_009, SIGNED)
 MARKED = SlotRecord.sign(SigningKey(bytes([1]) * 32), PRIVATE.mailbox_id, 2, None, 7).encoded
 MARK = SlotMark(PRIVATE, MARKED, replace(SIGNED, slot_record=b""))
 MESSAGES = (
-    Hello(b"n" * 16, True, False),
+    Hello(b"n" * 16, True, False, 12),
     Write(7, (OPEN, CLOSED, REMOVAL), late=True),
     Write(8, (replace(OPEN, received_ms=1_799_999_999_999), SWEEP, EXPIRY, MARK)),
     Ack(7, (Refusal(1, "DISK_FULL"),)),
-    Fetch(9, (b"i" * 32,)),
+    Fetch(9, (b"i" * 16,)),
     Records(9, (REMOVAL, OPEN)),
-    Digest(3, bytes(32), b"\xff" * 32, 2, b"f" * 32, (b"i" * 32, b"j" * 32), reply_wanted=True),
+    Question(3, Part((7, 1 << 63), (5, 1 << 260))),
+    Digest(3, (b"i" * 16, b"j" * 16)),
+    Digest(4, ()),
+    Digest(5, None, (Fingerprint(0, bytes(16)), Fingerprint(9, b"f" * 16))),
 )
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda each: type(each).__name__)
 def test_message_survives_the_wire(message) -> None:
     data = encode_message(message, 5)
-    assert decode_message(data) == message
-    assert replica_pb2.ReplicaMessage.FromString(data).view_serial == 5
+    assert decode_message(data) == (message, 5)
 
 
 def proto_of(record) -> replica_pb2.ReplicaMessage:
@@ -63,8 +66,18 @@ def test_malformed_message_has_its_reason() -> None:
     elsewhere = proto_of(OPEN)
     elsewhere.records.records[0].mailbox_id = bytes(32)
     assert reason(elsewhere) == "POLICY_MISMATCH"
-    endless = replica_pb2.ReplicaMessage(digest=replica_pb2.ReplicaDigest(from_id=bytes(200_000), to_id=bytes(32)))
-    assert reason(endless) == "MALFORMED"
+    question = replica_pb2.ReplicaQuestion(from_key=bytes(34), to_key=bytes(34))
+    for wrong in (
+        {"from_key": bytes(200_000)},
+        {"to_key": b"\xff" * 34},
+        {"first_position": 1},
+        {"from_key": b"a" * 34},
+    ):
+        broken = replica_pb2.ReplicaQuestion(**{"from_key": question.from_key, "to_key": question.to_key, **wrong})
+        assert reason(replica_pb2.ReplicaMessage(question=broken)) == "MALFORMED"
+    assert reason(replica_pb2.ReplicaMessage(fetch=replica_pb2.ReplicaFetch(record_ids=[b""]))) == "MALFORMED"
+    for uneven in ({"names": b"n", "listed": True}, {"fingerprints": bytes(16)}):
+        assert reason(replica_pb2.ReplicaMessage(digest=replica_pb2.ReplicaDigest(**uneven))) == "MALFORMED"
     method = proto_of(REMOVAL)
     method.records.records[0].tombstone.method = "Store"
     assert reason(method) == "METHOD_REFUSED"

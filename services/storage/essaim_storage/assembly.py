@@ -15,12 +15,13 @@ from essaim.protocol.mailbox.authorization import NonceMemory
 from essaim.runtime.offer import Offer
 from essaim.storage.v1 import mailbox_pb2, mailbox_pb2_grpc
 from essaim_storage import metrics
-from essaim_storage.executor import Executor
+from essaim_storage.executor import Executor, tell_nobody
 from essaim_storage.intake import Intake
 from essaim_storage.members import Members, Neighbours
 from essaim_storage.message import Message
 from essaim_storage.node import StorageNode
 from essaim_storage.owed import Owed
+from essaim_storage.placement import serial_of
 from essaim_storage.price import Price
 from essaim_storage.service import MailboxService
 from essaim_storage.settings import StorageSettings
@@ -40,21 +41,30 @@ class Storage:
     """`await start()` within the event loop; `background` are tasks of the process; `await close()` at the end."""
 
     def __init__(
-        self, settings: StorageSettings, signing: SigningKey, now_ms: Callable[[], int], tuning: Tuning = TUNING
+        self,
+        settings: StorageSettings,
+        signing: SigningKey,
+        now_ms: Callable[[], int],
+        tuning: Tuning = TUNING,
+        transferred: Callable[[int, int], None] = tell_nobody,
     ) -> None:
+        """`transferred(swarm id, move serial)`: this node has all of a move, for discovery; said again and again."""
         own_id = signing.public.raw
         path: Path = settings.data_dir / DATABASE_FILE
         self._settings = settings
         self._store = SqliteStore(path, max_bytes=settings.max_bytes, restored=settings.restored)
+        tuning = replace(tuning, foreign_ms=int(settings.foreign_seconds * 1_000))
         self.node = StorageNode(own_id, self._store, os.urandom, tuning)
-        self.executor = Executor(self.node, self._store, self._send, now_ms)
+        self.executor = Executor(
+            self.node, self._store, self._send, now_ms, lambda swarm_id, move: transferred(swarm_id, serial_of(move))
+        )
         self.members = Members(own_id, self.executor.tell)
         price = Price(settings.puzzle_bits, settings.claim_bits, settings.blob_bits)
         intake = Intake(own_id, self._store, NonceMemory(), price, SlotVersions(self._store), tuning.page_entries)
         servicer = MailboxService(intake, self.executor, now_ms)
         descriptor = mailbox_pb2.DESCRIPTOR.services_by_name["MailboxService"]
         self.offer = Offer(descriptor, servicer, mailbox_pb2_grpc.add_MailboxServiceServicer_to_server)
-        identity = LinkIdentity(own_id, signing.sign, lambda: self.node.view_serial)
+        identity = LinkIdentity(own_id, signing.sign, lambda: serial_of(self.node.view_serial))
         links = replace(LINKS, quiet_us=settings.pace_ms * 1_000)
         self._owed = Owed()
         self._links = Links(identity, links, self.members.on_link)

@@ -1,5 +1,9 @@
 """The member that takes a client's Store, Confirm or Delete: acknowledged when W of r have it on disk.
 
+While the mailbox moves, W of the members of now and W of those of next, each by its own r; always by the view that
+this node has when it answers. A view that comes meanwhile asks the members that it brings, too. Members that know a
+newer view may refuse (STALE_VIEW): the request waits for it, as long as it may.
+
 The record goes to the own disk and to every member at once. The own disk must have it, for the hints rest on it;
 beside that whoever has it durably counts, late like early, and whoever is no member never does. A request ends when
 each of its records is acknowledged or refused, or when time is up: then the missing are QUORUM_MISSING, and whatever
@@ -23,14 +27,18 @@ from essaim_storage.effects import CancelTimer, Effect, Refused, Removed, Reply,
 from essaim_storage.events import RemoveAsked, StoreAsked
 from essaim_storage.hints import Hints
 from essaim_storage.journal import Journal, Settled, Verdict
+from essaim_storage.placement import Range
 from essaim_storage.record import record_id
-from essaim_storage.refusal import DiskFullError, QuorumMissingError, WrongSwarmError
+from essaim_storage.refusal import DiskFullError, QuorumMissingError, StaleViewError, WrongSwarmError
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
 from essaim_storage.tuning import Tuning
 
 HELD = frozenset((Verdict.KEPT, Verdict.HAD, Verdict.REMOVED))
 """The own disk has it, or the tombstone that covers it."""
+
+OTHER_VIEW = frozenset((StaleViewError.reason, WrongSwarmError.reason))
+"""The member has a newer or an older view than this node: one of the two will learn, and it is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +75,7 @@ class _Job:
     request: int
     order: tuple[bytes, ...]
     items: dict[bytes, _Item]
-    members: frozenset[bytes]
-    quorum: int
+    where: Range
     removes: bool
 
 
@@ -102,7 +109,7 @@ class Coordinator:
             item.borrowed = settled.verdict is not Verdict.KEPT
             self._hold(job, item, self._swarm.own_id)
             if item.borrowed and not item.done:
-                effects = [*effects, *self._hints.offer_again([item.record])]
+                effects = [*effects, *self._hints.offer_again([item.record], job.where.members)]
         else:
             item.finish(_refusal(settled.verdict))
         return [*effects, *self._end(job)]
@@ -121,9 +128,28 @@ class Coordinator:
 
     def link_up(self, member: bytes) -> list[Effect]:
         """What a client waits for and no hint brings, to a member that could not be asked before."""
-        items = (item for job in self._jobs.values() for item in job.items.values())
+        jobs = (job for job in self._jobs.values() if member in job.where.members)
+        items = (item for job in jobs for item in job.items.values())
         records = [each.record for each in items if each.borrowed and not each.done and member not in each.holders]
-        return self._hints.offer_again(records, member)
+        return self._hints.offer_again(records, (member,)) if records else []
+
+    def view_changed(self) -> list[Effect]:
+        """Every request under way is one of the new view."""
+        return [effect for job in tuple(self._jobs.values()) for effect in self._turn(job)]
+
+    def _turn(self, job: _Job) -> list[Effect]:
+        before = job.where
+        where = self._where(next(iter(job.items.values())).record)
+        if where is None:
+            for item in job.items.values():
+                item.finish(WrongSwarmError("the mailbox moved to another swarm"))
+            return self._end(job)
+        job.where = where
+        for item in job.items.values():
+            item.refusers &= where.members
+            self._judge(job, item)
+        waiting = [item.record for item in job.items.values() if not item.done]
+        return [*self._hints.offer_again(waiting, where.members - before.members), *self._end(job)]
 
     def lost(self, member: bytes, of_id: bytes | None = None) -> None:
         """A disk lost this record, or all (None): what is not answered yet must not count on it any more."""
@@ -150,12 +176,12 @@ class Coordinator:
         return [CancelTimer(QuorumTimer(request))]
 
     def _begin(self, request: int, records: Sequence[Record], *, removes: bool) -> list[Effect]:
-        wrong = not all(self._swarm.owns(each.mailbox_id) for each in records)
-        if wrong or self._swarm.own_id not in self._swarm.members:
+        where = self._where(records[0])
+        if where is None:
             return [Reply(request, Refused(WrongSwarmError("the mailbox lives in another swarm")))]
         order = tuple(record_id(each) for each in records)
         items = {of_id: _Item(each) for of_id, each in zip(order, records, strict=True)}
-        job = _Job(request, order, items, self._swarm.members, self._swarm.write_quorum, removes)
+        job = _Job(request, order, items, where, removes)
         self._refuse_taken_versions(job)
         self._refuse_over_quota(job)
         self._jobs[request] = job
@@ -169,7 +195,12 @@ class Coordinator:
         """To the own disk and to every member, at once."""
         for record in records:
             self._journal.submit(record, ClientWaits(job.request), coordinated=True)
-        return self._hints.offer(records) if records else []
+        return self._hints.offer(records, job.where.members) if records else []
+
+    def _where(self, record: Record) -> Range | None:
+        """The range of the mailbox of a request, if its clients are answered here."""
+        where = self._swarm.range_of(record.mailbox_id)
+        return where if where is not None and self._swarm.own_id in where.now else None
 
     def _refuse_taken_versions(self, job: _Job) -> None:
         """A version is one envelope's. (Two that two members took, every journal settles in the same way.)"""
@@ -200,14 +231,19 @@ class Coordinator:
 
     def _hold(self, job: _Job, item: _Item, member: bytes) -> None:
         item.holders.add(member)
-        if self._swarm.own_id in item.holders and len(item.holders & job.members) >= job.quorum:
+        self._judge(job, item)
+
+    def _judge(self, job: _Job, item: _Item) -> None:
+        if self._swarm.own_id in item.holders and self._swarm.enough(job.where, item.holders):
             item.finish()
 
     def _refuse(self, job: _Job, item: _Item, member: bytes, reason: str) -> None:
         if reason == VersionRefusedError.reason:
             item.finish(VersionRefusedError("a member has a higher version"))
+        if reason in OTHER_VIEW:
+            return
         item.refusers.add(member)
-        if len(job.members - item.refusers) < job.quorum:
+        if not self._swarm.enough(job.where, job.where.members - item.refusers):
             item.finish(QuorumMissingError("too many members refused it"))
 
     def _end(self, job: _Job) -> list[Effect]:

@@ -45,7 +45,7 @@ class Readers:
 
     def retrieve(self, event: RetrieveAsked, now_ms: int) -> list[Effect]:
         query = event.query
-        if not self._swarm.owns(query.mailbox_id):
+        if not self._swarm.serves(query.mailbox_id):
             return [Reply(event.request, Refused(WrongSwarmError("the mailbox lives in another swarm")))]
         if event.envelope_ids:
             page, cursor = self._named(query, event.envelope_ids, now_ms), query.cursor
@@ -58,7 +58,7 @@ class Readers:
     def subscribe(self, event: SubscribeAsked, now_ms: int) -> list[Effect]:
         """The first Notify comes at once, empty if there is nothing: it brings the cursor."""
         query = event.query
-        if not self._swarm.owns(query.mailbox_id):
+        if not self._swarm.serves(query.mailbox_id):
             return [Reply(event.request, Refused(WrongSwarmError("the mailbox lives in another swarm")))]
         subscriber = _Subscriber(event.request, query, query.cursor, self._start(query.cursor))
         self._subscribers[event.request] = subscriber
@@ -84,14 +84,14 @@ class Readers:
 
     def members_changed(self) -> list[Effect]:
         """End the subscriptions of mailboxes that live elsewhere now."""
-        gone = [each for each in self._subscribers.values() if not self._swarm.owns(each.query.mailbox_id)]
+        gone = [each for each in self._subscribers.values() if not self._swarm.serves(each.query.mailbox_id)]
         for each in gone:
             self.cancelled(each.request)
         return [Reply(each.request, Refused(WrongSwarmError("the mailbox moved to another swarm"))) for each in gone]
 
     def expiries(self, event: ExpiriesAsked, now_ms: int) -> list[Effect]:
         """When those of the asked that live here go."""
-        if not self._swarm.owns(event.mailbox_id):
+        if not self._swarm.serves(event.mailbox_id):
             return [Reply(event.request, Refused(WrongSwarmError("the mailbox lives in another swarm")))]
         damage = self._store.damage()
         entries = (self._store.entry(event.mailbox_id, each) for each in event.envelope_ids)

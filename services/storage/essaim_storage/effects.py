@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, SlotMark, Tombstone
+from essaim_storage.arc import Arcs
 from essaim_storage.message import Message
 
 
@@ -108,6 +109,20 @@ class SetSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAdopted:
+    """Members' writes under a view older than this serial are refused, also after a crash (`Store.adopted`)."""
+
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropForeign:
+    """Remove every record of a mailbox whose position is not in these arcs."""
+
+    kept: Arcs
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Remove a record whose bytes are bad; nothing if it is not there."""
 
@@ -144,8 +159,8 @@ class UsePrekey:
 
 
 Change = (
-    PutEnvelope | PutTombstone | PutExpiry | PutMark | SetUntil | SetPosition | SetSettled | Forget | Purge | PutPrekeys
-    | UsePrekey
+    PutEnvelope | PutTombstone | PutExpiry | PutMark | SetUntil | SetPosition | SetSettled | SetAdopted | DropForeign
+    | Forget | Purge | PutPrekeys | UsePrekey
 )  # fmt: skip
 
 
@@ -155,6 +170,17 @@ class Commit:
 
     batch: int
     changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferDone:
+    """Tell discovery that this node has everything that swarm `swarm_id` is to keep after the move of `move_serial`.
+
+    Comes again and again until a view shows the end of the move.
+    """
+
+    swarm_id: int
+    move_serial: int
 
 
 # ---- Answers to clients.
@@ -252,4 +278,4 @@ class Notify:
     incomplete: bool
 
 
-Effect = Send | Commit | SetTimer | CancelTimer | Reply | Notify
+Effect = Send | Commit | SetTimer | CancelTimer | Reply | Notify | TransferDone

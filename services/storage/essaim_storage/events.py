@@ -4,13 +4,14 @@ A `request` is a number that the shell gives to each request of a client, used o
 request must be by itself (policy, sizes, puzzle, authorization, time, nonce) was checked before it became an event.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from essaim.protocol.mailbox.cursor import Cursor
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, Notice
 from essaim_storage.message import Message
+from essaim_storage.placement import Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ class PeerMessage:
 
     node_id: bytes
     message: Message
+    view_serial: int
+    """Of the view that the sender had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +163,11 @@ class CommitRefused:
 
 @dataclass(frozen=True, slots=True)
 class ViewChanged:
-    """A newer signed view. Comes before any request."""
+    """A newer signed view. Comes before any request. Serials grow by one from view to view, but some may be skipped."""
 
     serial: int
-    members: frozenset[bytes]
-    """Node ids of this node's swarm, its own included; empty when it is in none."""
-    owns: Callable[[bytes], bool]
-    """Whether a mailbox id lives in this swarm."""
+    ranges: tuple[Range, ...]
+    """What this node keeps, now or next; () when it is in no swarm."""
 
 
 @dataclass(frozen=True, slots=True)

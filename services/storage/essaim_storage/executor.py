@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import auto
 
 from essaim.protocol.link.refusal import DrainingError
@@ -30,6 +30,7 @@ from essaim_storage.effects import (
     Send,
     SetTimer,
     Stored,
+    TransferDone,
 )
 from essaim_storage.events import (
     Cancelled,
@@ -77,6 +78,14 @@ class Subscription:
         return notify
 
 
+QUIET_SECONDS = 0.1
+"""Without a request for so long, a node that drains has had its last."""
+
+
+def tell_nobody(_swarm_id: int, _move_serial: int) -> None:
+    """Where there is no discovery."""
+
+
 class Executor:
     """`send(node id, message)` gives a message to a link. `run` is a background task of the process."""
 
@@ -86,11 +95,13 @@ class Executor:
         store: SqliteStore,
         send: Callable[[bytes, Message], None],
         now_ms: Callable[[], int],
+        transferred: Callable[[int, int], None] = tell_nobody,
     ) -> None:
         self._node = node
         self._store = store
         self._send = send
         self._now_ms = now_ms
+        self._transferred = transferred
         self._events: deque[Event] = deque()
         self._handling = False
         self._request = 0
@@ -123,10 +134,19 @@ class Executor:
         """Requests without an answer yet."""
         return len(self._waiting)
 
-    async def answered(self, seconds: float) -> None:
-        """The drain: until all that is asked now has its answer, or so long."""
-        if self._waiting:
-            await asyncio.wait(list(self._waiting.values()), timeout=seconds)
+    async def answered(self, seconds: float, quiet_seconds: float = QUIET_SECONDS) -> None:
+        """The drain: until no request has been waiting for its answer for a while, or so long.
+
+        One look is not enough: what arrived with the last cells is asked a moment later.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                quiet_since = self._loop.time()
+                while self._waiting or self._loop.time() < quiet_since + quiet_seconds:
+                    if self._waiting:
+                        await asyncio.wait(list(self._waiting.values()))
+                        quiet_since = self._loop.time()
+                    await asyncio.sleep(quiet_seconds / 5)
 
     async def close(self) -> None:
         """After the last request: the commit under way ends, the log is emptied."""
@@ -198,6 +218,8 @@ class Executor:
                 self._cancel_timer(timer)
             case Reply():
                 self._reply(effect)
+            case TransferDone(swarm_id, move_serial):
+                self._transferred(swarm_id, move_serial)
             case Notify():
                 if effect.request in self._readers:
                     self._readers[effect.request].put_nowait(effect)

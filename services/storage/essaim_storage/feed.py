@@ -21,12 +21,12 @@ from essaim_storage.journal import Journal, Settled, Verdict
 from essaim_storage.load import message_loads
 from essaim_storage.message import Ack, Write
 from essaim_storage.record import record_id
-from essaim_storage.refusal import DiskFullError, WrongSwarmError
+from essaim_storage.refusal import DiskFullError, StaleViewError, WrongSwarmError
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
 from essaim_storage.tuning import Tuning
 
-PASSING = frozenset((DiskFullError.reason, WrongSwarmError.reason))
+PASSING = frozenset((DiskFullError.reason, WrongSwarmError.reason, StaleViewError.reason))
 """Reasons that may be gone later: the record is sent again. Any other is final for this member."""
 
 
@@ -54,14 +54,17 @@ class _Flight:
 class Feed:
     """See above. Effects are returned; positions go through the journal."""
 
-    def __init__(self, member: bytes, swarm: Swarm, store: Store, journal: Journal, tuning: Tuning, batch: int) -> None:
+    def __init__(
+        self, member: bytes, swarm: Swarm, store: Store, journal: Journal, tuning: Tuning, batch: int, position: int
+    ) -> None:
         self._member = member
         self._swarm = swarm
         self._store = store
         self._journal = journal
         self._tuning = tuning
         self._batch = batch
-        self._position = self._written = store.position(member)
+        self._written = store.position(member)
+        self._position = max(self._written, position)
         self._top = self._position
         self._behind = True
         self._scanning = False
@@ -119,6 +122,12 @@ class Feed:
         self._advance()
         return []
 
+    def passed(self, number: int) -> None:
+        """Something was coordinated here that this member does not keep."""
+        if not self._behind:
+            self._top = number
+            self._advance()
+
     def acked(self, ack: Ack) -> tuple[list[tuple[bytes, str]], list[Effect]]:
         """The member answered a Write: (record id, reason or "") for each of its records, and what follows."""
         flight = self._flights.pop(ack.batch, None)
@@ -140,6 +149,11 @@ class Feed:
         """Nothing under way will be acknowledged."""
         self._pause_ms = self._tuning.retry_ms
         return [*self._lose_flights(), CancelTimer(RetryTimer(self._member))]
+
+    def view_changed(self) -> list[Effect]:
+        """What was refused under the view before may be taken now."""
+        self._pause_ms = self._tuning.retry_ms
+        return self.retry() if self._paused else []
 
     def ack_missing(self) -> list[Effect]:
         """The Ack timer fired."""
@@ -211,9 +225,9 @@ class Feed:
         return [*effects, self._ack_timer()] if effects else []
 
     def _scan(self) -> list[Effect]:
-        """The next of the log that lives in this swarm; what moved away is not this member's."""
+        """The next of the log that the member keeps with this node, now or next."""
         while missed := self._store.coordinated_after(self._position, self._tuning.late_records):
-            owned = [(number, record) for number, record in missed if self._swarm.owns(record.mailbox_id)]
+            owned = [(number, record) for number, record in missed if self._is_kept(record)]
             if owned:
                 load = next(message_loads((record for _, record in owned), self._tuning))
                 self._scanning = True
@@ -222,6 +236,10 @@ class Feed:
         self._behind = False
         self._top = self._position
         return []
+
+    def _is_kept(self, record: Record) -> bool:
+        where = self._swarm.range_of(record.mailbox_id)
+        return where is not None and self._member in where.members
 
     def _send(self, records: tuple[Record, ...], late_up_to: int) -> Send:
         self._batch += 1

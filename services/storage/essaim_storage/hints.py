@@ -1,6 +1,6 @@
 """Every member's feed: what each has not acknowledged of what this node coordinates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import ClassVar
 
 from essaim.protocol.mailbox.record import Record
@@ -40,30 +40,40 @@ class Hints:
         """For each member: up to which arrival number it has all that was coordinated here."""
         return [feed.position for feed in self._feeds.values()]
 
-    def members_changed(self) -> list[Effect]:
+    def view_changed(self) -> list[Effect]:
         """Feed the members there are."""
         effects: list[Effect] = []
         for gone in self._feeds.keys() - set(self._swarm.others):
             del self._feeds[gone]
             effects += [CancelTimer(AckTimer(gone)), CancelTimer(RetryTimer(gone))]
         for member in self._swarm.others:
-            if member not in self._feeds:
+            if member in self._feeds:
+                effects += self._feeds[member].view_changed()
+            else:
                 self._feeds[member] = self._new(member)
                 effects += self._feeds[member].link_up()
         return effects
 
-    def offer(self, records: Sequence[Record]) -> list[Effect]:
-        """New records, for every member at once."""
-        return [effect for feed in self._feeds.values() for effect in feed.offer(records)]
+    def offer(self, records: Sequence[Record], members: Collection[bytes]) -> list[Effect]:
+        """New records, for all of these members at once."""
+        feeds = [feed for member, feed in self._feeds.items() if member in members]
+        return [effect for feed in feeds for effect in feed.offer(records)]
 
-    def offer_again(self, records: Sequence[Record], member: bytes | None = None) -> list[Effect]:
-        """Records that are here already, not by this node's coordination, to one member or to all."""
-        feeds = [feed for of_id, feed in self._feeds.items() if member in (None, of_id)]
+    def offer_again(self, records: Sequence[Record], members: Collection[bytes]) -> list[Effect]:
+        """Records that no hint of this node's leads to, or not yet, to these members."""
+        feeds = [feed for member, feed in self._feeds.items() if member in members]
         return [effect for feed in feeds for effect in feed.offer_again(records)]
 
     def settled(self, settled: Settled) -> list[Effect]:
         """A record that was offered is committed here, or will not be."""
-        return [effect for feed in self._feeds.values() for effect in feed.settled(settled)]
+        effects: list[Effect] = []
+        where = self._swarm.range_of(settled.record.mailbox_id) if settled.record is not None else None
+        for member, feed in self._feeds.items():
+            if where is not None and member in where.members:
+                effects += feed.settled(settled)
+            elif settled.number:
+                feed.passed(settled.number)
+        return effects
 
     def acked(self, member: bytes, ack: Ack) -> tuple[list[tuple[bytes, str]], list[Effect]]:
         """(record id, reason or "") for each record of the Write, and what follows."""
@@ -87,5 +97,8 @@ class Hints:
         return feed.retry() if feed else []
 
     def _new(self, member: bytes) -> Feed:
+        """A member that moves in has what was before from those that keep it now; hints begin here."""
         batch = int.from_bytes(self._random(7)) << 7
-        return self.feed_type(member, self._swarm, self._store, self._journal, self._tuning, batch)
+        joins = not any(member in each.now for each in self._swarm.ranges)
+        position = self._store.last_number() if joins and not self._store.position(member) else 0
+        return self.feed_type(member, self._swarm, self._store, self._journal, self._tuning, batch, position)

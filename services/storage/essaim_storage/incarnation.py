@@ -1,9 +1,10 @@
 """The incarnation of a database: 16 random bytes, drawn anew when it may have been restored from a copy.
 
-A restored database gives arrival numbers a second time, so cursors of before must not be believed. How it is noticed:
-the database counts its starts, and a marker beside it has the same count with the file's inode. A copy put in place has
-another inode, or another count. A snapshot of the whole volume has neither: whoever restores one says so (setting
-`restored`). Drawing once too often only makes clients read again.
+A restored database gives arrival numbers a second time, so cursors of before must not be believed. It lacks what this
+node has acknowledged since, so it is not settled, and may have prekeys that were given away, so it has none. How it is
+noticed: the database counts its starts, and a marker beside it has the same count with the file's inode. A copy put in
+place has another inode, or another count. A snapshot of the whole volume has neither: whoever restores one says so
+(setting `restored`). Drawing once too often makes clients read again and this node compare with more of the others.
 """
 
 import os
@@ -11,21 +12,30 @@ from pathlib import Path
 
 import apsw
 
+from essaim.runtime.refusal import StartError
+from essaim.runtime.volume import write_durably
+
 INCARNATION_SIZE = 16
 SUFFIX = ".starts"
+FIRST = "INSERT INTO node (incarnation, starts, settled, last_number) VALUES (?, ?, 0, 0)"
 
 
 def enter(connection: apsw.Connection, path: Path, *, restored: bool) -> bytes:
     """Count this start, and give the incarnation that it has."""
     with connection:
         row = connection.execute("SELECT incarnation, starts FROM node").get
+        if row is not None and not (isinstance(row[0], bytes) and isinstance(row[1], int)):
+            raise StartError("the database is damaged; restore it from a copy or let the node start afresh.")
         known = row is not None and not restored and _marker(path) == _mark(path, row[1])
         incarnation = row[0] if known else os.urandom(INCARNATION_SIZE)
         starts = 1 if row is None else row[1] + 1
         if row is None:
-            connection.execute("INSERT INTO node VALUES (?, ?, 0, 0)", (incarnation, starts))
+            connection.execute(FIRST, (incarnation, starts))
         else:
             connection.execute("UPDATE node SET incarnation = ?, starts = ?", (incarnation, starts))
+            if not known:
+                connection.execute("UPDATE node SET settled = 0")
+                connection.execute("DELETE FROM prekey_batch")
     _leave_marker(path, starts)
     return bytes(incarnation)
 
@@ -44,6 +54,4 @@ def _marker(path: Path) -> str:
 def _leave_marker(path: Path, starts: int) -> None:
     """Replace it in one step. Lost in a crash: the next start draws anew."""
     marker = path.with_name(path.name + SUFFIX)
-    fresh = marker.with_suffix(".new")
-    fresh.write_text(_mark(path, starts))
-    fresh.replace(marker)
+    write_durably(marker, _mark(path, starts).encode())

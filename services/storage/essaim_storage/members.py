@@ -1,4 +1,4 @@
-"""The other members of this node's swarm: who they are by the view, the links to them, and what they say."""
+"""The other members of what this node keeps: who they are by the view, the links to them, and what they say."""
 
 import asyncio
 from collections import deque
@@ -12,6 +12,7 @@ from essaim.protocol.view import NetworkView
 from essaim_storage import metrics
 from essaim_storage.events import Event, LinkDown, LinkUp, PeerMessage, ViewChanged
 from essaim_storage.message import Message
+from essaim_storage.placement import Range, order_of, places_of, ranges_of
 from essaim_storage.wire import decode_message, encode_message
 
 DIAL_SECONDS = 0.2
@@ -21,34 +22,22 @@ HELD = 64
 """Answers that wait for a link; older ones are lost, which the machine bears."""
 
 
-def _owns_nothing(_mailbox_id: bytes) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class Neighbours:
-    """What a view says of this node's swarm."""
+    """What a view says of the mailboxes that this node keeps."""
 
     serial: int = 0
+    """The view's place in the order of views (`order_of`)."""
     peers: Mapping[bytes, Peer] = field(default_factory=dict)
-    """The other members by node id."""
-    listed: bool = False
-    """Whether this node itself is a member."""
-    owns: Callable[[bytes], bool] = _owns_nothing
-    """Whether a mailbox id lives in this swarm."""
+    """The other members of its ranges, now and next, by node id."""
+    ranges: tuple[Range, ...] = ()
 
 
 def neighbours_of(view: NetworkView, own_id: bytes) -> Neighbours:
-    """What a signed view says of a node's swarm; nobody, if it is in none."""
-    swarm = view.swarm_of_node(own_id)
-    if swarm is None:
-        return Neighbours(view.serial)
-    peers = {each.node_id: each for each in swarm.members if each.node_id != own_id}
-
-    def owns(mailbox_id: bytes) -> bool:
-        return view.swarm_of(mailbox_id).swarm_id == swarm.swarm_id
-
-    return Neighbours(view.serial, peers, listed=True, owns=owns)
+    """What a signed view says of a node's mailboxes and of who keeps them with it."""
+    ranges = ranges_of(places_of(view), own_id)
+    members = frozenset().union(*(each.members for each in ranges)) - {own_id}
+    return Neighbours(order_of(view.epoch, view.serial), {each: view.nodes[each] for each in members}, ranges)
 
 
 class Members:
@@ -70,8 +59,7 @@ class Members:
     def view_changed(self, neighbours: Neighbours) -> None:
         """A newer view."""
         self._neighbours = neighbours
-        own = {self._own_id} if neighbours.listed else set()
-        self._tell(ViewChanged(neighbours.serial, frozenset(neighbours.peers.keys() | own), neighbours.owns))
+        self._tell(ViewChanged(neighbours.serial, neighbours.ranges))
         self._changed.set()
 
     def send(self, to: bytes, message: Message) -> None:
@@ -107,12 +95,12 @@ class Members:
         if node_id not in self._neighbours.peers:
             return
         try:
-            message = decode_message(data)
+            message, view_serial = decode_message(data)
         except ProtocolError:
             metrics.BAD_MESSAGES.inc()
             return
         metrics.MESSAGES.labels("RECEIVED", type(message).__name__.upper()).inc()
-        self._tell(PeerMessage(node_id, message))
+        self._tell(PeerMessage(node_id, message, view_serial))
 
     async def keep_links(self) -> None:
         """A background task: dial whoever is missing."""

@@ -5,6 +5,7 @@ them into bytes and back). A link carries them in order, or breaks; what was und
 from dataclasses import dataclass
 
 from essaim.protocol.mailbox.record import Record
+from essaim_storage.tally import Fingerprint, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,8 @@ class Hello:
     incarnation: bytes
     incomplete: bool
     fresh: bool
+    adopted: int = 0
+    """Its disk says that it takes no write made under a view older than this serial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,10 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Send me these records. Answered by one Records of the same number."""
+    """Send me these records, by name (tally.NAME_SIZE). Answered by one Records of the same number."""
 
     number: int
-    record_ids: tuple[bytes, ...]
+    names: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +62,20 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What do you keep of this part of the ring? Answered by one Digest of the same number."""
+
+    number: int
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
-    """The record ids from `from_id` to `to_id`, both included.
+    """The names of a part's records if they are few (`names` not None), else the fingerprints of `part.split()`."""
 
-    With `reply_wanted` a question, answered by one Digest of the same round and range with what the other has there:
-    and with the ids themselves if they differ and are few.
-    """
-
-    round: int
-    from_id: bytes
-    to_id: bytes
-    count: int
-    fingerprint: bytes
-    ids: tuple[bytes, ...] = ()
-    reply_wanted: bool = False
+    number: int
+    names: tuple[bytes, ...] | None
+    fingerprints: tuple[Fingerprint, ...] = ()
 
 
-Message = Hello | Write | Ack | Fetch | Records | Digest
+Message = Hello | Write | Ack | Fetch | Records | Question | Digest

@@ -5,15 +5,26 @@ from typing import ClassVar
 
 from essaim.protocol.mailbox.record import EnvelopeRecord, SlotMark, verify_record
 from essaim_storage import events
+from essaim_storage.adoption import Adoption, AdoptWaits
 from essaim_storage.coordinator import ClientWaits, Coordinator, QuorumTimer
 from essaim_storage.delivery import Readers
 from essaim_storage.effects import Effect, Purge, SetTimer
 from essaim_storage.feed import AckTimer, RetryTimer
+from essaim_storage.foreign import Foreign, ForeignTimer
 from essaim_storage.hints import Hints
 from essaim_storage.journal import CommitTimer, Journal, Settled, Verdict
-from essaim_storage.message import Ack, Digest, Fetch, Hello, Message, Records, Write
+from essaim_storage.message import Ack, Digest, Fetch, Hello, Message, Question, Records, Write
+from essaim_storage.placement import Range
 from essaim_storage.prekeys import ClaimWaits, Prekeys, PublishWaits
-from essaim_storage.reconcile import BackgroundTimer, ForgetWaits, Reconciler, RepairWaits, RoundTimer, SettleWaits
+from essaim_storage.reconcile import (
+    BackgroundTimer,
+    ForgetWaits,
+    Reconciler,
+    RepairWaits,
+    RoundTimer,
+    SettleWaits,
+    TransferTimer,
+)
 from essaim_storage.replica import PeerWaits, Replica, Verify
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
@@ -34,6 +45,8 @@ class StorageNode:
     prekeys_type: ClassVar[type[Prekeys]] = Prekeys
     readers_type: ClassVar[type[Readers]] = Readers
     reconciler_type: ClassVar[type[Reconciler]] = Reconciler
+    adoption_type: ClassVar[type[Adoption]] = Adoption
+    foreign_type: ClassVar[type[Foreign]] = Foreign
     swarm_type: ClassVar[type[Swarm]] = Swarm
 
     def __init__(
@@ -48,6 +61,8 @@ class StorageNode:
         self._store = store
         self._swarm = self.swarm_type(own_id)
         self._journal = Journal(store, self._tuning)
+        self._adoption = self.adoption_type(self._swarm, store, self._journal)
+        self._foreign = self.foreign_type(self._swarm, store, self._journal, self._tuning)
         self._hints = self.hints_type(self._swarm, store, self._journal, self._tuning, random)
         self._coordinator = self.coordinator_type(self._swarm, store, self._journal, self._hints, self._tuning)
         self._replica = self.replica_type(self._swarm, self._journal, verify)
@@ -85,8 +100,8 @@ class StorageNode:
 
     def _take(self, event: events.Event, now_ms: int) -> list[Effect]:
         match event:
-            case events.PeerMessage(node_id, message):
-                return self._hear(node_id, message, now_ms)
+            case events.PeerMessage(node_id, message, view_serial):
+                return self._hear(node_id, message, view_serial, now_ms)
             case events.Committed(batch):
                 return self._settle(self._journal.committed(batch), now_ms)
             case events.CommitRefused(batch):
@@ -142,19 +157,28 @@ class StorageNode:
             case events.RecordBad(record_id):
                 self._coordinator.lost(self._swarm.own_id, record_id)
                 return self._reconciler.bad(record_id)
-            case events.ViewChanged(serial, members, owns):
-                self._swarm.serial, self._swarm.members, self._swarm.owns = serial, members, owns
-                effects = [*self._hints.members_changed(), *self._reconciler.members_changed()]
-                return [*effects, *self._readers.members_changed()]
+            case events.ViewChanged(serial, ranges):
+                return self._turn_to(serial, ranges)
         raise AssertionError(f"not an event: {type(event).__name__}")
 
-    def _hear(self, node_id: bytes, message: Message, now_ms: int) -> list[Effect]:
+    def _turn_to(self, serial: int, ranges: tuple[Range, ...]) -> list[Effect]:
+        """A newer view, to every machine that it concerns."""
+        if serial < self._swarm.serial:
+            return []
+        before, next_view = self._swarm.ranges, serial <= self._swarm.serial + 1
+        self._swarm.turn_to(serial, ranges)
+        self._adoption.view_changed()
+        effects = [*self._hints.view_changed(), *self._coordinator.view_changed()]
+        effects += self._reconciler.view_changed(before, next_view=next_view)
+        return [*effects, *self._readers.members_changed(), *self._foreign.view_changed()]
+
+    def _hear(self, node_id: bytes, message: Message, view_serial: int, now_ms: int) -> list[Effect]:
         """A message counts from members of the swarm alone."""
         if node_id not in self._swarm.members or node_id == self._swarm.own_id:
             return []
         match message:
             case Write():
-                return self._replica.write(node_id, message, now_ms)
+                return self._replica.write(node_id, message, now_ms, view_serial)
             case Ack():
                 heard, effects = self._hints.acked(node_id, message)
                 told = [effect for each in heard for effect in self._coordinator.heard(node_id, *each)]
@@ -163,6 +187,8 @@ class StorageNode:
                 if message.fresh:
                     self._coordinator.lost(node_id)
                 return self._reconciler.hello(node_id, message)
+            case Question():
+                return self._reconciler.question(node_id, message)
             case Digest():
                 return self._reconciler.digest(node_id, message)
             case Fetch():
@@ -186,6 +212,8 @@ class StorageNode:
                 return self._coordinator.settled(settled)
             case RepairWaits() | SettleWaits() | ForgetWaits():
                 return self._reconciler.settled(settled)
+            case AdoptWaits():
+                return self._reconciler.adopted() if self._adoption.settled(settled) else []
             case PublishWaits() | ClaimWaits():
                 return self._prekeys.settled(settled)
         return []
@@ -203,8 +231,11 @@ class StorageNode:
             case RoundTimer(member):
                 return self._reconciler.round_missing(member)
             case BackgroundTimer():
+                self._adoption.write()
                 return self._reconciler.time_is_come()
-        return self._purge(now_ms)
+            case TransferTimer():
+                return self._reconciler.tell_again()
+        return self._foreign.time_is_up() if isinstance(timer, ForeignTimer) else self._purge(now_ms)
 
     def _purge(self, now_ms: int) -> list[Effect]:
         """What expired long enough ago leaves the disk."""

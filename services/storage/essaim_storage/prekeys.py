@@ -120,7 +120,7 @@ class Prekeys:
         return [Reply(waiter.request, result)]
 
     def _refuse_place(self, request: int, policy: Policy) -> list[Effect]:
-        if self._swarm.owns(policy.mailbox_id):
+        if self._swarm.serves(policy.mailbox_id):
             return []
         return [Reply(request, Refused(WrongSwarmError("the mailbox lives in another swarm")))]
 

@@ -15,6 +15,12 @@ class WrongSwarmError(StorageRefusedError):
     reason = "WRONG_SWARM"
 
 
+class StaleViewError(StorageRefusedError):
+    """Between members: the writer's view is from before a move that this member has adopted."""
+
+    reason = "STALE_VIEW"
+
+
 class QuorumMissingError(StorageRefusedError):
     """Fewer than W members have it on disk in time. It may be kept all the same: repeat, it is idempotent."""
 

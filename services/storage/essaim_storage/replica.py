@@ -12,7 +12,7 @@ from essaim.protocol.mailbox.refusal import ExpiryRefusedError, SlotRecordRefuse
 from essaim_storage.effects import Effect, Send
 from essaim_storage.journal import Journal, Settled, Verdict
 from essaim_storage.message import Ack, Refusal, Write
-from essaim_storage.refusal import DiskFullError, WrongSwarmError
+from essaim_storage.refusal import DiskFullError, StaleViewError, WrongSwarmError
 from essaim_storage.swarm import Swarm
 
 Verify = Callable[[Record, int], None]
@@ -52,20 +52,25 @@ class Replica:
         self._verify = verify
         self._duties: dict[tuple[bytes, int], _Duty] = {}
 
-    def write(self, member: bytes, write: Write, now_ms: int) -> list[Effect]:
-        """Records from a member; from anybody else they are dropped."""
+    def write(self, member: bytes, write: Write, now_ms: int, view_serial: int) -> list[Effect]:
+        """Records from a member, sent under a view; from anybody else they are dropped."""
         if member not in self._swarm.members or (member, write.batch) in self._duties:
             return []
         duty = _Duty(len(write.records))
         self._duties[member, write.batch] = duty
+        stale = self._is_stale(view_serial)
         for index, record in enumerate(write.records):
-            reason = self.refusal(record, now_ms)
+            reason = StaleViewError.reason if stale else self.refusal(record, now_ms)
             if reason:
                 duty.left -= 1
                 duty.refused.append(Refusal(index, reason))
             else:
                 self._journal.submit(record, PeerWaits(member, write.batch, index))
         return self._answer(member, write.batch)
+
+    def _is_stale(self, view_serial: int) -> bool:
+        """Whether the writer may not know of a move that this node has adopted, and count for too few."""
+        return view_serial < self._swarm.floor
 
     def settled(self, settled: Settled) -> list[Effect]:
         """One record of a Write is durable, or is not kept."""
@@ -80,7 +85,7 @@ class Replica:
 
     def refusal(self, record: Record, now_ms: int) -> str:
         """Why this node does not keep the record; "" if it does."""
-        if not self._swarm.owns(record.mailbox_id):
+        if not self._swarm.keeps(record.mailbox_id):
             return WrongSwarmError.reason
         try:
             self._verify(record, now_ms)

@@ -1,8 +1,8 @@
 """One reconciliation: everything that one member has and this node has not, is fetched from it.
 
-Only the node that asks keeps state. A range whose fingerprints differ is answered with its ids if they are few, else
-it is split in sixteen and asked again; of the ids, those missing here are fetched, checked like any record, and
-committed.
+Only the node that asks keeps state. A part of the ring is answered by the names of its records if they are few, else by
+the fingerprints of its sixteen parts, and those that differ are asked for again; of the names, those missing here are
+fetched, checked like any record, and committed. What is said is in proportion to the difference (tally.py).
 """
 
 from collections import deque
@@ -10,42 +10,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from essaim.protocol.mailbox.record import EnvelopeRecord, Record
+from essaim_storage.arc import Arcs
 from essaim_storage.effects import Effect, Send
 from essaim_storage.load import message_loads
-from essaim_storage.message import Digest, Fetch, Message, Records
+from essaim_storage.message import Digest, Fetch, Message, Question, Records
 from essaim_storage.record import record_id
 from essaim_storage.store import Store
+from essaim_storage.tally import NAME_SIZE, Part
 from essaim_storage.tuning import Tuning
 
-ID_SIZE = 32
-FIRST_ID = bytes(ID_SIZE)
-LAST_ID = b"\xff" * ID_SIZE
-BRANCHES = 16
 
-Range = tuple[bytes, bytes]
+def name_of(record: Record) -> bytes:
+    """What a record is called between members."""
+    return record_id(record)[:NAME_SIZE]
 
 
-def split(whole: Range) -> list[Range]:
-    """Sixteen ranges, or as many as there are ids, that are together the whole."""
-    first, last = (int.from_bytes(end) for end in whole)
-    step = max(1, (last - first + 1) // BRANCHES)
-    starts = [first + step * branch for branch in range(BRANCHES) if first + step * branch <= last]
-    ends = [start - 1 for start in starts[1:]] + [last]
-    return [(start.to_bytes(ID_SIZE), end.to_bytes(ID_SIZE)) for start, end in zip(starts, ends, strict=True)]
-
-
-def answer_digest(question: Digest, store: Store, most_ids: int) -> Digest:
-    """What this node has in the range; with the ids if it differs and they are few."""
-    here = store.fingerprint(question.from_id, question.to_id)
-    ids: tuple[bytes, ...] = ()
-    if (here.count, here.digest) != (question.count, question.fingerprint) and here.count <= most_ids:
-        ids = tuple(store.record_ids(question.from_id, question.to_id, most_ids))
-    return Digest(question.round, question.from_id, question.to_id, here.count, here.digest, ids)
+def answer_question(question: Question, store: Store, most_names: int) -> Digest:
+    """What this node has of the part."""
+    found = tuple(store.fingerprints(question.part.split()))
+    if sum(each.count for each in found) > most_names:
+        return Digest(question.number, None, found)
+    ids = store.record_ids(question.part, most_names)
+    return Digest(question.number, tuple(each[:NAME_SIZE] for each in ids))
 
 
 def answer_fetch(fetch: Fetch, store: Store, tuning: Tuning, now_ms: int) -> Records:
     """The first of the wanted that are here, live, and fit a message."""
-    found = (store.record(each) for each in fetch.record_ids[: tuning.fetch_ids])
+    found = (store.named(each) for each in fetch.names[: tuning.fetch_ids])
     return Records(
         fetch.number,
         next(message_loads((each for each in found if each is not None and lives(each, store, now_ms)), tuning), ()),
@@ -62,72 +53,87 @@ def lives(record: Record, store: Store, now_ms: int) -> bool:
 
 @dataclass
 class Round:
-    """With one member, from this side."""
+    """With one member, from this side. `scope`: what is compared; `adopted`: what the member had when it began."""
 
     member: bytes
     number: int
+    scope: Arcs
+    adopted: int
     store: Store
     tuning: Tuning
     unwanted: set[bytes]
-    ranges: deque[Range] = field(default_factory=lambda: deque([(FIRST_ID, LAST_ID)]))
-    asked: set[Range] = field(default_factory=set)
+    whole: bool = True
+    """All that the two share, not some mailbox alone."""
+    parts: deque[Part] = field(default_factory=deque)
+    asked: dict[int, Part] = field(default_factory=dict)
     wanted: deque[bytes] = field(default_factory=deque)
     fetching: tuple[bytes, ...] = ()
-    fetches: int = 0
+    last: int = 0
+    """Number of what was asked last."""
+    fetch: int = 0
     uncommitted: int = 0
+    kept_back: bool = False
+    """Something was refused here that may be good: by this node's clock it is too early for it."""
+
+    def __post_init__(self) -> None:
+        self.last = self.number
+        self.parts.extend(Part.whole(arc) for arc in self.scope.parts)
 
     @property
     def over(self) -> bool:
         """Nothing left to ask, fetch or commit."""
-        return not (self.ranges or self.asked or self.wanted or self.fetching or self.uncommitted)
+        return not (self.parts or self.asked or self.wanted or self.fetching or self.uncommitted)
 
     def go_on(self) -> list[Effect]:
         """Ask as much as may be under way."""
         effects: list[Effect] = []
-        while self.ranges and len(self.asked) < self.tuning.digests:
-            effects.append(self._send(self._question(self.ranges.pop())))
-        if not self.fetching:
+        while self.parts and len(self.asked) < self.tuning.digests:
+            part = self.parts.pop()
+            self.asked[self._next()] = part
+            effects.append(self._send(Question(self.last, part)))
+        while self.wanted and not self.fetching:
             missing = [self.wanted.popleft() for _ in range(min(len(self.wanted), self.tuning.fetch_ids))]
-            self.fetching = tuple(each for each in missing if not self.store.has(each))
+            self.fetching = tuple(each for each in missing if not self.store.has_named(each))
             if self.fetching:
-                self.fetches += 1
-                effects.append(self._send(Fetch(self.number + self.fetches, self.fetching)))
+                self.fetch = self._next()
+                effects.append(self._send(Fetch(self.fetch, self.fetching)))
         return effects
 
     def digest(self, there: Digest) -> None:
-        """The member's answer about a range."""
-        whole = (there.from_id, there.to_id)
-        if there.round != self.number or whole not in self.asked:
+        """The member's answer about a part."""
+        part = self.asked.get(there.number)
+        parts = part.split() if part is not None else ()
+        if part is None or (there.names is None and len(there.fingerprints) != len(parts)):
             return
-        self.asked.discard(whole)
-        here = self.store.fingerprint(*whole)
-        if (here.count, here.digest) == (there.count, there.fingerprint):
+        del self.asked[there.number]
+        if there.names is not None:
+            self._want(part, there.names)
             return
-        if len(there.ids) == there.count:
-            self._want(there.ids)
-        elif there.from_id != there.to_id:
-            self.ranges.extend(split(whole))
+        for smaller, their, own in zip(parts, there.fingerprints, self.store.fingerprints(parts), strict=True):
+            if their.count and their != own and not part.is_one:
+                self.parts.append(smaller)
 
     def records(self, answer: Records) -> list[Record]:
         """The member's answer to a Fetch: those of its records that were wanted."""
-        if not self.fetching or answer.number != self.number + self.fetches:
+        if not self.fetching or answer.number != self.fetch:
             return []
         wanted = set(self.fetching)
-        got = {record_id(each): each for each in answer.records}
-        useful = [record for of_id, record in got.items() if of_id in wanted]
+        got = {name_of(each): each for each in answer.records}
+        useful = [record for name, record in got.items() if name in wanted]
         left = [each for each in self.fetching if each not in got] if useful else []
         self.wanted.extendleft(reversed(left))
         self.fetching = ()
         return useful
 
-    def _want(self, ids: Iterable[bytes]) -> None:
-        new = (each for each in ids if len(each) == ID_SIZE and each not in self.unwanted)
-        self.wanted.extend(each for each in new if not self.store.has(each))
+    def _want(self, part: Part, names: Iterable[bytes]) -> None:
+        new = [each for each in names if each not in self.unwanted]
+        if new:
+            here = {each[:NAME_SIZE] for each in self.store.record_ids(part, self.tuning.listed_ids)}
+            self.wanted.extend(each for each in new if each not in here)
 
-    def _question(self, whole: Range) -> Digest:
-        self.asked.add(whole)
-        here = self.store.fingerprint(*whole)
-        return Digest(self.number, *whole, here.count, here.digest, reply_wanted=True)
+    def _next(self) -> int:
+        self.last += 1
+        return self.last
 
     def _send(self, message: Message) -> Effect:
         return Send(self.member, message)

@@ -49,6 +49,14 @@ class StorageSettings(NodeSettings, service="storage"):
             description="Seconds between truncations of the write-ahead log, which may hold removed bytes.",
         ),
     ] = 60.0
+    foreign_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1_209_600,
+            description="Seconds for which mailboxes that moved to other nodes stay on this disk, for stragglers.",
+        ),
+    ] = 21_600.0
     scrub_seconds: Annotated[
         float,
         Field(

@@ -5,7 +5,6 @@ and a thread of its own (`writer`). SQLite shows a commit to readers after its f
 """
 # ruff: noqa: S608  (every statement is put together from constants of this file)
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,12 @@ from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
 from essaim.runtime.database import migrations, open_database
 from essaim_storage import incarnation, metrics
+from essaim_storage.arc import Arcs
 from essaim_storage.row import COLUMNS, BadRowError, Head, checksum, record_of
+from essaim_storage.sqlite_ids import RecordIds, stored_position
 from essaim_storage.sqlite_writer import SqliteWriter
-from essaim_storage.store import Entry, Fingerprint, Newest, PrekeyBatch
+from essaim_storage.store import Entry, Newest, PrekeyBatch
+from essaim_storage.tally import ID_SIZE, Fingerprint, Part
 
 DatabaseError = apsw.Error
 """What reading raises when the file itself is broken: no answer of it may be believed any more."""
@@ -44,7 +46,8 @@ class SqliteStore:
         self._incarnation = incarnation.enter(writing, path, restored=restored)
         self._bad: set[bytes] = set()
         self._damage = 0
-        self.writer = SqliteWriter(writing, max_bytes // writing.pragma("page_size"))
+        self._ids = RecordIds(self._connection, writing)
+        self.writer = SqliteWriter(writing, max_bytes // writing.pragma("page_size"), self._ids)
         self.on_bad: Callable[[bytes], None] = _ignore
 
     def close(self) -> None:
@@ -141,17 +144,25 @@ class SqliteStore:
     def position(self, member: bytes) -> int:
         return int(self._one("SELECT number FROM position WHERE member = ?", member) or 0)
 
-    def fingerprint(self, from_id: bytes, to_id: bytes) -> Fingerprint:
-        digest, count = hashlib.blake2b(digest_size=32), 0
-        ids = "SELECT record_id FROM record WHERE record_id BETWEEN ? AND ? ORDER BY record_id"
-        for (record_id,) in self._all(ids, from_id, to_id):
-            digest.update(record_id)
-            count += 1
-        return Fingerprint(count, digest.digest())
+    def adopted(self) -> int:
+        return int(self._one("SELECT adopted FROM node"))
 
-    def record_ids(self, from_id: bytes, to_id: bytes, limit: int) -> Sequence[bytes]:
-        ids = "SELECT record_id FROM record WHERE record_id BETWEEN ? AND ? ORDER BY record_id LIMIT ?"
-        return [row[0] for row in self._all(ids, from_id, to_id, limit)]
+    def fingerprints(self, parts: Sequence[Part]) -> Sequence[Fingerprint]:
+        return self._ids.fingerprints(parts)
+
+    def record_ids(self, part: Part, limit: int) -> Sequence[bytes]:
+        return self._ids.listed(part, limit)
+
+    def has_named(self, name: bytes) -> bool:
+        return self._one("SELECT 1 FROM record WHERE record_id BETWEEN ? AND ?", *_ends(name)) is not None
+
+    def named(self, name: bytes) -> Record | None:
+        ends = _ends(name)
+        return next(self._records(f"{_WHOLE} WHERE record_id BETWEEN ? AND ? ORDER BY record_id LIMIT 1", *ends), None)
+
+    def holds_outside(self, kept: Arcs) -> bool:
+        some = "SELECT 1 FROM mailbox WHERE position BETWEEN ? AND ? LIMIT 1"
+        return any(self._all(some, *map(stored_position, part)) for part in kept.rest.parts)
 
     def next_expiry(self) -> int | None:
         earliest = "SELECT min(expires_ms) FROM (SELECT min(until_ms) AS expires_ms FROM record"
@@ -246,6 +257,11 @@ class SqliteStore:
 
 def _ignore(_record_id: bytes) -> None:
     """Until the executor listens."""
+
+
+def _ends(name: bytes) -> tuple[bytes, bytes]:
+    """The lowest and the highest id with this name."""
+    return name, name.ljust(ID_SIZE, b"\xff")
 
 
 def _entry(head: Head) -> Entry:

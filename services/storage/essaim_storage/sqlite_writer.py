@@ -11,8 +11,10 @@ from essaim.protocol.mailbox.authorization import Method
 from essaim.protocol.mailbox.policy import Kind
 from essaim.protocol.mailbox.record import Record, SlotMark, Tombstone
 from essaim.protocol.mailbox.removal import SWEEPS
+from essaim.protocol.view.swarm import position_of
 from essaim_storage.effects import (
     Change,
+    DropForeign,
     Forget,
     Purge,
     PutEnvelope,
@@ -20,6 +22,7 @@ from essaim_storage.effects import (
     PutMark,
     PutPrekeys,
     PutTombstone,
+    SetAdopted,
     SetPosition,
     SetSettled,
     SetUntil,
@@ -27,6 +30,7 @@ from essaim_storage.effects import (
 )
 from essaim_storage.refusal import DiskFullError
 from essaim_storage.row import COLUMNS, ENVELOPE, MARK, NOTICE_WEIGHT, Head, checksum, data_of, head_of
+from essaim_storage.sqlite_ids import RecordIds, stored_position
 
 _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 RESERVE_DIVISOR, RESERVE_LEAST = 16, 64
@@ -36,8 +40,9 @@ RESERVE_DIVISOR, RESERVE_LEAST = 16, 64
 class SqliteWriter:
     """Applies changes. `max_pages` 0: no limit but the disk's."""
 
-    def __init__(self, connection: apsw.Connection, max_pages: int) -> None:
+    def __init__(self, connection: apsw.Connection, max_pages: int, ids: RecordIds) -> None:
         self._connection = connection
+        self._ids = ids
         self._max_pages = max_pages
         special = "SELECT DISTINCT mailbox_id FROM record JOIN mailbox ON mailbox.id = mailbox"
         found: list[Any] = connection.execute(f"{special} WHERE record.kind IN (3, 4, 6)").fetchall()
@@ -54,6 +59,8 @@ class SqliteWriter:
             SetUntil: self._set_until,
             SetPosition: self._set_position,
             SetSettled: self._set_settled,
+            SetAdopted: self._set_adopted,
+            DropForeign: self._drop_foreign,
             Forget: self._forget,
             Purge: self._purge,
             PutPrekeys: self._put_prekeys,
@@ -69,9 +76,11 @@ class SqliteWriter:
                 self._appliers[type(change)](change)
             self._count_up(changes)
             self._connection.execute("COMMIT")
+            self._ids.committed()
         except (apsw.FullError, DiskFullError):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            self._ids.rolled_back()
             raise DiskFullError("this node's disk is full") from None
 
     def checkpoint(self) -> bool:
@@ -170,12 +179,15 @@ class SqliteWriter:
         head = head_of(number, record_id, record, data, coordinated=coordinated, until_ms=until_ms)
         weight = 0 if head.kind == ENVELOPE else NOTICE_WEIGHT + len(data)
         mailbox = self._connection.execute(
-            "INSERT INTO mailbox (mailbox_id, policy, kind, bytes, notice_bytes, envelopes, records)"
-            " VALUES (?, ?, ?, ?, ?, ?, 1)"
+            "INSERT INTO mailbox (mailbox_id, policy, kind, bytes, notice_bytes, envelopes, position, records)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, 1)"
             " ON CONFLICT (mailbox_id) DO UPDATE SET bytes = bytes + excluded.bytes,"
             " notice_bytes = notice_bytes + excluded.notice_bytes,"
             " envelopes = envelopes + excluded.envelopes, records = records + 1 RETURNING id",
-            (record.mailbox_id, head.policy, record.policy.kind, head.size, weight, int(head.kind == ENVELOPE)),
+            (
+                *(record.mailbox_id, head.policy, record.policy.kind, head.size, weight, int(head.kind == ENVELOPE)),
+                stored_position(position_of(record.mailbox_id)),
+            ),
         ).get
         columns = (
             head.slot,
@@ -200,6 +212,16 @@ class SqliteWriter:
 
     def _set_settled(self, change: SetSettled) -> None:
         self._run("UPDATE node SET settled = ?", int(change.settled))
+
+    def _set_adopted(self, change: SetAdopted) -> None:
+        self._run("UPDATE node SET adopted = max(adopted, ?)", change.serial)
+
+    def _drop_foreign(self, change: DropForeign) -> None:
+        for part in change.kept.rest.parts:
+            self._run(
+                "DELETE FROM record WHERE mailbox IN (SELECT id FROM mailbox WHERE position BETWEEN ? AND ?)",
+                *map(stored_position, part),
+            )
 
     def _forget(self, change: Forget) -> None:
         self._run("DELETE FROM record WHERE record_id = ?", change.record_id)

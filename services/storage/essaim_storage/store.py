@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from essaim.protocol.mailbox.record import ExpiryRecord, Record, SlotMark, Tombstone
+from essaim_storage.arc import Arcs
+from essaim_storage.tally import Fingerprint, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,6 @@ class Entry:
     size: int
     until_ms: int
     """When it goes: its first expiry, or what an expiry record says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """BLAKE2b-256 over the record ids of a range in ascending order, and how many there are."""
-
-    count: int
-    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +115,23 @@ class Store(Protocol):
     def position(self, member: bytes) -> int:
         """The number of the last `SetPosition` of this member; 0 if there is none."""
 
-    def fingerprint(self, from_id: bytes, to_id: bytes) -> Fingerprint:
-        """Of the record ids in the range, both ends included."""
+    def adopted(self) -> int:
+        """What the last `SetAdopted` said; 0 if there was none."""
 
-    def record_ids(self, from_id: bytes, to_id: bytes, limit: int) -> Sequence[bytes]:
-        """The first `limit` record ids in the range, both ends included, ascending."""
+    def fingerprints(self, parts: Sequence[Part]) -> Sequence[Fingerprint]:
+        """Of the records of each part of the ring."""
+
+    def record_ids(self, part: Part, limit: int) -> Sequence[bytes]:
+        """The first `limit` record ids of a part, in the order of their keys."""
+
+    def has_named(self, name: bytes) -> bool:
+        """Whether there is a record whose id begins with this name (16 bytes)."""
+
+    def named(self, name: bytes) -> Record | None:
+        """The record whose id begins with this name (16 bytes); the lowest id of several."""
+
+    def holds_outside(self, kept: Arcs) -> bool:
+        """Whether there is a record of a mailbox with a position in none of these arcs."""
 
     def next_expiry(self) -> int | None:
         """The earliest time at which a record or prekey batch goes, None if there is none."""

@@ -39,8 +39,10 @@ class Tuning:
     """Background reconciliations after which fetched records that were refused are tried again."""
     background_ms: int = 60_000
     """Between two reconciliations with a member (one after the other)."""
-    digest_ids: int = 256
-    """A range with so many ids or fewer is answered with the ids."""
+    digest_ids: int = 32
+    """A part with so many records or fewer is answered with their names."""
+    listed_ids: int = 4_096
+    """Ids of the own records that are looked through for such names; beyond, a record may be fetched in vain."""
     digests: int = 16
     """Questions to one member that may wait for their answer."""
     fetch_ids: int = 64
@@ -50,5 +52,11 @@ class Tuning:
     purge_margin_ms: int = 900_000
     """How long expired records stay on disk (never returned), so that a clock that jumps cannot purge what lives."""
     purge_every_ms: int = 60_000
+    missed_mailboxes: int = 64
+    """Mailboxes of which a reader missed something, that wait for being compared."""
+    transfer_ms: int = 5_000
+    """Between two times of telling discovery that a move is done here."""
+    foreign_ms: int = 6 * 3_600_000
+    """How long mailboxes that moved away stay on disk, for stragglers."""
     prekey_life_ms: int = 30 * DAY_MS
     """A batch of one-time prekeys goes after so long; its owner keeps the private parts 22 days."""

@@ -3,20 +3,20 @@
 Foreign bytes that are no message, or name a policy that is not the mailbox's, are a ProtocolError.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from essaim.protocol.kdf import HASH_SIZE
 from essaim.protocol.mailbox.authorization import Authorization
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
 from essaim.protocol.mailbox.refusal import MethodRefusedError
 from essaim.protocol.mailbox.removal import REMOVALS
 from essaim.storage.v1 import replica_pb2
-from essaim_storage.message import Ack, Digest, Fetch, Hello, Message, Records, Refusal, Write
+from essaim_storage.message import Ack, Digest, Fetch, Hello, Message, Question, Records, Refusal, Write
 from essaim_storage.refusal import MessageMalformedError
+from essaim_storage.tally import FINGERPRINT_SIZE, KEY_SIZE, KEYS, NAME_SIZE, Fingerprint, Part
 
 REMOVAL_OF = {method.value: method for method in REMOVALS}
 
@@ -103,8 +103,11 @@ def encode_message(message: Message, view_serial: int) -> bytes:
     return replica_pb2.ReplicaMessage(view_serial=view_serial, **{field: body}).SerializeToString()
 
 
-def decode_message(data: bytes) -> Message:
-    """Raises ProtocolError: MessageMalformedError, or what makes a record in it malformed."""
+def decode_message(data: bytes) -> tuple[Message, int]:
+    """The message, and the view that its sender had.
+
+    Raises ProtocolError: MessageMalformedError, or what makes a record in it malformed.
+    """
     try:
         proto = replica_pb2.ReplicaMessage.FromString(data)
     except DecodeError:
@@ -112,7 +115,7 @@ def decode_message(data: bytes) -> Message:
     field = proto.WhichOneof("body")
     if field is None:
         raise MessageMalformedError("a message without content")
-    return _DECODERS[field](getattr(proto, field))
+    return _DECODERS[field](getattr(proto, field)), proto.view_serial
 
 
 def _signed(authorization: Authorization) -> dict[str, Any]:
@@ -130,18 +133,39 @@ def _authorization(
     return Authorization(proto.time_ms, proto.nonce, proto.signature, proto.slot_record)
 
 
+def _fetch(proto: replica_pb2.ReplicaFetch) -> Fetch:
+    if any(len(each) != NAME_SIZE for each in proto.record_ids):
+        raise MessageMalformedError("a name has 16 bytes")
+    return Fetch(proto.number, tuple(proto.record_ids))
+
+
+def _question(proto: replica_pb2.ReplicaQuestion) -> Question:
+    """A part that has a beginning before its end, and an answer of no more than a message."""
+    arc = proto.first_position, proto.last_position
+    span = int.from_bytes(proto.from_key), int.from_bytes(proto.to_key)
+    if len(proto.from_key) != KEY_SIZE or len(proto.to_key) != KEY_SIZE or arc[0] > arc[1] or span[0] > span[1]:
+        raise MessageMalformedError("a part has two ends")
+    if span[1] >= KEYS:
+        raise MessageMalformedError("a part beyond the last key")
+    return Question(proto.number, Part(arc, span))
+
+
 def _digest(proto: replica_pb2.ReplicaDigest) -> Digest:
-    """The range comes back in the answer, so its ends have the length of ids: no answer outgrows a message."""
-    if len(proto.from_id) != HASH_SIZE or len(proto.to_id) != HASH_SIZE:
-        raise MessageMalformedError("a range of ids has an id at each end")
-    ends = proto.from_id, proto.to_id
-    return Digest(proto.round, *ends, proto.count, proto.fingerprint, tuple(proto.ids), proto.reply_wanted)
+    if len(proto.names) % NAME_SIZE or len(proto.fingerprints) != FINGERPRINT_SIZE * len(proto.counts):
+        raise MessageMalformedError("names and fingerprints have 16 bytes each")
+    names = tuple(_cut(proto.names, NAME_SIZE)) if proto.listed else None
+    found = map(Fingerprint, proto.counts, _cut(proto.fingerprints, FINGERPRINT_SIZE))
+    return Digest(proto.number, names, tuple(found))
+
+
+def _cut(joined: bytes, size: int) -> Iterable[bytes]:
+    return (joined[at : at + size] for at in range(0, len(joined), size))
 
 
 _ENCODERS: Mapping[type, Callable[[Any], tuple[str, Any]]] = {
     Hello: lambda m: (
         "hello",
-        replica_pb2.ReplicaHello(incarnation=m.incarnation, incomplete=m.incomplete, fresh=m.fresh),
+        replica_pb2.ReplicaHello(incarnation=m.incarnation, incomplete=m.incomplete, fresh=m.fresh, adopted=m.adopted),
     ),
     Write: lambda m: (
         "write",
@@ -153,30 +177,39 @@ _ENCODERS: Mapping[type, Callable[[Any], tuple[str, Any]]] = {
             batch=m.batch, refused=[replica_pb2.Refusal(index=each.index, reason=each.reason) for each in m.refused]
         ),
     ),
-    Fetch: lambda m: ("fetch", replica_pb2.ReplicaFetch(record_ids=m.record_ids, number=m.number)),
+    Fetch: lambda m: ("fetch", replica_pb2.ReplicaFetch(record_ids=m.names, number=m.number)),
     Records: lambda m: (
         "records",
         replica_pb2.ReplicaRecords(records=map(record_to_proto, m.records), number=m.number),
     ),
+    Question: lambda m: (
+        "question",
+        replica_pb2.ReplicaQuestion(
+            number=m.number,
+            first_position=m.part.arc[0],
+            last_position=m.part.arc[1],
+            from_key=m.part.span[0].to_bytes(KEY_SIZE),
+            to_key=m.part.span[1].to_bytes(KEY_SIZE),
+        ),
+    ),
     Digest: lambda m: (
         "digest",
         replica_pb2.ReplicaDigest(
-            round=m.round,
-            from_id=m.from_id,
-            to_id=m.to_id,
-            count=m.count,
-            fingerprint=m.fingerprint,
-            ids=m.ids,
-            reply_wanted=m.reply_wanted,
+            number=m.number,
+            listed=m.names is not None,
+            names=b"".join(m.names or ()),
+            fingerprints=b"".join(each.digest for each in m.fingerprints),
+            counts=[each.count for each in m.fingerprints],
         ),
     ),
 }
 
 _DECODERS: Mapping[str, Callable[[Any], Message]] = {
-    "hello": lambda p: Hello(p.incarnation, p.incomplete, p.fresh),
+    "hello": lambda p: Hello(p.incarnation, p.incomplete, p.fresh, p.adopted),
     "write": lambda p: Write(p.batch, tuple(map(record_from_proto, p.records)), p.late),
     "ack": lambda p: Ack(p.batch, tuple(Refusal(each.index, each.reason) for each in p.refused)),
-    "fetch": lambda p: Fetch(p.number, tuple(p.record_ids)),
+    "fetch": _fetch,
     "records": lambda p: Records(p.number, tuple(map(record_from_proto, p.records))),
+    "question": _question,
     "digest": _digest,
 }

@@ -1,6 +1,6 @@
 """Planted bugs: a simulation that does not find these proves nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from essaim.protocol.mailbox.cursor import Cursor
@@ -22,8 +22,8 @@ from simulated.world import HINTS_ONLY, HintsOnlyNode, Scenario
 class HastyReplica(Replica):
     """Acknowledges what it has not on disk yet."""
 
-    def write(self, member: bytes, write: Write, now_ms: int) -> list[Effect]:
-        return [*super().write(member, write, now_ms), Send(member, Ack(write.batch))]
+    def write(self, member: bytes, write: Write, now_ms: int, view_serial: int) -> list[Effect]:
+        return [*super().write(member, write, now_ms, view_serial), Send(member, Ack(write.batch))]
 
 
 class HastyCoordinator(Coordinator):
@@ -43,13 +43,8 @@ class HastyNode(StorageNode):
 class LonelySwarm(Swarm):
     """One member is enough for it."""
 
-    @property
-    def write_quorum(self) -> int:
-        return 1
-
-    @property
-    def read_quorum(self) -> int:
-        return len(self.members) - len(self.members) // 2
+    def write_quorum(self, members: Collection[bytes]) -> int:
+        return min(1, len(members))
 
 
 class LonelyNode(StorageNode):

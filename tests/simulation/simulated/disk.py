@@ -1,17 +1,20 @@
 """The store's contract in memory. What is not applied is not there: a crash loses the batch under way."""
 
-import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from copy import copy
 
 from essaim.protocol.mailbox.authorization import Method
 from essaim.protocol.mailbox.policy import Kind
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
 from essaim.protocol.mailbox.removal import SWEEPS
+from essaim.protocol.view.swarm import position_of
 from essaim_storage import effects
+from essaim_storage.arc import Arcs
 from essaim_storage.record import record_id
 from essaim_storage.row import NOTICE_WEIGHT, data_of
-from essaim_storage.store import Entry, Fingerprint, Newest, PrekeyBatch
+from essaim_storage.store import Entry, Newest, PrekeyBatch
+from essaim_storage.tally import NAME_SIZE, Fingerprint, Part, fingerprint_of, key_of
 
 Place = tuple[bytes, bytes]
 
@@ -20,6 +23,7 @@ class MemoryStore:
     """`essaim_storage.store.Store`, and `apply` for what the writer thread does."""
 
     def __init__(self, random: Callable[[int], bytes]) -> None:
+        self._random = random
         self._incarnation = random(16)
         self._settled = False
         self._last = 0
@@ -30,7 +34,11 @@ class MemoryStore:
         self._until: dict[bytes, int] = {}
         self._positions: dict[bytes, int] = {}
         self._batches: dict[Place, tuple[int, int, dict[int, bytes], dict[bytes, bytes]]] = {}
-        self._sorted: list[bytes] | None = None
+        self._adopted = 0
+        self._keys: dict[bytes, tuple[int, int]] = {}
+        """(key, position) of each record."""
+        self._names: dict[bytes, bytes] = {}
+        self._sorted: list[tuple[int, int, bytes]] | None = None
         self._special: dict[bytes, set[int]] = {}
         self.bad: set[bytes] = set()
         self._damage = 0
@@ -113,12 +121,24 @@ class MemoryStore:
     def position(self, member: bytes) -> int:
         return self._positions.get(member, 0)
 
-    def fingerprint(self, from_id: bytes, to_id: bytes) -> Fingerprint:
-        ids = self._range(from_id, to_id)
-        return Fingerprint(len(ids), hashlib.blake2b(b"".join(ids), digest_size=32).digest())
+    def adopted(self) -> int:
+        return self._adopted
 
-    def record_ids(self, from_id: bytes, to_id: bytes, limit: int) -> Sequence[bytes]:
-        return self._range(from_id, to_id)[:limit]
+    def fingerprints(self, parts: Sequence[Part]) -> Sequence[Fingerprint]:
+        found = (self._part(part) for part in parts)
+        return [fingerprint_of(sum(map(int.from_bytes, ids)), len(ids)) for ids in found]
+
+    def record_ids(self, part: Part, limit: int) -> Sequence[bytes]:
+        return self._part(part)[:limit]
+
+    def has_named(self, name: bytes) -> bool:
+        return name in self._names
+
+    def named(self, name: bytes) -> Record | None:
+        return self.record(self._names[name]) if name in self._names else None
+
+    def holds_outside(self, kept: Arcs) -> bool:
+        return any(position not in kept for _, position in self._keys.values())
 
     def next_expiry(self) -> int | None:
         records = (self._goes(record) for record, _ in self._log.values())
@@ -136,10 +156,18 @@ class MemoryStore:
         """For the checker."""
         return frozenset(self._numbers)
 
-    def _range(self, from_id: bytes, to_id: bytes) -> list[bytes]:
+    def living_ids(self, mailbox_id: bytes, now_ms: int) -> frozenset[bytes]:
+        """For the checker: what the mailbox has that has not expired."""
+        records = (record for record, _ in self._log.values())
+        alive = (each for each in records if each.mailbox_id == mailbox_id and self._goes(each) > now_ms)
+        return frozenset(record_id(each) for each in alive)
+
+    def _part(self, part: Part) -> list[bytes]:
         if self._sorted is None:
-            self._sorted = sorted(self._numbers)
-        return self._sorted[bisect_left(self._sorted, from_id) : bisect_right(self._sorted, to_id)]
+            self._sorted = sorted((*at, each) for each, at in self._keys.items())
+        first = bisect_left(self._sorted, (part.span[0],))
+        last = bisect_right(self._sorted, (part.span[1] + 1,))
+        return [each for _, position, each in self._sorted[first:last] if part.arc[0] <= position <= part.arc[1]]
 
     # ---- writing
 
@@ -147,6 +175,25 @@ class MemoryStore:
         """Its bytes go bad."""
         self.bad.add(record_id)
         self._damage += 1
+
+    def copied(self) -> "MemoryStore":
+        """As it is now: a snapshot of the volume."""
+        other = copy(self)
+        for name in ("_log", "_numbers", "_keys", "_names", "_positions", "_until"):
+            setattr(other, name, dict(getattr(self, name)))
+        other._special = {mailbox_id: set(each) for mailbox_id, each in self._special.items()}
+        for name in ("_mailboxes", "_naming"):
+            setattr(other, name, {key: dict(each) for key, each in getattr(self, name).items()})
+        other._batches = {place: (*each[:2], dict(each[2]), dict(each[3])) for place, each in self._batches.items()}
+        other.bad, other._sorted = set(), None
+        return other
+
+    def restored(self) -> "MemoryStore":
+        """A snapshot that is put back: another incarnation, not whole, and without prekeys that may be used."""
+        self._incarnation = self._random(16)
+        self._settled = False
+        self._batches.clear()
+        return self
 
     def apply(self, changes: Sequence[effects.Change]) -> None:
         """One batch, whole."""
@@ -179,6 +226,11 @@ class MemoryStore:
                 self._positions[member] = number
             case effects.SetSettled(settled):
                 self._settled = settled
+            case effects.SetAdopted(serial):
+                self._adopted = max(self._adopted, serial)
+            case effects.DropForeign(kept):
+                for of_id in [of_id for of_id, (_, position) in self._keys.items() if position not in kept]:
+                    self._remove(of_id)
             case effects.PutPrekeys(mailbox_id, slot, version, prekeys, expires_ms):
                 self._batches[mailbox_id, slot] = (version, expires_ms, dict(enumerate(prekeys)), {})
             case effects.UsePrekey(mailbox_id, slot, version, index, claim_id):
@@ -230,6 +282,9 @@ class MemoryStore:
         self._last = number
         self._log[number] = (record, coordinated)
         self._numbers[of_id] = number
+        position = position_of(record.mailbox_id)
+        self._keys[of_id] = (key_of(position, of_id), position)
+        self._names[of_id[:NAME_SIZE]] = of_id
         if not isinstance(record, EnvelopeRecord):
             self._special.setdefault(record.mailbox_id, set()).add(number)
 
@@ -239,6 +294,7 @@ class MemoryStore:
         if number is None:
             return
         record, _ = self._log.pop(number)
+        del self._keys[of_id], self._names[of_id[:NAME_SIZE]]
         if isinstance(record, EnvelopeRecord):
             del self._mailboxes[record.mailbox_id][number]
             self._until.pop(of_id, None)

@@ -7,6 +7,7 @@ from essaim_storage import effects, events
 from essaim_storage.effects import Effect
 from essaim_storage.message import Message
 from essaim_storage.node import StorageNode
+from essaim_storage.placement import Range
 from essaim_storage.tuning import Tuning
 from simulated.disk import MemoryStore
 from simulated.network import Network
@@ -64,7 +65,7 @@ class Host:
         self._under_way = None
         self.node = self._node_type(self.node_id, self.disk, self._rng.randbytes, self._tuning)
         self.handle(events.Started())
-        self.handle(events.ViewChanged(1, self._members, lambda _: True))
+        self.handle(events.ViewChanged(1, (Range.still(self._members),)))
         self._scrub()
 
     def crash(self) -> None:
@@ -107,7 +108,7 @@ class Host:
             self._do(effect)
 
     def hear(self, sender: bytes, message: Message) -> None:
-        self.handle(events.PeerMessage(sender, message))
+        self.handle(events.PeerMessage(sender, message, 1))
 
     def _do(self, effect: Effect) -> None:
         match effect:

@@ -12,10 +12,13 @@ from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.mailbox.payload import removal_hash
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
+from essaim.protocol.view.swarm import position_of
 from essaim_storage import effects, events
+from essaim_storage.arc import WHOLE, Arcs
 from essaim_storage.effects import Effect
-from essaim_storage.message import Ack, Digest, Hello, Message, Write
+from essaim_storage.message import Ack, Digest, Hello, Message, Question, Write
 from essaim_storage.node import StorageNode
+from essaim_storage.placement import Range
 from essaim_storage.tuning import Tuning
 from simulated.disk import MemoryStore
 
@@ -25,6 +28,8 @@ OWN, B, C = (bytes((letter,)) * 32 for letter in b"abc")
 OWNER = SigningKey(bytes(32))
 INBOX = Policy.public_inbox(OWNER.public)
 OUTBOX = Policy.outbox(OWNER.public)
+ELSEWHERE = WHOLE - Arcs(((position_of(INBOX.mailbox_id),) * 2,))
+"""All positions but the public inbox's."""
 
 Kind = TypeVar("Kind")
 
@@ -95,16 +100,14 @@ class Stage:
         self.commits: list[effects.Commit] = []
         self.node = StorageNode(self.own_id, self.store, self.random.randbytes, self.tuning)
         self.do(events.Started())
-        self.do(events.ViewChanged(1, frozenset((self.own_id, *self.others)), lambda _: True))
+        self.turn(1, (self.own_id, *self.others))
 
     def complete(self) -> None:
         """Link to every other, none of which has anything."""
         for member in self.others:
-            for question in sent(Digest, self.do(events.LinkUp(member)), member):
+            for question in sent(Question, self.do(events.LinkUp(member)), member):
                 self.hear(member, Hello(bytes(16), incomplete=False, fresh=False))
-                nothing = MemoryStore(bytes).fingerprint(question.from_id, question.to_id)
-                answer = Digest(question.round, question.from_id, question.to_id, 0, nothing.digest)
-                self.hear(member, answer)
+                self.hear(member, Digest(question.number, ()))
         self.commit()
         assert not self.node.incomplete
 
@@ -115,8 +118,14 @@ class Stage:
         assert len(self.commits) <= 1, "a second commit while one is under way"
         return found
 
-    def hear(self, member: bytes, message: Message) -> list[Effect]:
-        return self.do(events.PeerMessage(member, message))
+    def hear(self, member: bytes, message: Message, serial: int | None = None) -> list[Effect]:
+        """`serial`: of the member's view, this node's if it is not said."""
+        return self.do(events.PeerMessage(member, message, self.node.view_serial if serial is None else serial))
+
+    def turn(self, serial: int, members: Iterable[bytes] = (), arcs: Arcs = WHOLE) -> list[Effect]:
+        """A view in which these keep the mailboxes of these positions, and nothing moves."""
+        members = frozenset(members)
+        return self.do(events.ViewChanged(serial, (Range.still(members, arcs),) if members else ()))
 
     def commit(self) -> list[Effect]:
         """The batch under way is durable; [] if there is none."""

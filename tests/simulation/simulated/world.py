@@ -8,6 +8,7 @@ from essaim.protocol.keys import SigningKey
 from essaim.protocol.mailbox.cursor import Cursor
 from essaim.protocol.mailbox.policy import Policy
 from essaim_storage import effects, events
+from essaim_storage.arc import Arcs
 from essaim_storage.message import Message
 from essaim_storage.node import StorageNode
 from essaim_storage.reconcile import Reconciler
@@ -53,11 +54,12 @@ class Scenario:
 class HintsOnly(Reconciler):
     """Compares with nobody."""
 
-    def _begin(self, member: bytes) -> list[effects.Effect]:
+    def _begin(self, member: bytes, among: Arcs | None = None) -> list[effects.Effect]:
         return []
 
-    def _enough(self) -> bool:
-        return True
+    @property
+    def incomplete(self) -> bool:
+        return False
 
 
 class HintsOnlyNode(StorageNode):
