@@ -15,6 +15,7 @@ from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.status import Refusal, read_status
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import Access, Authority
+from essaim_client.mailbox.receipts import proven, receipts_of
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.network.failure import DestinationRefusedError
 
@@ -45,7 +46,8 @@ class Writer:
     async def store(self, policy: Policy, envelopes: Sequence[Outgoing], authority: Authority | None = None) -> None:
         """Returns when each envelope is acknowledged by a quorum; repeats what was not, until it gives up.
 
-        Raises SwarmRefusedError (the mailbox will not have it) or SwarmUnreachableError.
+        Acknowledged: W members signed that they have it on disk, so that one that lies is found out at once. Raises
+        SwarmRefusedError (the mailbox will not have it) or SwarmUnreachableError.
         """
         storing = _Storing(self._swarms, policy, list(envelopes), authority)
         await self._swarms.ask_any(policy.mailbox_id, "Store", storing.request, storing)
@@ -70,12 +72,15 @@ class Writer:
 
     def _delete(self, policy: Policy, owner: Authority, ids: list[bytes]) -> mailbox_pb2.DeleteRequest:
         act = Act(policy, Method.DELETE, b"", removal_hash(b"", ids))
-        serial = self._swarms.views.current.serial
         return mailbox_pb2.DeleteRequest(
-            mailbox=mailbox_pb2.Mailbox(id=policy.mailbox_id, policy=policy.encoded, view_serial=serial),
+            mailbox=self._named(policy),
             envelope_ids=ids,
             authorization=owner.authorize(act, self._swarms.clock.now_ms(), self._swarms.random),
         )
+
+    def _named(self, policy: Policy) -> mailbox_pb2.Mailbox:
+        serial = self._swarms.views.current.serial
+        return mailbox_pb2.Mailbox(id=policy.mailbox_id, policy=policy.encoded, view_serial=serial)
 
 
 @dataclass
@@ -94,6 +99,7 @@ class _Storing:
             mailbox=mailbox_pb2.Mailbox(id=self.policy.mailbox_id, policy=self.policy.encoded, view_serial=serial),
             envelopes=map(self._new, self.waiting),
             puzzle=self.work,
+            receipts=True,
         )
 
     def _new(self, envelope: Outgoing) -> mailbox_pb2.NewEnvelope:
@@ -114,9 +120,17 @@ class _Storing:
         results = cast("mailbox_pb2.StoreResponse", answer).results
         if len(results) != len(self.waiting):
             return DestinationRefusedError(Refusal(UNAVAILABLE))
-        refusals = [read_status(result.status) for result in results]
+        refusals = [self._refusal(of, result) for of, result in zip(self.waiting, results, strict=True)]
         self.waiting = [each for each, refusal in zip(self.waiting, refusals, strict=True) if refusal is not None]
         return next((DestinationRefusedError(each) for each in refusals if each is not None), None)
+
+    def _refusal(self, envelope: Outgoing, result: mailbox_pb2.StoreResult) -> Refusal | None:
+        refusal = read_status(result.status)
+        if refusal is not None:
+            return refusal
+        receipts = receipts_of(result.receipts)
+        good = proven(self.swarms, self.policy.mailbox_id, envelope.id_in(self.policy), receipts)
+        return None if good else Refusal(UNAVAILABLE)
 
     async def solve(self, error: DestinationRefusedError) -> None:
         """For the envelopes that wait now."""

@@ -54,7 +54,7 @@ class Storage:
         self._settings = settings
         self._store = SqliteStore(path, max_bytes=settings.max_bytes, restored=settings.restored)
         tuning = replace(tuning, foreign_ms=int(settings.foreign_seconds * 1_000))
-        self.node = StorageNode(own_id, self._store, os.urandom, tuning)
+        self.node = StorageNode(own_id, self._store, os.urandom, tuning, sign=signing.sign)
         self.executor = Executor(
             self.node, self._store, self._send, now_ms, lambda swarm_id, move: transferred(swarm_id, serial_of(move))
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.policy import Policy
+from essaim.protocol.mailbox.receipt import Outcome, Receipt, sign_batch
 from essaim.protocol.mailbox.record import EnvelopeRecord, Record
 from essaim.protocol.mailbox.refusal import (
     ExpiryRefusedError,
@@ -28,14 +29,17 @@ from essaim_storage.events import RemoveAsked, StoreAsked
 from essaim_storage.hints import Hints
 from essaim_storage.journal import Journal, Settled, Verdict
 from essaim_storage.placement import Range
+from essaim_storage.receipts import Heard
 from essaim_storage.record import record_id
 from essaim_storage.refusal import DiskFullError, QuorumMissingError, StaleViewError, WrongSwarmError
+from essaim_storage.replica import Sign
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
 from essaim_storage.tuning import Tuning
 
 HELD = frozenset((Verdict.KEPT, Verdict.HAD, Verdict.REMOVED))
 """The own disk has it, or the tombstone that covers it."""
+OUTCOMES = {Verdict.KEPT: Outcome.KEPT, Verdict.HAD: Outcome.KEPT, Verdict.REMOVED: Outcome.REMOVED}
 
 OTHER_VIEW = frozenset((StaleViewError.reason, WrongSwarmError.reason))
 """The member has a newer or an older view than this node: one of the two will learn, and it is asked again."""
@@ -62,6 +66,8 @@ class _Item:
     refusers: set[bytes] = field(default_factory=set)
     borrowed: bool = False
     """The own disk had it from another coordinator: no hint of this node's leads to it."""
+    receipts: dict[bytes, Receipt] = field(default_factory=dict)
+    """Of holders, where the client wants to see them."""
     done: bool = False
     refusal: ProtocolError | None = None
 
@@ -77,6 +83,7 @@ class _Job:
     items: dict[bytes, _Item]
     where: Range
     removes: bool
+    receipts: bool
 
 
 class Coordinator:
@@ -90,12 +97,23 @@ class Coordinator:
         self._tuning = tuning
         self._jobs: dict[int, _Job] = {}
         self._by_record: dict[bytes, list[_Job]] = {}
+        self._own_receipts: dict[bytes, Receipt] = {}
 
     def store(self, event: StoreAsked) -> list[Effect]:
-        return self._begin(event.request, event.records, removes=False)
+        return self._begin(event.request, event.records, removes=False, receipts=event.receipts)
 
     def remove(self, event: RemoveAsked) -> list[Effect]:
-        return self._begin(event.request, (event.notice,), removes=True)
+        return self._begin(event.request, (event.notice,), removes=True, receipts=event.receipts)
+
+    def sign(self, batch: Sequence[Settled], now_ms: int, sign: Sign) -> None:
+        """Before the ends of a batch are told: this node's own receipts for what is wanted of it."""
+        wanted = self._hints.receipted
+        held = [each for each in batch if each.record_id in wanted and each.verdict in HELD]
+        leaves = {each.record_id: OUTCOMES[each.verdict] for each in held}
+        self._own_receipts = {}
+        if leaves:
+            signed = sign_batch(sign, self._swarm.own_id, now_ms, tuple(leaves.items()))
+            self._own_receipts = signed.receipts()
 
     def settled(self, settled: Settled) -> list[Effect]:
         """One of a request's records came to the own disk, or did not."""
@@ -107,22 +125,22 @@ class Coordinator:
         item = job.items[settled.record_id]
         if settled.verdict in HELD:
             item.borrowed = settled.verdict is not Verdict.KEPT
-            self._hold(job, item, self._swarm.own_id)
+            self._hold(job, item, self._swarm.own_id, self._own_receipts.get(settled.record_id))
             if item.borrowed and not item.done:
                 effects = [*effects, *self._hints.offer_again([item.record], job.where.members)]
         else:
             item.finish(_refusal(settled.verdict))
         return [*effects, *self._end(job)]
 
-    def heard(self, member: bytes, of_id: bytes, reason: str) -> list[Effect]:
-        """A member has a record on disk (`reason` empty), or refused it."""
+    def heard(self, member: bytes, heard: Heard) -> list[Effect]:
+        """A member has a record on disk, or refused it."""
         effects: list[Effect] = []
-        for job in tuple(self._by_record.get(of_id, ())):
-            item = job.items[of_id]
-            if not reason:
-                self._hold(job, item, member)
+        for job in tuple(self._by_record.get(heard.record_id, ())):
+            item = job.items[heard.record_id]
+            if not heard.reason:
+                self._hold(job, item, member, heard.receipt)
             else:
-                self._refuse(job, item, member, reason)
+                self._refuse(job, item, member, heard.reason)
             effects += self._end(job)
         return effects
 
@@ -175,18 +193,20 @@ class Coordinator:
         self._forget(job)
         return [CancelTimer(QuorumTimer(request))]
 
-    def _begin(self, request: int, records: Sequence[Record], *, removes: bool) -> list[Effect]:
+    def _begin(self, request: int, records: Sequence[Record], *, removes: bool, receipts: bool) -> list[Effect]:
         where = self._where(records[0])
         if where is None:
             return [Reply(request, Refused(WrongSwarmError("the mailbox lives in another swarm")))]
         order = tuple(record_id(each) for each in records)
         items = {of_id: _Item(each) for of_id, each in zip(order, records, strict=True)}
-        job = _Job(request, order, items, where, removes)
+        job = _Job(request, order, items, where, removes, receipts)
         self._refuse_taken_versions(job)
         self._refuse_over_quota(job)
         self._jobs[request] = job
         for of_id in items:
             self._by_record.setdefault(of_id, []).append(job)
+        if receipts:
+            self._hints.receipted.update(items)
         under_way = [item.record for item in items.values() if not item.done]
         sends = self._submit(job, under_way)
         return [*sends, SetTimer(QuorumTimer(request), self._tuning.quorum_ms), *self._end(job)]
@@ -229,7 +249,12 @@ class Coordinator:
         entry = self._store.entry(record.mailbox_id, newest.envelope_id) if newest else None
         return entry.size if entry else 0
 
-    def _hold(self, job: _Job, item: _Item, member: bytes) -> None:
+    def _hold(self, job: _Job, item: _Item, member: bytes, receipt: Receipt | None) -> None:
+        """Where the client wants receipts, who gives none does not count."""
+        if job.receipts and receipt is None:
+            return
+        if receipt is not None:
+            item.receipts[member] = receipt
         item.holders.add(member)
         self._judge(job, item)
 
@@ -260,6 +285,7 @@ class Coordinator:
             jobs.remove(job)
             if not jobs:
                 del self._by_record[of_id]
+                self._hints.receipted.discard(of_id)
 
 
 def _refusal(verdict: Verdict) -> ProtocolError:
@@ -274,6 +300,10 @@ def _refusal(verdict: Verdict) -> ProtocolError:
 
 def _answer(job: _Job) -> Stored | Removed | Refused:
     if not job.removes:
-        return Stored(tuple(StoreOutcome(of_id, job.items[of_id].refusal) for of_id in job.order))
-    refusal = next(iter(job.items.values())).refusal
-    return Refused(refusal) if refusal else Removed()
+        return Stored(tuple(_outcome(of_id, job.items[of_id]) for of_id in job.order))
+    item = next(iter(job.items.values()))
+    return Refused(item.refusal) if item.refusal else Removed(tuple(item.receipts.values()))
+
+
+def _outcome(of_id: bytes, item: _Item) -> StoreOutcome:
+    return StoreOutcome(of_id, item.refusal, () if item.refusal else tuple(item.receipts.values()))

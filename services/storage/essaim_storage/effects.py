@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.mailbox.receipt import Receipt
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, SlotMark, Tombstone
 from essaim_storage.arc import Arcs
 from essaim_storage.message import Message
@@ -192,6 +193,8 @@ class StoreOutcome:
 
     envelope_id: bytes
     refusal: ProtocolError | None = None
+    receipts: tuple[Receipt, ...] = ()
+    """Of W members at least, where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,8 @@ class Stored:
 @dataclass(frozen=True, slots=True)
 class Removed:
     """The notice (a tombstone, expiry record or slot mark) is on the disks of W members."""
+
+    receipts: tuple[Receipt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

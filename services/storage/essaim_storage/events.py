@@ -25,6 +25,8 @@ class StoreAsked:
 
     request: int
     records: tuple[EnvelopeRecord, ...]
+    receipts: bool = False
+    """Acknowledged with the receipts of W members."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class RemoveAsked:
 
     request: int
     notice: Notice
+    receipts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ and goes when that does.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from essaim.protocol.mailbox.record import Record
@@ -20,6 +20,7 @@ from essaim_storage.effects import CancelTimer, Effect, Send, SetPosition, SetTi
 from essaim_storage.journal import Journal, Settled, Verdict
 from essaim_storage.load import message_loads
 from essaim_storage.message import Ack, Write
+from essaim_storage.receipts import Heard, receipts_of
 from essaim_storage.record import record_id
 from essaim_storage.refusal import DiskFullError, StaleViewError, WrongSwarmError
 from essaim_storage.store import Store
@@ -76,6 +77,8 @@ class Feed:
         self._unsettled: set[bytes] = set()
         self._early: set[bytes] = set()
         self._open: dict[bytes, int] = {}
+        self.receipted: Set[bytes] = frozenset()
+        """Records that a client wants receipts for."""
 
     @property
     def behind(self) -> bool:
@@ -128,8 +131,8 @@ class Feed:
             self._top = number
             self._advance()
 
-    def acked(self, ack: Ack) -> tuple[list[tuple[bytes, str]], list[Effect]]:
-        """The member answered a Write: (record id, reason or "") for each of its records, and what follows."""
+    def acked(self, ack: Ack) -> tuple[list[Heard], list[Effect]]:
+        """The member answered a Write: what it says of each of its records, and what follows."""
         flight = self._flights.pop(ack.batch, None)
         if flight is None:
             return [], []
@@ -137,7 +140,10 @@ class Feed:
         passing = not PASSING.isdisjoint(reasons.values())
         self._land(flight, taken=not passing)
         effects = self._pause() if passing else self._pump()
-        heard = [(of_id, reasons.get(index, "")) for index, of_id in enumerate(flight.record_ids)]
+        receipts = receipts_of(self._member, flight.record_ids, ack)
+        heard = [
+            Heard(of_id, reasons.get(index, ""), receipts.get(of_id)) for index, of_id in enumerate(flight.record_ids)
+        ]
         return heard, [*effects, self._ack_timer()]
 
     def link_up(self) -> list[Effect]:
@@ -243,8 +249,10 @@ class Feed:
 
     def _send(self, records: tuple[Record, ...], late_up_to: int) -> Send:
         self._batch += 1
-        self._flights[self._batch] = _Flight(tuple(record_id(each) for each in records), late_up_to)
-        return Send(self._member, Write(self._batch, records, late=bool(late_up_to)))
+        record_ids = tuple(record_id(each) for each in records)
+        self._flights[self._batch] = _Flight(record_ids, late_up_to)
+        wanted = not self.receipted.isdisjoint(record_ids)
+        return Send(self._member, Write(self._batch, records, late=bool(late_up_to), receipt=wanted))
 
     def _ack_timer(self) -> Effect:
         timer = AckTimer(self._member)

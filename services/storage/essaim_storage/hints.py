@@ -8,6 +8,7 @@ from essaim_storage.effects import CancelTimer, Effect
 from essaim_storage.feed import AckTimer, Feed, RetryTimer
 from essaim_storage.journal import Journal, Settled
 from essaim_storage.message import Ack
+from essaim_storage.receipts import Heard
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
 from essaim_storage.tuning import Tuning
@@ -29,6 +30,8 @@ class Hints:
         self._tuning = tuning
         self._random = random
         self._feeds: dict[bytes, Feed] = {}
+        self.receipted: set[bytes] = set()
+        """Records that a client wants receipts for."""
 
     @property
     def behind(self) -> frozenset[bytes]:
@@ -75,8 +78,8 @@ class Hints:
                 feed.passed(settled.number)
         return effects
 
-    def acked(self, member: bytes, ack: Ack) -> tuple[list[tuple[bytes, str]], list[Effect]]:
-        """(record id, reason or "") for each record of the Write, and what follows."""
+    def acked(self, member: bytes, ack: Ack) -> tuple[list[Heard], list[Effect]]:
+        """What the member says of each record of the Write, and what follows."""
         feed = self._feeds.get(member)
         return feed.acked(ack) if feed else ([], [])
 
@@ -101,4 +104,6 @@ class Hints:
         batch = int.from_bytes(self._random(7)) << 7
         joins = not any(member in each.now for each in self._swarm.ranges)
         position = self._store.last_number() if joins and not self._store.position(member) else 0
-        return self.feed_type(member, self._swarm, self._store, self._journal, self._tuning, batch, position)
+        feed = self.feed_type(member, self._swarm, self._store, self._journal, self._tuning, batch, position)
+        feed.receipted = self.receipted
+        return feed

@@ -27,6 +27,8 @@ class Write:
     records: tuple[Record, ...]
     late: bool = False
     """Missed before, sent again: no client waits for it."""
+    receipt: bool = False
+    """A client wants to see the Ack signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,17 @@ class Ack:
 
     batch: int
     refused: tuple[Refusal, ...] = ()
+    signed: "AckSignature | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class AckSignature:
+    """The member's receipt (essaim.protocol.mailbox.receipt) for those not refused, in the order of the Write."""
+
+    time_ms: int
+    signature: bytes
+    removed: tuple[int, ...] = ()
+    """Indices of those that a tombstone covers."""
 
 
 @dataclass(frozen=True, slots=True)

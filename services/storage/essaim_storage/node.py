@@ -25,7 +25,7 @@ from essaim_storage.reconcile import (
     SettleWaits,
     TransferTimer,
 )
-from essaim_storage.replica import PeerWaits, Replica, Verify
+from essaim_storage.replica import PeerWaits, Replica, Sign, Verify
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
 from essaim_storage.tuning import Tuning
@@ -36,7 +36,8 @@ PURGE_TIMER = "purge"
 class StorageNode:
     """`handle` every event in the order in which it happened. Nothing else may be called.
 
-    `random(n)` gives n random bytes; `verify` raises a ProtocolError for a record that no member may keep.
+    `random(n)` gives n random bytes; `verify` raises a ProtocolError for a record that no member may keep;
+    `sign` signs receipts for this node, without it none is given.
     """
 
     coordinator_type: ClassVar[type[Coordinator]] = Coordinator
@@ -56,6 +57,7 @@ class StorageNode:
         random: Callable[[int], bytes],
         tuning: Tuning | None = None,
         verify: Verify = verify_record,
+        sign: Sign | None = None,
     ) -> None:
         self._tuning = tuning or Tuning()
         self._store = store
@@ -65,7 +67,9 @@ class StorageNode:
         self._foreign = self.foreign_type(self._swarm, store, self._journal, self._tuning)
         self._hints = self.hints_type(self._swarm, store, self._journal, self._tuning, random)
         self._coordinator = self.coordinator_type(self._swarm, store, self._journal, self._hints, self._tuning)
+        self._sign = sign
         self._replica = self.replica_type(self._swarm, self._journal, verify)
+        self._replica.sign = sign
         self._reconciler = self.reconciler_type(self._swarm, store, self._journal, self._replica, self._tuning, random)
         self._readers = self.readers_type(self._swarm, store, lambda: self._reconciler.incomplete, self._tuning)
         self._prekeys = self.prekeys_type(self._swarm, store, self._journal, self._tuning)
@@ -181,7 +185,7 @@ class StorageNode:
                 return self._replica.write(node_id, message, now_ms, view_serial)
             case Ack():
                 heard, effects = self._hints.acked(node_id, message)
-                told = [effect for each in heard for effect in self._coordinator.heard(node_id, *each)]
+                told = [effect for each in heard for effect in self._coordinator.heard(node_id, each)]
                 return [*told, *effects]
             case Hello():
                 if message.fresh:
@@ -198,16 +202,18 @@ class StorageNode:
 
     def _settle(self, settled: tuple[Settled, ...], now_ms: int) -> list[Effect]:
         """A batch came to its end: everyone who waited for it goes on, then the readers of what is new."""
-        effects = [effect for each in settled for effect in self._settle_one(each)]
+        if self._sign is not None:
+            self._coordinator.sign(settled, now_ms, self._sign)
+        effects = [effect for each in settled for effect in self._settle_one(each, now_ms)]
         kept = [each.record for each in settled if each.verdict is Verdict.KEPT]
         mailboxes = dict.fromkeys(each.mailbox_id for each in kept if isinstance(each, EnvelopeRecord))
         ended = [effect for each in kept if isinstance(each, SlotMark) for effect in self._readers.marked(each)]
         return [*effects, *ended, *self._readers.arrived(mailboxes, now_ms)]
 
-    def _settle_one(self, settled: Settled) -> list[Effect]:
+    def _settle_one(self, settled: Settled, now_ms: int) -> list[Effect]:
         match settled.waiter:
             case PeerWaits():
-                return self._replica.settled(settled)
+                return self._replica.settled(settled, now_ms)
             case ClientWaits():
                 return self._coordinator.settled(settled)
             case RepairWaits() | SettleWaits() | ForgetWaits():

@@ -1,29 +1,12 @@
-"""The name of a record, for hints and reconciliation: an envelope's own id, and one for what else is kept."""
+"""The name of a record, for hints and reconciliation, and what it takes on the wire."""
 
-from essaim.protocol.kdf import blake2b256
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Notice, Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, Record, SlotMark, record_id
 from essaim.protocol.mailbox.slot_record import SLOT_RECORD_SIZE
 
-LABELS = {
-    Tombstone: b"essaim/tombstone/v1",
-    ExpiryRecord: b"essaim/expiry/v1",
-    SlotMark: b"essaim/slot-mark/v1",
-}
+__all__ = ["record_id", "wire_size"]
+
 OVERHEAD = 512
 """More than a record takes on the wire beside data and ids."""
-
-
-def record_id(record: Record) -> bytes:
-    """32 bytes. Of a notice: BLAKE2b-256(its label || what it signs), which holds time and nonce."""
-    if isinstance(record, EnvelopeRecord):
-        return record.envelope_id
-    return notice_id(record)
-
-
-def notice_id(notice: Notice) -> bytes:
-    """32 bytes: BLAKE2b-256(label || signed text)."""
-    authorization = notice.authorization
-    return blake2b256(LABELS[type(notice)], notice.act.signed_text(authorization.time_ms, authorization.nonce))
 
 
 def wire_size(record: Record) -> int:

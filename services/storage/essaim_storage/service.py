@@ -19,6 +19,7 @@ from essaim_storage.events import Event, RemoveAsked, RetrieveAsked, StoreAsked,
 from essaim_storage.executor import Executor
 from essaim_storage.intake import Intake
 from essaim_storage.notice_intake import NoticeIntake
+from essaim_storage.shown import fitted, receipt_to_proto
 
 DOMAIN = "storage.essaim"
 ACKNOWLEDGED = "ACKNOWLEDGED"
@@ -45,9 +46,12 @@ class MailboxService(mailbox_pb2_grpc.MailboxServiceServicer):
                 records.append(self._intake.envelope(policy, new, now_ms))
             except ProtocolError as error:
                 outcomes[index] = StoreOutcome(b"", error)
-        good = iter((await self._ask(Stored, lambda r: StoreAsked(r, tuple(records)))).outcomes if records else ())
-        results = [_result(outcomes.get(index) or next(good)) for index in range(len(request.envelopes))]
-        return mailbox_pb2.StoreResponse(results=results)
+        if records:
+            stored = await self._ask(Stored, lambda r: StoreAsked(r, tuple(records), request.receipts))
+            good = (index for index in range(len(request.envelopes)) if index not in outcomes)
+            outcomes |= dict(zip(good, stored.outcomes, strict=True))
+        results = [_result(outcomes[index]) for index in range(len(request.envelopes))]
+        return fitted(mailbox_pb2.StoreResponse(results=results), reply_capacity_of(context))
 
     async def Retrieve(self, request: mailbox_pb2.RetrieveRequest, context: Context) -> mailbox_pb2.RetrieveResponse:
         return await self._retrieve(request, reply_capacity_of(context))
@@ -74,30 +78,30 @@ class MailboxService(mailbox_pb2_grpc.MailboxServiceServicer):
                 yield mailbox_pb2.SubscribeResponse(envelopes=envelopes, cursor=each.cursor, incomplete=each.incomplete)
 
     async def Confirm(self, request: mailbox_pb2.ConfirmRequest, context: Context) -> mailbox_pb2.ConfirmResponse:
-        await self._keep(self._notices.confirm(request, self._now_ms()))
-        return mailbox_pb2.ConfirmResponse()
+        receipts = await self._keep(request.receipts, self._notices.confirm(request, self._now_ms()))
+        return mailbox_pb2.ConfirmResponse(receipts=receipts)
 
     async def Delete(self, request: mailbox_pb2.DeleteRequest, context: Context) -> mailbox_pb2.DeleteResponse:
-        await self._keep(self._notices.delete(request, self._now_ms()))
-        return mailbox_pb2.DeleteResponse()
+        receipts = await self._keep(request.receipts, self._notices.delete(request, self._now_ms()))
+        return mailbox_pb2.DeleteResponse(receipts=receipts)
 
     async def DeleteBefore(
         self, request: mailbox_pb2.DeleteBeforeRequest, context: Context
     ) -> mailbox_pb2.DeleteBeforeResponse:
-        await self._keep(self._notices.delete_before(request, self._now_ms()))
-        return mailbox_pb2.DeleteBeforeResponse()
+        receipts = await self._keep(request.receipts, self._notices.delete_before(request, self._now_ms()))
+        return mailbox_pb2.DeleteBeforeResponse(receipts=receipts)
 
     async def DeleteAll(self, request: mailbox_pb2.DeleteAllRequest, context: Context) -> mailbox_pb2.DeleteAllResponse:
-        await self._keep(self._notices.delete_all(request, self._now_ms()))
-        return mailbox_pb2.DeleteAllResponse()
+        receipts = await self._keep(request.receipts, self._notices.delete_all(request, self._now_ms()))
+        return mailbox_pb2.DeleteAllResponse(receipts=receipts)
 
     async def Expire(self, request: mailbox_pb2.ExpireRequest, context: Context) -> mailbox_pb2.ExpireResponse:
-        await self._keep(self._notices.expire(request, self._now_ms()))
-        return mailbox_pb2.ExpireResponse()
+        receipts = await self._keep(request.receipts, self._notices.expire(request, self._now_ms()))
+        return mailbox_pb2.ExpireResponse(receipts=receipts)
 
     async def DropSlot(self, request: mailbox_pb2.DropSlotRequest, context: Context) -> mailbox_pb2.DropSlotResponse:
-        await self._keep(self._notices.drop_slot(request, self._now_ms()))
-        return mailbox_pb2.DropSlotResponse()
+        receipts = await self._keep(request.receipts, self._notices.drop_slot(request, self._now_ms()))
+        return mailbox_pb2.DropSlotResponse(receipts=receipts)
 
     async def GetExpiries(
         self, request: mailbox_pb2.GetExpiriesRequest, context: Context
@@ -125,8 +129,9 @@ class MailboxService(mailbox_pb2_grpc.MailboxServiceServicer):
         }
         return await carried(request, carriers, reply_capacity_of(context), DOMAIN)
 
-    async def _keep(self, notice: Notice) -> None:
-        await self._ask(Removed, lambda r: RemoveAsked(r, notice))
+    async def _keep(self, receipts: bool, notice: Notice) -> list[mailbox_pb2.Receipt]:
+        removed = await self._ask(Removed, lambda r: RemoveAsked(r, notice, receipts))
+        return [receipt_to_proto(each) for each in removed.receipts]
 
     async def PublishPrekeys(
         self, request: mailbox_pb2.PublishPrekeysRequest, context: Context
@@ -150,7 +155,8 @@ def _result(outcome: StoreOutcome) -> mailbox_pb2.StoreResult:
     refusal = outcome.refusal
     metrics.STORES.labels(refusal.reason if refusal else ACKNOWLEDGED).inc()
     status = to_status(refusal, DOMAIN) if refusal else Status()
-    return mailbox_pb2.StoreResult(envelope_id=outcome.envelope_id, status=status)
+    receipts = map(receipt_to_proto, outcome.receipts)
+    return mailbox_pb2.StoreResult(envelope_id=outcome.envelope_id, status=status, receipts=receipts)
 
 
 def _stored(envelopes: Iterable[Delivery]) -> list[mailbox_pb2.StoredEnvelope]:

@@ -14,7 +14,18 @@ from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record,
 from essaim.protocol.mailbox.refusal import MethodRefusedError
 from essaim.protocol.mailbox.removal import REMOVALS
 from essaim.storage.v1 import replica_pb2
-from essaim_storage.message import Ack, Digest, Fetch, Hello, Message, Question, Records, Refusal, Write
+from essaim_storage.message import (
+    Ack,
+    AckSignature,
+    Digest,
+    Fetch,
+    Hello,
+    Message,
+    Question,
+    Records,
+    Refusal,
+    Write,
+)
 from essaim_storage.refusal import MessageMalformedError
 from essaim_storage.tally import FINGERPRINT_SIZE, KEY_SIZE, KEYS, NAME_SIZE, Fingerprint, Part
 
@@ -162,6 +173,12 @@ def _cut(joined: bytes, size: int) -> Iterable[bytes]:
     return (joined[at : at + size] for at in range(0, len(joined), size))
 
 
+def _ack_signature(signed: AckSignature | None) -> replica_pb2.AckSignature | None:
+    if signed is None:
+        return None
+    return replica_pb2.AckSignature(time_ms=signed.time_ms, signature=signed.signature, removed=signed.removed)
+
+
 _ENCODERS: Mapping[type, Callable[[Any], tuple[str, Any]]] = {
     Hello: lambda m: (
         "hello",
@@ -169,12 +186,16 @@ _ENCODERS: Mapping[type, Callable[[Any], tuple[str, Any]]] = {
     ),
     Write: lambda m: (
         "write",
-        replica_pb2.ReplicaWrite(batch=m.batch, records=map(record_to_proto, m.records), late=m.late),
+        replica_pb2.ReplicaWrite(
+            batch=m.batch, records=map(record_to_proto, m.records), late=m.late, receipt=m.receipt
+        ),
     ),
     Ack: lambda m: (
         "ack",
         replica_pb2.ReplicaAck(
-            batch=m.batch, refused=[replica_pb2.Refusal(index=each.index, reason=each.reason) for each in m.refused]
+            batch=m.batch,
+            refused=[replica_pb2.Refusal(index=each.index, reason=each.reason) for each in m.refused],
+            signed=_ack_signature(m.signed),
         ),
     ),
     Fetch: lambda m: ("fetch", replica_pb2.ReplicaFetch(record_ids=m.names, number=m.number)),
@@ -206,8 +227,12 @@ _ENCODERS: Mapping[type, Callable[[Any], tuple[str, Any]]] = {
 
 _DECODERS: Mapping[str, Callable[[Any], Message]] = {
     "hello": lambda p: Hello(p.incarnation, p.incomplete, p.fresh, p.adopted),
-    "write": lambda p: Write(p.batch, tuple(map(record_from_proto, p.records)), p.late),
-    "ack": lambda p: Ack(p.batch, tuple(Refusal(each.index, each.reason) for each in p.refused)),
+    "write": lambda p: Write(p.batch, tuple(map(record_from_proto, p.records)), p.late, p.receipt),
+    "ack": lambda p: Ack(
+        p.batch,
+        tuple(Refusal(each.index, each.reason) for each in p.refused),
+        AckSignature(p.signed.time_ms, p.signed.signature, tuple(p.signed.removed)) if p.HasField("signed") else None,
+    ),
     "fetch": _fetch,
     "records": lambda p: Records(p.number, tuple(map(record_from_proto, p.records))),
     "question": _question,

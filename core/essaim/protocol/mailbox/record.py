@@ -4,6 +4,7 @@ whoever brought it.
 
 from dataclasses import dataclass
 
+from essaim.protocol.kdf import blake2b256
 from essaim.protocol.mailbox import envelope, rule
 from essaim.protocol.mailbox.authorization import Act, Authorization, Method
 from essaim.protocol.mailbox.content import Content
@@ -23,6 +24,7 @@ __all__ = [
     "Tombstone",
     "check_read",
     "check_removal",
+    "record_id",
     "verify_envelope",
     "verify_expiry",
     "verify_mark",
@@ -63,6 +65,21 @@ class EnvelopeRecord:
 Notice = Tombstone | ExpiryRecord | SlotMark
 """Signed, and about envelopes: it weighs on nobody's quota of envelopes, and is never delivered."""
 Record = EnvelopeRecord | Notice
+
+
+NOTICE_LABELS = {
+    Tombstone: b"essaim/tombstone/v1",
+    ExpiryRecord: b"essaim/expiry/v1",
+    SlotMark: b"essaim/slot-mark/v1",
+}
+
+
+def record_id(record: Record) -> bytes:
+    """32 bytes: an envelope's own id; of a notice BLAKE2b-256(its label || signed text), which has time and nonce."""
+    if isinstance(record, EnvelopeRecord):
+        return record.envelope_id
+    authorization = record.authorization
+    return blake2b256(NOTICE_LABELS[type(record)], record.act.signed_text(authorization.time_ms, authorization.nonce))
 
 
 def verify_record(record: Record, now_ms: int) -> None:
