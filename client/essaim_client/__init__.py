@@ -11,7 +11,26 @@ from essaim.protocol.account import AccountId
 from essaim.protocol.conversation import Change
 from essaim.protocol.errors import ProtocolError
 from essaim_client.client import Client
-from essaim_client.messaging.events import Message
+from essaim_client.messaging.agreement import Contact, Settings
+from essaim_client.messaging.devices import OwnDevice
+from essaim_client.messaging.events import (
+    AccountMoved,
+    ConfigurationChanged,
+    DevicesChanged,
+    Disappeared,
+    Disappearing,
+    Edited,
+    Event,
+    File,
+    Message,
+    NewDevice,
+    Reacted,
+    Read,
+    SessionRenewed,
+    TimerChanged,
+    Typing,
+    Unsent,
+)
 from essaim_client.messaging.sender import Sent
 from essaim_client.messaging.transcript import Shown
 from essaim_client.network_file import NetworkFile
@@ -19,13 +38,31 @@ from essaim_client.trace import Trace, TracedHop
 
 __all__ = [
     "AccountId",
+    "AccountMoved",
     "Change",
     "Client",
+    "ConfigurationChanged",
+    "Contact",
+    "DevicesChanged",
+    "Disappeared",
+    "Disappearing",
+    "Edited",
+    "Event",
+    "File",
     "Message",
     "NetworkFile",
+    "NewDevice",
+    "OwnDevice",
     "ProtocolError",
+    "Reacted",
+    "Read",
     "Sent",
+    "SessionRenewed",
+    "Settings",
     "Shown",
+    "TimerChanged",
     "Trace",
     "TracedHop",
+    "Typing",
+    "Unsent",
 ]

@@ -15,8 +15,11 @@ from essaim.protocol.phrase import ENTROPY_SIZE, entropy_of, words_of
 from essaim.protocol.view import NetworkView, Node
 from essaim_client.home import Home, default_home
 from essaim_client.mailbox.swarm_call import Swarms
+from essaim_client.messaging.agreement import Settings
+from essaim_client.messaging.contacts import Contacts, account_of
+from essaim_client.messaging.devices import Devices
 from essaim_client.messaging.directory import published_manifest
-from essaim_client.messaging.events import Event, Message, NewDevice
+from essaim_client.messaging.events import Disappearing, Event, Message
 from essaim_client.messaging.listening import Listening
 from essaim_client.messaging.own_mailboxes import VERSION_KEY, OwnMailboxes
 from essaim_client.messaging.person import Person
@@ -100,8 +103,8 @@ class Client:
         """A new device that follows what the account's outbox says; by the network's clock, so not before now."""
         before = await published_manifest(self._swarms, home.account.id, None)
         now_ms = self._network.clock.now_ms()
-        home.store.put(VERSION_KEY, b"%d" % now_ms)
         device = Device.create(home.account, SLOT, now_ms, self._random, before)
+        home.store.put(VERSION_KEY, b"%d" % device.manifest.head.time_ms)
         return Profile.begin(home.account, home.store, device)
 
     async def __aexit__(
@@ -140,7 +143,7 @@ class Client:
         Raises AccountIdRefusedError, UnknownAccountError, OwnAccountError, ContentTooLargeError, and
         SwarmUnreachableError: then it is kept on this device and stored when the swarm can be reached.
         """
-        return await self._person.sender.send_text(_account(account), text, reply_to)
+        return await self._person.sender.send_text(account_of(account), text, reply_to)
 
     async def receive(self) -> list[Message]:
         """All messages that wait, each once, kept on this device and confirmed. Raises SwarmUnreachableError."""
@@ -170,11 +173,64 @@ class Client:
 
     def history(self, account: AccountId | str | None = None) -> list[Shown]:
         """A conversation as it stands, in causal order; without an account all texts, in the order of their coming."""
-        return self._person.history(None if account is None else _account(account))
+        return self._person.history(None if account is None else account_of(account))
 
-    def acknowledge(self, account: AccountId | str) -> list[NewDevice]:
-        """The person knows of the account's new devices: messages go there from now on. Those that were new."""
-        return self._person.vigil.acknowledge(_account(account))
+    # What can be done with a message: `message_id` names it. All raise what `send` does, and UnknownMessageError.
+
+    async def react(self, account: AccountId | str, message_id: bytes, emoji: str) -> Sent:
+        """An emoji to a text of either side; an empty one takes it back."""
+        return await self._person.sender.react(account_of(account), message_id, emoji)
+
+    async def edit(self, account: AccountId | str, message_id: bytes, text: str) -> Sent:
+        """Another wording of an own text."""
+        return await self._person.sender.edit(account_of(account), message_id, text)
+
+    async def unsend(self, account: AccountId | str, message_id: bytes) -> Sent:
+        """Take an own text back, on all devices of both sides."""
+        return await self._person.sender.unsend(account_of(account), message_id)
+
+    def delete(self, account: AccountId | str, message_id: bytes) -> int:
+        """Forget a text on all own devices, for ever; how many it were."""
+        return self._person.delete(account_of(account), message_id)
+
+    async def set_timer(self, account: AccountId | str, timer: Disappearing | None) -> Sent:
+        """From now on texts of both sides disappear; None: they stay (TimerRefusedError)."""
+        return await self._person.sender.set_timer(account_of(account), timer)
+
+    def timer(self, account: AccountId | str) -> Disappearing | None:
+        """When texts of this conversation disappear."""
+        return self._person.conversations.timer(account_of(account).raw)
+
+    async def mark_read(self, account: AccountId | str, position: int | None = None) -> None:
+        """Texts up to a position, by default all, are read: timers begin, and who is to know it is told."""
+        other = account_of(account)
+        last = self._profile.store.history.next_position(other.raw) - 1
+        await self._person.mark_read(other, last if position is None else min(position, last))
+
+    async def typing(self, account: AccountId | str, *, stopped: bool = False) -> None:
+        """That this person is writing; nothing unless `settings.typing` is on."""
+        await self._person.sender.typing(account_of(account), stopped)
+
+    # People, devices, settings
+
+    @property
+    def contacts(self) -> Contacts:
+        """Requests, names, safety numbers, new devices to acknowledge."""
+        return self._person.contacts
+
+    @property
+    def devices(self) -> Devices:
+        """The devices of this account."""
+        return self._person.devices
+
+    @property
+    def settings(self) -> Settings:
+        """What others learn of this person."""
+        return self._person.agreement.settings
+
+    def change_settings(self, settings: Settings) -> None:
+        """On all own devices."""
+        self._person.agreement.change_settings(settings)
 
     # The network
 
@@ -201,10 +257,6 @@ class Client:
     async def trace(self) -> Trace:
         """Read the own inbox once, and tell which nodes carried that and what each had in hand."""
         return await trace_inbox(self._swarms, OwnMailboxes(self._profile).inbox())
-
-
-def _account(account: AccountId | str) -> AccountId:
-    return AccountId.parse(account) if isinstance(account, str) else account
 
 
 def _is_incoming(event: Event) -> TypeGuard[Message]:

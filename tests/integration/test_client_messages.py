@@ -295,7 +295,7 @@ async def test_restored_account_is_a_new_device_that_others_follow(world):
             alice._person.directory._manifests.clear()  # ten minutes later
             with pytest.raises(KeysChangedError):
                 await alice.send(bob.account_id, "to whom?")
-            alice.acknowledge(bob.account_id)
+            alice.contacts.acknowledge(bob.account_id)
             sent = await alice.send(bob.account_id, "to the new device")
             assert Change.DEVICES_CHANGED in sent.changes
             assert [each.text for each in await bob.receive()] == ["to the new device"]

@@ -2,7 +2,8 @@
 
 Keys in the configuration, each followed by the other side's identity key where there is one: set element "contact/";
 registers "blocked/", "name/", "verified/", "moved/", "setting/..."; highest "seen/" (manifest version that the person
-acknowledged) and "read/" (position).
+acknowledged, and one) and "read/" (position). By device id: register "device/" (its name), highest "alive/" (the last
+day, since 1970, on which it was there).
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from essaim.protocol.account import AccountId
 from essaim.protocol.configuration import Configuration, deletion_mark
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import VerifyKey
+from essaim.protocol.mailbox.rule import DAY_MS
 from essaim_client.messaging.profile import Profile
 
 CONTACT = b"contact/"
@@ -23,6 +25,8 @@ MOVED = b"moved/"
 SEEN = b"seen/"
 READ = b"read/"
 SETTING = b"setting/"
+DEVICE = b"device/"
+ALIVE = b"alive/"
 NAME_MAX = 200
 YES, NO = b"1", b"0"
 
@@ -128,9 +132,7 @@ class Agreement:
 
     def rename(self, account: AccountId, name: str) -> None:
         """Raises NameRefusedError."""
-        encoded = name.encode(errors="replace")
-        if len(encoded) > NAME_MAX:
-            raise NameRefusedError(f"a name has at most {NAME_MAX} bytes")
+        encoded = _encoded(name)
         with self._changing() as (state, now):
             state.write(NAME + account.raw, encoded, now)
 
@@ -146,6 +148,27 @@ class Agreement:
             state.add(CONTACT + after.raw, now)
             if known.name:
                 state.write(NAME + after.raw, known.name.encode(), now)
+
+    # Own devices
+
+    def device_name(self, device_id: bytes) -> str:
+        return (self._state.value(DEVICE + device_id) or b"").decode(errors="replace")
+
+    def name_device(self, device_id: bytes, name: str) -> None:
+        """Raises NameRefusedError."""
+        encoded = _encoded(name)
+        with self._changing() as (state, now):
+            state.write(DEVICE + device_id, encoded, now)
+
+    def alive_day(self, device_id: bytes) -> int:
+        """The last mailbox day on which an own device was there; 0: never."""
+        return self._state.highest(ALIVE + device_id)
+
+    def is_alive(self, device_id: bytes) -> None:
+        """Today."""
+        if self.alive_day(device_id) < self._now_ms() // DAY_MS:
+            with self._changing() as (state, now):
+                state.raise_to(ALIVE + device_id, now // DAY_MS)
 
     # Newcomers among devices
 
@@ -199,3 +222,10 @@ class Agreement:
         with self._changing() as (state, now):
             for name, on in wanted.items():
                 state.write(SETTING + name, YES if on else NO, now)
+
+
+def _encoded(name: str) -> bytes:
+    encoded = name.encode(errors="replace")
+    if len(encoded) > NAME_MAX:
+        raise NameRefusedError(f"a name has at most {NAME_MAX} bytes")
+    return encoded

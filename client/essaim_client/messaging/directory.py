@@ -70,11 +70,12 @@ class Directory:
 
     async def manifest(self, account: AccountId) -> Manifest:
         """The newest manifest; kept for ten minutes."""
-        now_ms = self._swarms.clock.now_ms()
+        now_ms, pinned = self._swarms.clock.now_ms(), self._profile.device.pinned(account)
         read_ms, kept = self._manifests.get(account.raw, (0, None))
-        if kept is not None and now_ms - read_ms < MANIFEST_FRESH_MS:
+        known = pinned.version if pinned else 0  # a device that has begun a session may have shown a newer one
+        if kept is not None and now_ms - read_ms < MANIFEST_FRESH_MS and kept.version >= known:
             return kept
-        manifest = await published_manifest(self._swarms, account, self._profile.device.pinned(account))
+        manifest = await published_manifest(self._swarms, account, pinned)
         if manifest is None:
             raise UnknownAccountError("this account has not published a device on this network")
         self._manifests[account.raw] = (now_ms, manifest)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from essaim.messaging.v1 import content_pb2
+from essaim.protocol.account import Account
 from essaim.protocol.conversation import Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.slot_record import certified
@@ -17,7 +18,7 @@ from essaim_client.messaging.healing import Healing
 from essaim_client.messaging.intake import Answer, Taken
 from essaim_client.messaging.own_mailboxes import OwnMailboxes, record_key
 from essaim_client.messaging.own_manifest import OwnManifest
-from essaim_client.messaging.profile import Profile
+from essaim_client.messaging.profile import SEED_KEY, Profile
 from essaim_client.messaging.publisher import Publisher
 from essaim_client.messaging.sender import Sender
 
@@ -99,8 +100,17 @@ class Errands:
         if sync.WhichOneof("body") == "configuration_key":
             self._hands.configuration.take_key(sync.configuration_key.made_ms, sync.configuration_key.key)
             self.run(self._hands.configuration.sync())
+        if sync.WhichOneof("body") == "account_seed":
+            self._become_manager(sync.account_seed.seed)
         for record in sync.slot_records.records:
             self._keep_record(record)
+
+    def _become_manager(self, seed: bytes) -> None:
+        with suppress(ValueError):
+            account = Account(seed)
+            if account.id == self._profile.account_id:
+                self._profile.store.put(SEED_KEY, seed)
+                self._profile.account = account
 
     def _keep_record(self, encoded: bytes) -> None:
         mailboxes, device = OwnMailboxes(self._profile), self._profile.device

@@ -13,7 +13,7 @@ from essaim.protocol.conversation import Change, Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.manifest import Manifest
-from essaim.protocol.prekeys import Bundle
+from essaim.protocol.prekeys import Bundle, PrekeyRefusedError
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.addresses import public_inbox
 from essaim_client.messaging.directory import Directory, UnknownAccountError
@@ -142,7 +142,7 @@ class FanOut:
         for peer in filter(self._needs, peers):
             try:
                 bundles[peer] = await self._directory.bundle(peer, manifest)
-            except UnknownAccountError:
+            except (UnknownAccountError, PrekeyRefusedError):  # none yet, or those of who was in its slot before
                 missing.append(peer)
         if missing and len(missing) == len(peers) and peers[0].account != self._profile.account_id:
             raise UnknownAccountError("this account has not published its keys on this network")

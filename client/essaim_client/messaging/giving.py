@@ -20,13 +20,13 @@ class Giving:
         self._history = profile.store.history
 
     def answer(self, conversation: bytes, ids: Iterable[bytes]) -> content_pb2.Given:
-        """What is there still; the rest is gone."""
-        wanted = list(dict.fromkeys(ids))[:ASKED_MAX]
-        asked = [entry for each in wanted for entry in self._history.find(conversation, each) if entry.content]
-        here = {entry.message_id for entry in asked}
-        given = content_pb2.Given(gone=[each for each in wanted if each not in here])
-        room = ROOM
-        for entry in [*asked, *self._before(asked)]:
+        """What is there still, and of what is gone that it is."""
+        names = list(dict.fromkeys(ids))[:ASKED_MAX]
+        asked = [entry for name in names for entry in self._history.find(conversation, name)]
+        given, room = content_pb2.Given(), ROOM
+        for entry in (entry for entry in asked if not entry.content):
+            given.gone.add(message_id=entry.message_id, after=self._history.parents(conversation, entry.message_id))
+        for entry in [*(entry for entry in asked if entry.content), *self._before(asked)]:
             message = content_pb2.Entry(author=entry.author, content=entry.content, slot=entry.slot)
             room -= message.ByteSize() + 8
             if room < 0 and given.entries:

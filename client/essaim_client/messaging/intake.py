@@ -22,6 +22,8 @@ from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.vigil import Vigil
 
 HEADS_MAX = 100
+GONE_AFTER = 3
+"""So often an entry is asked for, though somebody says that it is gone."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +106,18 @@ class Intake:
                 given = self._giving.answer(conversation, content.want.ids)
                 taken.answers.append(Answer(sender, {"given": given}))
             case "given":
-                self._given(conversation, content.given, taken, trusted=False)
+                self._given(conversation, content.given, taken, now_ms, trusted=False)
 
-    def _given(self, conversation: bytes, given: content_pb2.Given, taken: Taken, *, trusted: bool) -> None:
+    def _given(
+        self, conversation: bytes, given: content_pb2.Given, taken: Taken, now_ms: int, *, trusted: bool
+    ) -> None:
         """Entries that were missing. Others may give back what they wrote, and what carries the own mark."""
         for entry in given.entries:
             if self._may_give(conversation, entry, trusted=trusted):
                 taken.events += self._entry(conversation, entry)
-        self._history.give_up(conversation, given.gone)
+        for gone in given.gone:
+            self._history.give_up(conversation, [gone.message_id], GONE_AFTER)  # somebody else may have it
+            self._history.want(conversation, named(gone.after), now_ms)
 
     def _may_give(self, conversation: bytes, entry: content_pb2.Entry, *, trusted: bool) -> bool:
         if entry.author == self._profile.own:
@@ -136,15 +142,19 @@ class Intake:
                 given = self._giving.answer(conversation, sync.want.ids)
                 taken.answers.append(_own(sender, conversation=conversation, given=given))
             case "given" if _is_account(conversation):
-                self._given(conversation, sync.given, taken, trusted=True)
+                self._given(conversation, sync.given, taken, now_ms, trusted=True)
             case "conversations":
                 self._compare(sender, sync.conversations, taken, now_ms)
             case "configuration":
                 taken.events += self.merge(sync.configuration)
             case "manifest_changed":
                 taken.follow_manifest = True
-            case "configuration_key" | "slot_records":
+            case "configuration_key" | "slot_records" | "account_seed" if self._is_manager(sender):
                 taken.secrets.append(sync)
+
+    def _is_manager(self, peer: Peer) -> bool:
+        record = self._profile.device.manifest.device(peer.slot)
+        return record is not None and record.manager
 
     def _compare(self, sender: Peer, state: content_pb2.Conversations, taken: Taken, now_ms: int) -> None:
         for heads in filter(lambda each: _is_account(each.conversation), state.heads):

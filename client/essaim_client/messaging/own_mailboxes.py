@@ -14,6 +14,7 @@ from essaim_client.messaging.addresses import outbox, public_inbox
 from essaim_client.messaging.profile import NoAccountError, Profile
 
 VERSION_KEY = "slot-version"
+"""Of this device's slot records: the time of the manifest that first listed it."""
 FIRST_VERSION = 1
 
 

@@ -11,7 +11,9 @@ from essaim.protocol.errors import ProtocolError
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.configuration_sync import ConfigurationSync
+from essaim_client.messaging.contacts import Contacts
 from essaim_client.messaging.conversations import Conversations
+from essaim_client.messaging.devices import Devices
 from essaim_client.messaging.directory import Directory
 from essaim_client.messaging.errands import Errands, Hands
 from essaim_client.messaging.event_stream import EventStream
@@ -30,6 +32,8 @@ from essaim_client.messaging.transcript import Shown
 from essaim_client.messaging.upkeep import Upkeep
 from essaim_client.messaging.vanishing import Vanishing
 from essaim_client.messaging.vigil import Vigil
+
+INTRODUCED_KEY = "introduced"
 
 
 class Person:
@@ -54,9 +58,19 @@ class Person:
         self.healing = Healing(swarms, profile, self.agreement, self.sender)
         hands = Hands(self.directory, self.sender, self.publisher, self.manifest, self.configuration, self.healing)
         self.errands = Errands(swarms, profile, self.agreement, hands)
+        self.contacts = Contacts(profile, self.agreement, self.vigil, self._accepted)
+        self.devices = Devices(
+            swarms,
+            profile,
+            self.agreement,
+            manifest=self.manifest,
+            configuration=self.configuration,
+            sender=self.sender,
+            vigil=self.vigil,
+        )
         self.receiver = Receiver(swarms, profile, self.intake, self.errands)
         self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
-        duties = (self.sender.mail.flush, self.configuration.sync, self.mend, self.manifest.follow)
+        duties = (self.sender.mail.flush, self.configuration.sync, self.mend, self.in_step)
         self.upkeep = Upkeep(self.publisher.publish, duties)
         self.agreement.on_change = self._agreed
         self._listening: Listening[Event] | None = None
@@ -89,9 +103,21 @@ class Person:
         self.configuration.changed(change)
         self.errands.run(self.configuration.tell())
 
+    def _accepted(self, account: AccountId) -> None:
+        """What was missing in their conversation may be asked for now."""
+        self.healing.wake()
+
+    async def in_step(self) -> None:
+        """The own manifest, and who of the devices sleeps."""
+        await self.manifest.follow()
+        await self.devices.look_after()
+
     async def mend(self) -> None:
-        """After an old copy of the store was put back: everybody is told to begin anew, and everything published."""
+        """A new device asks the others what there is; one whose store was an old copy tells everybody to begin anew."""
         await self.generation.current()
+        if self.profile.store.get(INTRODUCED_KEY) is None:
+            await self.sender.sync(conversations=self.intake.state(answer=True))
+            self.profile.store.put(INTRODUCED_KEY, b"1")
         broken = self.generation.broken()
         if broken is None:
             return

@@ -116,6 +116,11 @@ class History:
         )
         return [head for (head,) in self._db.execute(sql, (conversation, HEADS_MAX))]
 
+    def parents(self, conversation: bytes, child: bytes) -> list[bytes]:
+        """What an entry follows, as its author said."""
+        sql = "SELECT parent FROM link WHERE conversation = ? AND child = ?"
+        return [parent for (parent,) in self._db.execute(sql, (conversation, child))]
+
     # What goes
 
     def erase(self, conversation: bytes, author: bytes, message_id: bytes) -> bool:
@@ -179,11 +184,11 @@ class History:
             [(next_ms, each.conversation, each.message_id) for each in wanted],
         )
 
-    def give_up(self, conversation: bytes, ids: Iterable[bytes]) -> None:
-        """Nobody has these any more."""
+    def give_up(self, conversation: bytes, ids: Iterable[bytes], after: int = 0) -> None:
+        """Nobody has these any more: those that were asked for so often."""
         self._db.executemany(
-            "UPDATE wanted SET asked = -1 WHERE conversation = ? AND message_id = ?",
-            [(conversation, each) for each in ids],
+            "UPDATE wanted SET asked = -1 WHERE conversation = ? AND message_id = ? AND asked >= ?",
+            [(conversation, each, after) for each in ids],
         )
 
     # Receipts

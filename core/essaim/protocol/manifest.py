@@ -281,8 +281,8 @@ def first_manifest(account: Account, device: DeviceKeys, now: int) -> Manifest:
 
 
 def next_manifest(account: Account, before: Manifest, entries: Sequence[Entry], now: int) -> Manifest:
-    """The version after `before`, with these devices: (record, KEM key) of each."""
+    """The version after `before`, with these devices: (record, KEM key) of each. Its time is later in any case."""
     if len({record.slot for record, _ in entries}) != len(entries):
         raise ManifestRefusedError("two devices in one slot")
     previous = (before.hash, *before.previous)[:PREVIOUS_KEPT]
-    return _signed(account, previous, entries, before.version + 1, now)
+    return _signed(account, previous, entries, before.version + 1, max(now, before.head.time_ms + 1))
