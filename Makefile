@@ -2,6 +2,7 @@
 PYTHON  := .venv/bin/python
 ARGS    ?=
 SEEDS   ?= 200
+EFFORT  ?= 100
 # LANG is also the shell's locale: it counts only when given to make itself.
 STUBS   := $(if $(filter command,$(firstword $(origin LANG))),$(LANG),python)
 OUT     ?= build/stubs/$(STUBS)
@@ -48,8 +49,8 @@ bench-large: protos ## measure with larger networks and longer runs
 prove: protos ## the long proofs: every property and simulation with many more cases, report in build/
 	@tools/prove $(ARGS)
 
-fuzz: protos ## every parser with many more mutated bytes
-	@ESSAIM_EFFORT=100 $(PYTHON) -m pytest tests/property --timeout 3600 -k "bad_input or malformed or frames or mailbox" $(ARGS)
+fuzz: protos ## every parser with many more mutated bytes (EFFORT=100 times as many)
+	@ESSAIM_EFFORT=$(EFFORT) $(PYTHON) -m pytest tests/property --timeout 3600 -k "bad_input or malformed or frames or mailbox" $(ARGS)
 
 simulate: protos ## simulate a swarm with many seeds (SEEDS=200)
 	@ESSAIM_SEEDS=$(SEEDS) $(PYTHON) -m pytest tests/simulation --timeout 3600 $(ARGS)

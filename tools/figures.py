@@ -46,6 +46,8 @@ AIMS: Mapping[str, Aim] = {
     "e2e.store_cpu_x25519_send": Aim(34, 24, "likewise, clients on Send"),
     "e2e.retrieve_cpu_x25519": Aim(27, 20, "Session's C++ server 26-27"),
     "e2e.retrieve_cpu_x25519_send": Aim(27, 20, "likewise, clients on Send"),
+    "e2e.floor_store_cpu_x25519": Aim(None, None, "the same messages by bare grpc.aio: no onion, no disk"),
+    "e2e.floor_retrieve_cpu_x25519": Aim(None, None, "likewise"),
     "e2e.store_per_s": Aim(None, None, "C++ 771-936"),
     "e2e.retrieve_per_s": Aim(None, None, "C++ 1,728-1,867"),
     "e2e.store_p50_ms": Aim(None, None),

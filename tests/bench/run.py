@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 import e2e_crypto_bench
+import floor_bench
 import network_bench
 import onion_bench
 import relay_bench
@@ -65,6 +66,7 @@ ALONE = (
     Target("relay", ("relay.",), relay_runs),
     Target("storage", ("storage.",), lambda _: [storage_bench.run()]),
     Target("client", ("client.",), lambda _: [e2e_crypto_bench.run()]),
+    Target("floor", ("e2e.floor",), floor_bench.run),
     Target("start", ("testnet.ready_s",), network_bench.started),
 )
 
@@ -164,6 +166,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=Scale.runs, help="runs of each (default: %(default)s)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there, too")
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # nodes start from bytecode, as installed ones do: 3 MB less each
     scale = replace(LARGE if options.large else Scale(), runs=options.runs)
     if options.seconds:
         scale = scale.shortened(options.seconds, options.runs)
