@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from real_network import RealNetwork
+from testnet import Layout
 
 
 @pytest.fixture(scope="session")
 def running_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealNetwork]:
-    """The README's network: discovery, 6 relays, 2 swarms of 3 storage nodes."""
-    network = RealNetwork(tmp_path_factory.mktemp("real"))
+    """The README's network: discovery, 6 relays, 2 swarms of 3 storage nodes, a host of open groups."""
+    network = RealNetwork(tmp_path_factory.mktemp("real"), Layout(opengroups=1))
     try:
         network.net.up()
         yield network

@@ -27,10 +27,11 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="testnet", description=__doc__)
     parser.add_argument("verb", choices=["up", "status", "kill", "stop", "start", "down"])
-    parser.add_argument("name", nargs="?", help="discovery, relay-1 ..., storage-1 ...")
+    parser.add_argument("name", nargs="?", help="discovery, relay-1 ..., storage-1 ..., opengroup-1")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="data, logs, keys (%(default)s)")
     parser.add_argument("--relays", type=int, default=Layout.relays)
     parser.add_argument("--storage", type=int, default=Layout.storage)
+    parser.add_argument("--opengroups", type=int, default=1, help="hosts of open groups (%(default)s)")
     options = parser.parse_args()
     if options.verb in {"kill", "stop", "start"} and not options.name:
         parser.error(f"{options.verb} needs the name of a node")
@@ -43,7 +44,7 @@ def _layout(options: argparse.Namespace) -> Layout:
     if options.verb != "up" and kept.exists():
         facts = json.loads(kept.read_text())
         return Layout(**{**facts, "suites": tuple(facts["suites"])})
-    layout = Layout(relays=options.relays, storage=options.storage)
+    layout = Layout(relays=options.relays, storage=options.storage, opengroups=options.opengroups)
     if options.verb == "up":
         options.folder.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(asdict(layout)))

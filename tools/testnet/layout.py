@@ -19,6 +19,10 @@ class Layout:
     """Onion suites, best first: 2 is hybrid, 1 classic."""
     uptime_seconds: int = 60
     away_seconds: int = 180
+    open_admission: bool = True
+    """Anybody may register; else the nodes show the operator's signature."""
+    opengroups: int = 0
+    """Hosts of open groups, each a host of its own."""
 
     @property
     def swarms(self) -> int:
@@ -28,4 +32,5 @@ class Layout:
     def names(self) -> list[str]:
         """Every process, in the order of starting."""
         relays = [f"relay-{number}" for number in range(1, self.relays + 1)]
-        return ["discovery", *relays, *(f"storage-{number}" for number in range(1, self.storage + 1))]
+        hosts = [f"opengroup-{number}" for number in range(1, self.opengroups + 1)]
+        return ["discovery", *relays, *(f"storage-{number}" for number in range(1, self.storage + 1)), *hosts]

@@ -2,7 +2,7 @@
 
 import typer
 
-from essaim_client.cli import account, messages, network
+from essaim_client.cli import account, messages, network, room, room_moderation
 
 app = typer.Typer(
     help="Write to people over Essaim, a private messaging network.",
@@ -11,6 +11,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(account.app, name="account")
+room.app.registered_commands += room_moderation.app.registered_commands
+app.add_typer(room.app, name="room")
 app.command()(messages.send)
 app.command()(messages.receive)
 app.command()(messages.listen)

@@ -38,7 +38,7 @@ async def build(start: Start[OpengroupSettings]) -> Service:
         await endpoint.go_away()
 
     background = (*membership.background, *host.background)
-    return Service(endpoint.mounts, background, membership.join, leave, go_away, stack.aclose)
+    return Service(endpoint.mounts, background, join=membership.join, leave=leave, goaway=go_away, close=stack.aclose)
 
 
 def main() -> None:

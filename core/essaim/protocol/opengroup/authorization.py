@@ -35,7 +35,8 @@ class Method(StrEnum):
 class Signer(Protocol):
     """A private member key."""
 
-    public: VerifyKey
+    @property
+    def public(self) -> VerifyKey: ...
 
     def sign(self, message: bytes) -> bytes: ...
 

@@ -1,0 +1,203 @@
+"""The rooms of an account: hosts of the network, rooms of hosts, direct messages, live streams that go on."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from essaim.opengroup.v1 import action_pb2, room_pb2
+from essaim.protocol.account import Account
+from essaim.protocol.keys import KeyRefusedError, VerifyKey
+from essaim.protocol.opengroup.chain import ROOM_ID_SIZE
+from essaim.protocol.opengroup.direct import SEED_SIZE, DirectRefusedError, seal, unseal
+from essaim.protocol.opengroup.member import member_key
+from essaim_client.home import Home
+from essaim_client.network.connection import Connection
+from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
+from essaim_client.rooms.address import RoomAddress, host_part
+from essaim_client.rooms.asking import Asker
+from essaim_client.rooms.finding import FoundHost, Hosts, HostUnknownError
+from essaim_client.rooms.history import History, Kept
+from essaim_client.rooms.room import Room
+from essaim_client.rooms.shown import RoomEvent
+
+PAUSE_SECONDS = (0.2, 1.0, 3.0, 10.0)
+"""Between two streams, longer with each that brought nothing."""
+
+
+@dataclass(frozen=True)
+class DirectMessage:
+    """From a member of a host to the own member key there; `text` is None for what cannot be opened."""
+
+    number: int
+    sender: bytes
+    time_ms: int
+    text: str | None
+
+
+class Rooms:
+    """What an account does in open groups; at each host under another key. Over a connection that is open."""
+
+    def __init__(self, network: Connection, account: Account, kept: Kept) -> None:
+        self._network = network
+        self._account = account
+        self._kept = kept
+        self._hosts = Hosts(network)
+        self._askers: dict[bytes, Asker] = {}
+
+    async def hosts(self) -> Sequence[FoundHost]:
+        """Every host of the network that answers."""
+        return await self._hosts.all()
+
+    async def host(self, digits: str) -> Asker:
+        """By its id or the beginning of it. Raises HostUnknownError, RoomAddressError."""
+        digits = host_part(digits)
+        known = [each for host_id, each in self._askers.items() if host_id.hex().startswith(digits)]
+        if len(known) == 1:
+            return known[0]
+        found = await self._hosts.find(digits)
+        signer = member_key(self._account, found.host_id)
+        asker = self._askers[found.host_id] = Asker(self._network, self._hosts, found, signer)
+        return asker
+
+    async def own_key(self, digits: str) -> bytes:
+        """The name that this account has at a host."""
+        return (await self.host(digits)).signer.public.raw
+
+    # Rooms
+
+    async def listed(self, digits: str) -> list[room_pb2.Room]:
+        """Rooms of a host: listed ones, and those that were joined."""
+        asker = await self.host(digits)
+        found: list[room_pb2.Room] = []
+        more = True
+        while more:
+            after = found[-1].settings.name if found else ""
+            told = (await asker.do(action_pb2.Action(list_rooms=action_pb2.ListRooms(after=after)))).rooms
+            found += told.rooms
+            more = told.more and bool(told.rooms)
+        return found
+
+    async def room(self, address: RoomAddress | str) -> Room:
+        """Raises DestinationRefusedError (ROOM_UNKNOWN), HostUnknownError. An invitation in the address is used."""
+        where = RoomAddress.parse(address) if isinstance(address, str) else address
+        asker = await self.host(where.host)
+        if where.token:
+            join = action_pb2.Join(room_id=where.room_id, token=where.token)
+            info = (await asker.do(action_pb2.Action(join=join))).room
+        else:
+            asked = action_pb2.GetRoom(room_id=where.room_id, name="" if where.room_id else where.room)
+            info = (await asker.do(action_pb2.Action(get_room=asked))).room
+        return Room(asker, info, History(asker.host.host_id, info.room_id, self._kept))
+
+    async def create(self, digits: str, name: str, **settings: Any) -> Room:
+        """By an owner of the host."""
+        asker = await self.host(digits)
+        wanted = room_pb2.RoomSettings(name=name, **settings)
+        create = action_pb2.CreateRoom(room_id=asker.random(ROOM_ID_SIZE), settings=wanted)
+        info = (await asker.do(action_pb2.Action(create_room=create))).room
+        return Room(asker, info, History(asker.host.host_id, info.room_id, self._kept))
+
+    async def delete(self, room: Room) -> None:
+        """By an owner of the host; with everything in it."""
+        await room.asker.do(action_pb2.Action(delete_room=action_pb2.DeleteRoom(room_id=room.room_id)))
+
+    async def claim(self, digits: str, token: bytes) -> None:
+        """Take an office of the host by invitation: the first owner's is in the host's data folder."""
+        asker = await self.host(digits)
+        await asker.do(action_pb2.Action(join=action_pb2.Join(token=token)))
+
+    async def ban_from_host(self, digits: str, member: bytes, until_ms: int) -> None:
+        """By a moderator of the host; 0 lifts it."""
+        asker = await self.host(digits)
+        await asker.do(action_pb2.Action(ban=action_pb2.Ban(member=member, until_ms=until_ms)))
+
+    async def follow(self, rooms: Sequence[Room]) -> AsyncGenerator[RoomEvent, None]:
+        """What has happened in rooms of one host since each was last read, then what happens: for good.
+
+        A stream that breaks is followed by another one, on another path or replica, from where it was. Raises
+        DestinationRefusedError when no room can be followed any more, HistoryForkedError.
+        """
+        by_id = {room.room_id: room for room in rooms}
+        asker, idle = rooms[0].asker, 0
+        while by_id:
+            stream = asker.follow({room_id: room.history.sequence for room_id, room in by_id.items()})
+            try:
+                async with aclosing(stream) as responses:
+                    async for told in responses:
+                        idle = 0
+                        if told.refused:
+                            by_id.pop(told.room_id, None)
+                        room = by_id.get(told.room_id)
+                        for event in room._events(told.entries, told.chain_before) if room else ():
+                            yield event
+            except (DestinationLostError, PathFailedError) as error:
+                await asker.mend(error, idle)
+            await asyncio.sleep(PAUSE_SECONDS[min(idle, len(PAUSE_SECONDS) - 1)])
+            idle += 1
+
+    # Direct messages
+
+    async def send_direct(self, room: Room, to: bytes, text: str) -> None:
+        """To a member of a room that both are in. The host sees who writes to whom, not what."""
+        asker = room.asker
+        try:
+            recipient = VerifyKey(to)
+        except KeyRefusedError:
+            raise DirectRefusedError("the recipient is no member key") from None
+        data = seal(text.encode(), asker.signer, recipient, asker.host.host_id, asker.random(SEED_SIZE))
+        send = action_pb2.SendDirect(room_id=room.room_id, to=to, data=data)
+        await asker.do(action_pb2.Action(send_direct=send))
+
+    async def directs(self, digits: str, after: int = 0) -> list[DirectMessage]:
+        """The own inbox at a host, oldest first, after a number."""
+        asker = await self.host(digits)
+        listed = (await asker.do(action_pb2.Action(list_direct=action_pb2.ListDirect(after=after)))).directs
+        return [self._opened(asker, each) for each in listed.directs]
+
+    def _opened(self, asker: Asker, direct: action_pb2.Direct) -> DirectMessage:
+        try:
+            raw = unseal(direct.data, VerifyKey(direct.sender), asker.signer, asker.host.host_id)
+            text = raw.decode(errors="replace")
+        except (DirectRefusedError, KeyRefusedError):
+            text = None
+        return DirectMessage(direct.number, direct.sender, direct.time_ms, text)
+
+    async def delete_directs(self, digits: str, up_to: int) -> None:
+        asker = await self.host(digits)
+        await asker.do(action_pb2.Action(delete_direct=action_pb2.DeleteDirect(up_to=up_to)))
+
+    async def block(self, digits: str, member: bytes, *, lift: bool = False) -> None:
+        """Take no direct message of a member of a host."""
+        asker = await self.host(digits)
+        await asker.do(action_pb2.Action(block=action_pb2.Block(member=member, lift=lift)))
+
+
+class RoomClient:
+    """`async with RoomClient(home, passphrase) as rooms`: rooms without the messages; for bots and the command line."""
+
+    def __init__(self, home: Path, passphrase: str | None) -> None:
+        self._home = home
+        self._passphrase = passphrase
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Rooms:
+        """Raises NoAccountError, VaultRefusedError, NoViewError ..."""
+        async with AsyncExitStack() as stack:
+            home = await asyncio.to_thread(Home.open, self._home, self._passphrase)
+            stack.callback(home.close)
+            connection = Connection(home.network.genesis, home.network.seeds, home.store)
+            network = await stack.enter_async_context(connection)
+            self._stack = stack.pop_all()
+            return Rooms(network, home.account, home.store)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+
+__all__ = ["DestinationRefusedError", "DirectMessage", "HostUnknownError", "RoomClient", "Rooms"]

@@ -1,0 +1,106 @@
+"""What a person sees of a room: posts with what became of them, and the events of a live room."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from essaim.opengroup.v1 import room_pb2
+from essaim.protocol.opengroup.statement import Statement
+
+
+@dataclass(frozen=True)
+class RoomPost:
+    """A post as it is now. `author` and `mentions` are member keys, `files` hashes."""
+
+    sequence: int
+    post_id: bytes
+    author: bytes
+    time_ms: int
+    text: str
+    edited: bool = False
+    deleted: bool = False
+    pinned: bool = False
+    thread: int = 0
+    replies: int = 0
+    whisper: bool = False
+    mentions: tuple[bytes, ...] = ()
+    files: tuple[bytes, ...] = ()
+    reactions: Mapping[str, int] = field(default_factory=dict)
+    own_reactions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class RoomEvent:
+    """Something that happened: `kind` is post, edit, delete, react, pin, purge or withheld.
+
+    `post_id` is the post's that it makes or changes (empty for a purge, whose `about` is the member); `text` a post's
+    or edit's, `emoji` a reaction's; `undone` a reaction withdrawn or a pin taken off.
+    """
+
+    room_id: bytes
+    sequence: int
+    time_ms: int
+    author: bytes
+    kind: str
+    post_id: bytes = b""
+    text: str = ""
+    emoji: str = ""
+    undone: bool = False
+    about: bytes = b""
+    reply_to: bytes = b""
+    mentions: tuple[bytes, ...] = ()
+    files: tuple[bytes, ...] = ()
+
+
+def event_of(room_id: bytes, entry: room_pb2.Entry, statement: Statement | None) -> RoomEvent:
+    """The event that a checked entry is."""
+    if statement is None:
+        return RoomEvent(room_id, entry.sequence, entry.time_ms, entry.author, "withheld", entry.digest)
+    kind, message = statement.kind, statement.message
+    common = (room_id, entry.sequence, entry.time_ms, entry.author, kind)
+    match kind:
+        case "post":
+            post = message.post
+            return RoomEvent(
+                *common,
+                statement.digest,
+                text=post.text,
+                reply_to=post.reply_to,
+                mentions=tuple(post.mentions),
+                files=tuple(post.files),
+            )
+        case "edit":
+            edit = message.edit
+            return RoomEvent(
+                *common, edit.post_id, text=edit.text, mentions=tuple(edit.mentions), files=tuple(edit.files)
+            )
+        case "react":
+            return RoomEvent(*common, message.react.post_id, emoji=message.react.emoji, undone=message.react.withdraw)
+        case "pin":
+            return RoomEvent(*common, message.pin.post_id, undone=message.pin.unpin)
+        case "purge":
+            return RoomEvent(*common, about=message.purge.member)
+        case _:
+            return RoomEvent(*common, message.delete.post_id)
+
+
+def post_of(state: room_pb2.PostState, made: Statement | None, edit: Statement | None) -> RoomPost:
+    """A post whose statements were checked."""
+    content = edit.message.edit if edit is not None else made.message.post if made is not None else None
+    original = made.message.post if made is not None else None
+    return RoomPost(
+        sequence=state.entry.sequence,
+        post_id=made.digest if made is not None else state.entry.digest,
+        author=state.entry.author,
+        time_ms=state.entry.time_ms,
+        text=content.text if content is not None else "",
+        edited=edit is not None,
+        deleted=bool(state.deleted),
+        pinned=bool(state.pinned),
+        thread=state.thread,
+        replies=state.replies,
+        whisper=original is not None and bool(original.whisper_to or original.whisper_moderators),
+        mentions=tuple(content.mentions) if content is not None else (),
+        files=tuple(content.files) if content is not None else (),
+        reactions={each.emoji: each.count for each in state.reactions},
+        own_reactions=frozenset(each.emoji for each in state.reactions if each.own),
+    )

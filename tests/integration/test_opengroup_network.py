@@ -1,0 +1,167 @@
+"""A host of open groups as a real process, reached through a real onion; and what it must not know."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from essaim.protocol.keys import VerifyKey
+from essaim.protocol.opengroup.member import is_account, member_factor
+from essaim_client.home import Home
+from essaim_client.network.failure import DestinationRefusedError
+from essaim_client.rooms.rooms import RoomClient, Rooms
+from essaim_client.rooms.shown import RoomEvent
+from real_network import PASSPHRASE, PATIENCE_SECONDS, RealNetwork
+from test_network_commands import Shell
+
+HOST = "opengroup-1"
+ROOMS = iter(range(1_000_000))
+
+
+def token_of(network: RealNetwork) -> bytes:
+    return bytes.fromhex((network.net.node(HOST).folder / "owner-invitation").read_text().strip())
+
+
+@pytest.fixture(scope="module")
+def owner_home(running_network: RealNetwork) -> Path:
+    """Who owns the host of the network that all tests of this file share."""
+    running_network.net.mend()
+    home = running_network.home()
+
+    async def claim() -> None:
+        async with RoomClient(home, PASSPHRASE) as rooms:
+            await rooms.claim(await digits(rooms), token_of(running_network))
+
+    asyncio.run(claim())
+    return home
+
+
+async def digits(rooms: Rooms) -> str:
+    [host] = await rooms.hosts()
+    return host.host_id.hex()
+
+
+@pytest.fixture
+async def owner(network: RealNetwork, owner_home: Path) -> AsyncIterator[Rooms]:
+    async with RoomClient(owner_home, PASSPHRASE) as rooms:
+        yield rooms
+
+
+async def expect(events, kind: str) -> RoomEvent:
+    """The next event of a kind."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async for event in events:
+            if event.kind == kind:
+                return event
+    raise AssertionError("the stream ended")
+
+
+async def test_room_is_lived_in_through_the_onion_and_outlives_its_host(
+    network: RealNetwork, owner: Rooms, tmp_path: Path
+) -> None:
+    name = f"room-{next(ROOMS)}"
+    host = await digits(owner)
+    made = await owner.create(host, name, title="A room")
+    async with RoomClient(network.home(), PASSPHRASE) as guest:
+        room = await guest.room(f"{host[:16]}/{name}")
+        assert room.me != made.me
+        async with aclosing(guest.follow([room])) as events:
+            first = asyncio.create_task(expect(events, "post"))
+            post_id = await made.post("hello through the onion")
+            event = await first
+            assert (event.text, event.author, event.post_id) == ("hello through the onion", made.me, post_id)
+            await room.react(post_id, "🐝")
+            assert (await expect(events, "react")).emoji == "🐝"
+
+            await asyncio.to_thread(network.net.node(HOST).kill)
+            await network.start(HOST)
+            answer = await made.post("still here", reply_to=post_id, files=[await made.upload(b"a file" * 100)])
+            again = await expect(events, "post")
+            assert (again.text, again.reply_to) == ("still here", post_id)
+        posts, more = await room.page()
+        assert [post.text for post in posts] == ["still here", "hello through the onion"] and not more
+        assert posts[1].reactions == {"🐝": 1} and posts[1].replies == 1
+        assert await room.download(posts[0].files[0], tmp_path / "file") == 600
+        assert (tmp_path / "file").read_bytes() == b"a file" * 100
+        assert [post.post_id for post in (await room.search("still"))[0]] == [answer]
+        lines = [line async for line in room.export()]
+        assert [line["kind"] for line in lines] == ["post", "react", "post"]
+        await guest.send_direct(room, made.me, "just to you")
+        [direct] = await owner.directs(host)
+        assert (direct.text, direct.sender) == ("just to you", room.me)
+        with pytest.raises(DestinationRefusedError) as caught:
+            await room.change(title="Mine")
+        assert caught.value.refused_reason == "NOT_ALLOWED"
+
+
+async def test_host_knows_neither_account_nor_address(network: RealNetwork, owner: Rooms) -> None:
+    host = await digits(owner)
+    made = await owner.create(host, f"room-{next(ROOMS)}")
+    home = network.home()
+    network.account_of(home)
+    async with RoomClient(home, PASSPHRASE) as guest:
+        room = await guest.room(f"{host}/{made.info.settings.name}")
+        await room.post("a canary in the coal mine")
+        network._note_ports()
+    opened = Home.open(home, PASSPHRASE)
+    account = opened.account
+    opened.close()
+    told = member_factor(account.rooms_secret, bytes.fromhex(host))
+    assert is_account(VerifyKey(room.me), account.id.identity, told)
+
+    process = network.net.node(HOST)
+    await asyncio.to_thread(process.stop)
+    await network.start(HOST)
+    logs = b"".join(each.read_bytes() for each in process.logs)
+    kept = b"".join(each.read_bytes() for each in process.folder.glob("rooms.db*"))
+    for secret in (account.id.raw, str(account.id).encode(), account.id.raw.hex().encode()):
+        assert secret not in logs + kept
+    assert b"canary" in kept and b"canary" not in logs
+    assert room.me in kept and room.me.hex().encode() not in logs
+    for port in network.client_ports:
+        assert f"127.0.0.1:{port}".encode() not in logs + kept
+        assert f":{port}".encode() not in logs
+    assert b"Traceback" not in logs
+
+
+async def test_commands_of_members_and_moderators(network: RealNetwork, owner_home: Path) -> None:
+    owner, guest = Shell(owner_home), Shell(network.home())
+
+    def story() -> None:
+        [host] = owner.json("room", "hosts")["hosts"]
+        room = owner.json("room", "create", f"{host['host'][:20]}/parlour", "by_invitation=yes")["room"]
+        invitation = owner.json("room", "invite", room)["invitation"]
+        assert guest.refused("room", "read", room) == "INVITATION_NEEDED"
+        guest.json("room", "join", invitation)
+        post = guest.json("room", "post", room, "from the shell")["post_id"]
+        assert guest.refused("room", "pin", room, post) == "NOT_ALLOWED"
+        [read] = owner.json("room", "read", room, "--search", "shell")["posts"]
+        assert (read["text"], read["post_id"]) == ("from the shell", post) and read["author"] != host["me"]
+        owner.json("room", "ban", room, read["author"], "--for", "1h", "--purge")
+        assert guest.refused("room", "post", room, "hm") == "BANNED"
+        actions = [each["action"] for each in owner.json("room", "audit", room)["audit"]]
+        assert actions == ["ban", "invite", "create_room"]
+        assert guest.refused("room", "read", "nowhere") == "ROOM_ADDRESS_REFUSED"
+
+    await asyncio.to_thread(story)
+
+
+async def test_host_that_drains_ends_with_zero_and_its_streams_go_on(network: RealNetwork, owner: Rooms) -> None:
+    host = await digits(owner)
+    made = await owner.create(host, f"room-{next(ROOMS)}")
+    async with RoomClient(network.home(), PASSPHRASE) as guest:
+        room = await guest.room(f"{host}/{made.info.settings.name}")
+        async with aclosing(guest.follow([room])) as events:
+            waiting = asyncio.create_task(expect(events, "post"))
+            await made.post("before")
+            assert (await waiting).text == "before"
+            network.net.node(HOST).signal(signal.SIGTERM)
+            await asyncio.to_thread(network.net.node(HOST).await_end, 40)
+            assert network.net.node(HOST).has_said("stopped")
+            await network.start(HOST)
+            waiting = asyncio.create_task(expect(events, "post"))
+            await made.post("after")
+            assert (await waiting).text == "after"
