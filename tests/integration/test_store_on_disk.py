@@ -20,6 +20,7 @@ from essaim_storage.record import record_id
 from essaim_storage.refusal import DiskFullError
 from essaim_storage.row import data_of, head_of
 from essaim_storage.sqlite_store import SqliteStore
+from essaim_storage.store import PrekeyBatch
 
 NOW = 1_800_000_000_000
 POLICY = Policy.public_inbox(SigningKey(bytes([1]) * 32).public)
@@ -201,6 +202,22 @@ def test_database_of_the_first_schema_is_brought_forward(tmp_path: Path) -> None
     store.writer.commit([SetUntil(record.envelope_id, NOW + 5), Purge(NOW + 5)])
     assert not store.has(record.envelope_id) and store.has(other.envelope_id)
     store.close()
+
+
+def test_restored_database_serves_no_prekey_again_and_takes_no_batch_that_it_knows(tmp_path: Path) -> None:
+    path, copy = tmp_path / "s.db", tmp_path / "copy"
+    store = SqliteStore(path)
+    store.writer.commit([PutPrekeys(POLICY.mailbox_id, b"\0", 7, (b"PREKEY-ONE", b"PREKEY-TWO"), NOW + 10)])
+    store.close()
+    shutil.copy(path, copy)
+    SqliteStore(path).close()
+    shutil.copy(copy, path)
+    copy.unlink()
+    restored = SqliteStore(path)
+    assert restored.prekeys(POLICY.mailbox_id, b"\0") == PrekeyBatch(7, NOW + 10, ())
+    assert restored.writer.checkpoint()
+    assert b"PREKEY" not in raw(tmp_path)
+    restored.close()
 
 
 def test_newer_database_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, SlotMark, Tombstone
 from essaim.protocol.mailbox.slot_record import SlotRecord
 from essaim.storage.v1 import replica_pb2
-from essaim_storage.message import Ack, Digest, Fetch, Hello, Question, Records, Refusal, Write
+from essaim_storage.message import Ack, AckSignature, Digest, Fetch, Hello, Question, Records, Refusal, Write
 from essaim_storage.tally import Fingerprint, Part
 from essaim_storage.wire import decode_message, encode_message
 
@@ -33,6 +33,7 @@ MESSAGES = (
     Write(7, (OPEN, CLOSED, REMOVAL), late=True),
     Write(8, (replace(OPEN, received_ms=1_799_999_999_999), SWEEP, EXPIRY, MARK)),
     Ack(7, (Refusal(1, "DISK_FULL"),)),
+    Ack(8, (), AckSignature(1_800_000_000_000, b"s" * 64, (0, 3))),
     Fetch(9, (b"i" * 16,)),
     Records(9, (REMOVAL, OPEN)),
     Question(3, Part((7, 1 << 63), (5, 1 << 260))),

@@ -22,7 +22,7 @@ from essaim_storage.message import Message
 from essaim_storage.node import StorageNode
 from essaim_storage.owed import Owed
 from essaim_storage.placement import serial_of
-from essaim_storage.price import Price
+from essaim_storage.price import Load, Price
 from essaim_storage.service import MailboxService
 from essaim_storage.settings import StorageSettings
 from essaim_storage.slot_versions import SlotVersions
@@ -33,6 +33,8 @@ DATABASE_FILE = "mailboxes.db"
 LINKS = LinkSettings(backoff_most_seconds=1.0)
 """A swarm is small, and a member that returns wants its hints at once."""
 MEASURE_SECONDS = 5.0
+MOST_WAITING = 512
+"""Requests that wait for disk or quorum, two full commits: from there on strangers pay for their load."""
 TUNING = Tuning(page_entries=24)
 """Named envelopes beside three whole ones fit the smallest reply."""
 
@@ -53,14 +55,16 @@ class Storage:
         path: Path = settings.data_dir / DATABASE_FILE
         self._settings = settings
         self._store = SqliteStore(path, max_bytes=settings.max_bytes, restored=settings.restored)
-        tuning = replace(tuning, foreign_ms=int(settings.foreign_seconds * 1_000))
+        tuning = replace(tuning, foreign_ms=int(settings.foreign_seconds * 1_000), blob_bytes=settings.blob_budget)
         self.node = StorageNode(own_id, self._store, os.urandom, tuning, sign=signing.sign)
         self.executor = Executor(
             self.node, self._store, self._send, now_ms, lambda swarm_id, move: transferred(swarm_id, serial_of(move))
         )
         self.members = Members(own_id, self.executor.tell)
-        price = Price(settings.puzzle_bits, settings.claim_bits, settings.blob_bits)
-        intake = Intake(own_id, self._store, NonceMemory(), price, SlotVersions(self._store), tuning.page_entries)
+        load = Load(settings.open_per_second, MOST_WAITING, lambda: self.executor.waiting)
+        price = Price(settings.puzzle_bits, settings.claim_bits, settings.blob_bits, load)
+        slots, entries = SlotVersions(self._store), tuning.page_entries
+        intake = Intake(own_id, self._store, NonceMemory(), price, slots, tuning.blob_bytes, entries)
         servicer = MailboxService(intake, self.executor, now_ms)
         descriptor = mailbox_pb2.DESCRIPTOR.services_by_name["MailboxService"]
         self.offer = Offer(descriptor, servicer, mailbox_pb2_grpc.add_MailboxServiceServicer_to_server)

@@ -14,16 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.receipt import Outcome, Receipt, sign_batch
-from essaim.protocol.mailbox.record import EnvelopeRecord, Record
+from essaim.protocol.mailbox.record import EnvelopeRecord, Record, SlotMark, weight
 from essaim.protocol.mailbox.refusal import (
     ExpiryRefusedError,
     QuotaError,
     SlotRecordRefusedError,
     VersionRefusedError,
 )
-from essaim.protocol.mailbox.rule import rule_of
+from essaim_storage import quota
 from essaim_storage.effects import CancelTimer, Effect, Refused, Removed, Reply, SetTimer, Stored, StoreOutcome
 from essaim_storage.events import RemoveAsked, StoreAsked
 from essaim_storage.hints import Hints
@@ -231,21 +230,23 @@ class Coordinator:
                     item.finish(VersionRefusedError("this version is another envelope's"))
 
     def _refuse_over_quota(self, job: _Job) -> None:
-        """Judged where the client asks, so that members never differ; what is there already passes."""
+        """Judged where the client asks; what is there already passes. (Members judge more loosely: quota.py.)"""
         room: int | None = None
         for of_id, item in job.items.items():
-            if isinstance(item.record, EnvelopeRecord) and not self._store.has(of_id):
-                room = self._room(item.record.policy) if room is None else room
-                room += self._replaced(item.record) - len(item.record.data)
+            if not self._store.has(of_id):
+                room = quota.room(self._store, item.record) if room is None else room
+                room += self._replaced(item.record) - weight(item.record)
                 if room < 0:
                     item.finish(QuotaError("the mailbox is full"))
 
-    def _room(self, policy: Policy) -> int:
-        return rule_of(policy.kind).quota_bytes - self._store.mailbox_bytes(policy.mailbox_id)
-
-    def _replaced(self, record: EnvelopeRecord) -> int:
+    def _replaced(self, record: Record) -> int:
         """Bytes of the version that goes when this one comes."""
-        newest = self._store.newest(record.mailbox_id, record.slot) if record.version else None
+        if isinstance(record, SlotMark):
+            mark = self._store.mark(record.mailbox_id, record.slot)
+            return weight(mark) if mark else 0
+        if not isinstance(record, EnvelopeRecord) or not record.version:
+            return 0
+        newest = self._store.newest(record.mailbox_id, record.slot)
         entry = self._store.entry(record.mailbox_id, newest.envelope_id) if newest else None
         return entry.size if entry else 0
 
@@ -293,6 +294,8 @@ def _refusal(verdict: Verdict) -> ProtocolError:
         return DiskFullError("no room on this node's disk")
     if verdict is Verdict.EXPIRED:
         return ExpiryRefusedError("it expired")
+    if verdict is Verdict.OVER:
+        return QuotaError("the mailbox is full")
     if verdict is Verdict.DROPPED:
         return SlotRecordRefusedError("the owner has dropped this slot's key")
     return VersionRefusedError("this node has a higher version")

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from enum import Enum, auto
 
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone, weight
 from essaim.protocol.mailbox.slot_record import slot_of
 from essaim_storage.effects import Change, Forget, PutEnvelope, PutExpiry, PutMark, PutTombstone, SetUntil
+from essaim_storage.quota import TOLERANCE, blob_room, is_blob, room
 from essaim_storage.record import record_id
 from essaim_storage.store import Newest, Store
 
@@ -22,14 +23,18 @@ class Verdict(Enum):
     REMOVED = auto()
     SUPERSEDED = auto()
     DROPPED = auto()
+    OVER = auto()
     FULL = auto()
 
 
 class Draft:
     """`changes` and the last `number` given are the batch's."""
 
-    def __init__(self, store: Store, number: int, now_ms: int) -> None:
+    def __init__(self, store: Store, number: int, now_ms: int, blob_bytes: int = 0) -> None:
         self._store = store
+        self._blob_bytes = blob_bytes
+        self._weights: dict[tuple[bytes, bool], int] = {}
+        self._blobs = 0
         self._now_ms = now_ms
         self._ids: set[bytes] = set()
         self._forgotten: set[bytes] = set()
@@ -57,11 +62,13 @@ class Draft:
             return Verdict.EXPIRED
         if self._has(of_id):
             return Verdict.HAD
+        if not self._fits(record):
+            return Verdict.OVER
         if isinstance(record, SlotMark):
             return self._add_mark(of_id, record, coordinated)
         if self._is_dropped(record):
             return Verdict.DROPPED
-        self._take(of_id)
+        self._take(of_id, record)
         self._notices.append(record)
         if isinstance(record, Tombstone):
             self.changes.append(PutTombstone(self.number, of_id, record, coordinated))
@@ -70,9 +77,26 @@ class Draft:
             self._set_untils(of_id, record)
         return Verdict.KEPT
 
-    def _take(self, of_id: bytes) -> None:
+    def _take(self, of_id: bytes, record: Record) -> None:
         self.number += 1
         self._ids.add(of_id)
+        self._weights[self._pile(record)] = self._weights.get(self._pile(record), 0) + weight(record)
+        self._blobs += weight(record) if is_blob(record) else 0
+
+    @staticmethod
+    def _pile(record: Record) -> tuple[bytes, bool]:
+        return record.mailbox_id, isinstance(record, EnvelopeRecord)
+
+    def _fits(self, record: Record) -> bool:
+        """Into the mailbox, as every member judges."""
+        taken = self._weights.get(self._pile(record), 0) + weight(record)
+        return taken <= room(self._store, record, tolerance=TOLERANCE)
+
+    def _is_crowded(self, record: EnvelopeRecord) -> bool:
+        """Whether the blobs' budget is used up."""
+        if not self._blob_bytes or not is_blob(record):
+            return False
+        return self._blobs + weight(record) > blob_room(self._store, self._blob_bytes)
 
     def _has(self, of_id: bytes) -> bool:
         return of_id not in self._forgotten and self._store.has(of_id)
@@ -92,7 +116,11 @@ class Draft:
             return Verdict.SUPERSEDED
         if self._is_dropped(record):
             return Verdict.DROPPED
-        self._take(of_id)
+        if not self._fits(record):
+            return Verdict.OVER
+        if self._is_crowded(record):
+            return Verdict.FULL
+        self._take(of_id, record)
         self._places[of_id] = record.slot
         if record.version:
             self._newest[record.mailbox_id, record.slot] = Newest(record.version, of_id)
@@ -141,7 +169,7 @@ class Draft:
         standing = self._mark(place)
         if standing is not None and standing.rank > mark.rank:
             return Verdict.SUPERSEDED
-        self._take(of_id)
+        self._take(of_id, mark)
         self._marks[place] = mark
         self.changes.append(PutMark(self.number, of_id, mark, coordinated))
         return Verdict.KEPT

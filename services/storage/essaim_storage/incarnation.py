@@ -35,7 +35,9 @@ def enter(connection: apsw.Connection, path: Path, *, restored: bool) -> bytes:
             connection.execute("UPDATE node SET incarnation = ?, starts = ?", (incarnation, starts))
             if not known:
                 connection.execute("UPDATE node SET settled = 0")
-                connection.execute("DELETE FROM prekey_batch")
+                # They may have been given out since the copy was made. The batches' versions stay, so that none of them
+                # comes back by being published again.
+                connection.execute("DELETE FROM prekey")
     _leave_marker(path, starts)
     return bytes(incarnation)
 

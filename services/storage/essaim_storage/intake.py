@@ -40,6 +40,8 @@ class Intake:
     nonces: NonceMemory
     price: Price
     slots: SlotVersions
+    blob_bytes: int
+    """The budget of all blobs; 0: none."""
     page_entries: int
     """Most envelopes in one answer: what they take beside their data is kept free in a reply."""
 
@@ -60,14 +62,17 @@ class Intake:
         if bits:
             subject = puzzle.store_subject(envelope_id(policy, each) for each in request.envelopes)
             puzzle.check(policy.mailbox_id, subject, request.puzzle.solution, bits, now_ms)
+        if rule.rule_of(policy.kind).open_write:
+            self.price.load.count(now_ms, len(request.envelopes))
 
     def _store_bits(self, policy: Policy, request: mailbox_pb2.StoreRequest, now_ms: int) -> int:
         if policy.kind != Kind.BLOB:
-            return self.price.store_bits(policy.kind, self.store.mailbox_bytes(policy.mailbox_id))
+            return self.price.store_bits(policy.kind, self.store.mailbox_bytes(policy.mailbox_id), now_ms)
         if len(request.envelopes) != 1:
             raise IdsRefusedError("a blob is one envelope")
         new = request.envelopes[0]
-        return self.price.blob_store_bits(len(new.data), new.expires_ms - now_ms)
+        fill = self.store.blob_bytes() / self.blob_bytes if self.blob_bytes else 0.0
+        return self.price.blob_store_bits(len(new.data), new.expires_ms - now_ms, fill, now_ms)
 
     def envelope(self, policy: Policy, new: mailbox_pb2.NewEnvelope, now_ms: int) -> EnvelopeRecord:
         """An envelope that may be kept."""
@@ -140,7 +145,8 @@ class Intake:
         if len(request.claim_id) != CLAIM_ID_SIZE:
             raise PrekeysRefusedError("a claim has an id of 16 bytes")
         subject = puzzle.claim_subject(self.own_id, request.claim_id)
-        puzzle.check(policy.mailbox_id, subject, request.puzzle.solution, self.price.claim_bits, now_ms)
+        puzzle.check(policy.mailbox_id, subject, request.puzzle.solution, self.price.claim_prekey_bits(now_ms), now_ms)
+        self.price.load.count(now_ms)
         return ClaimAsked(asked, policy, request.slot, request.claim_id)
 
     def _prekey_place(self, mailbox: mailbox_pb2.Mailbox, slot: bytes) -> Policy:

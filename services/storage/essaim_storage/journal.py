@@ -9,6 +9,7 @@ the batch so far:
 - it expired (an envelope: by the newest expiry record that covers it, if there is one): EXPIRED
 - a tombstone covers it: REMOVED
 - the one of its place has a higher version (or the same and a higher id); or a slot mark a higher rank: SUPERSEDED
+- its mailbox holds twice its quota: OVER; it is a blob, and the blobs' budget is used up: FULL
 - it was signed under a slot record that no longer counted: DROPPED
 - else it is KEPT, under the next arrival number
 
@@ -60,6 +61,7 @@ class Journal:
         self._store = store
         self._limit = tuning.batch_records
         self._pause_ms = tuning.commit_ms
+        self._blob_bytes = tuning.blob_bytes
         self._paused = False
         self._waiting: list[_Submission] = []
         self._notes: dict[Hashable, Change] = {}
@@ -89,7 +91,7 @@ class Journal:
         if self._under_way is not None or self._paused or not self._waiting:
             return []
         taken, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
-        draft = Draft(self._store, self._number, now_ms)
+        draft = Draft(self._store, self._number, now_ms, self._blob_bytes)
         self._under_way = tuple(_settle(draft, each) for each in taken)
         self._number = draft.number
         self._notes_under_way, self._notes = self._notes, {}

@@ -64,7 +64,7 @@ class SettleWaits:
     losses: int
 
 
-NOT_KEPT = frozenset((Verdict.REMOVED, Verdict.SUPERSEDED, Verdict.DROPPED))
+NOT_KEPT = frozenset((Verdict.REMOVED, Verdict.SUPERSEDED, Verdict.DROPPED, Verdict.OVER))
 """A fetched record that is not to be here: not fetched again for a while. One that expired may have been put off by an
 expiry record that is still to come.
 """

@@ -25,12 +25,14 @@ class QuorumMissingError(StorageRefusedError):
     """Fewer than W members have it on disk in time. It may be kept all the same: repeat, it is idempotent."""
 
     reason = "QUORUM_MISSING"
+    retry_after_ms = 1_000
 
 
 class DiskFullError(StorageRefusedError):
     """No room on this node's disk. What is there stays."""
 
     reason = "DISK_FULL"
+    retry_after_ms = 30_000
 
 
 class BatchRefusedError(StorageRefusedError):

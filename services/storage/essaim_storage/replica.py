@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.receipt import Leaf, Outcome, sign_batch
 from essaim.protocol.mailbox.record import Record
-from essaim.protocol.mailbox.refusal import ExpiryRefusedError, SlotRecordRefusedError, VersionRefusedError
+from essaim.protocol.mailbox.refusal import ExpiryRefusedError, QuotaError, SlotRecordRefusedError, VersionRefusedError
 from essaim_storage.effects import Effect, Send
 from essaim_storage.journal import Journal, Settled, Verdict
 from essaim_storage.message import Ack, AckSignature, Refusal, Write
@@ -27,6 +27,7 @@ NOT_HERE = {
     Verdict.EXPIRED: ExpiryRefusedError.reason,
     Verdict.SUPERSEDED: VersionRefusedError.reason,
     Verdict.DROPPED: SlotRecordRefusedError.reason,
+    Verdict.OVER: QuotaError.reason,
 }
 """What a member is told of a record that this disk has not, and no tombstone for it."""
 

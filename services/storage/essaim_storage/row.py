@@ -19,8 +19,6 @@ from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record,
 SUM_SIZE = 16
 ENVELOPE, EXPIRY, MARK = 0, 5, 6
 REMOVALS = {1: Method.CONFIRM, 2: Method.DELETE, 3: Method.DELETE_BEFORE, 4: Method.DELETE_ALL}
-NOTICE_WEIGHT = 512
-"""What a notice weighs beside its data; the schema's triggers have the same."""
 _KIND_OF = {method: kind for kind, method in REMOVALS.items()}
 _NUMBERS = struct.Struct(">6q")
 _UNTIL = struct.Struct(">q")

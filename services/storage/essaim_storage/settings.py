@@ -41,6 +41,24 @@ class StorageSettings(NodeSettings, service="storage"):
             " more. 0: none.",
         ),
     ] = 4
+    blob_bytes: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Bytes that all blobs together may take; beyond it blobs alone are refused DISK_FULL."
+            " 0: half of max_bytes.",
+        ),
+    ] = 0
+    open_per_second: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1_000_000,
+            description="Stores and claims of strangers a second that cost no puzzle for the node's load; each doubling"
+            " beyond costs two bits more, from 10 on. So do more than 512 requests that wait. 1000: what two cores"
+            " can just do, so that a queue tells first.",
+        ),
+    ] = 1_000.0
     empty_log_seconds: Annotated[
         float,
         Field(
@@ -63,3 +81,8 @@ class StorageSettings(NodeSettings, service="storage"):
             gt=0, le=3600, description="Seconds between verifying 64 stored records and the next 64. 10: 500,000 a day."
         ),
     ] = 10.0
+
+    @property
+    def blob_budget(self) -> int:
+        """Bytes of all blobs; 0: no limit but the disk's."""
+        return self.blob_bytes or self.max_bytes // 2

@@ -9,7 +9,7 @@ import apsw
 
 from essaim.protocol.mailbox.authorization import Method
 from essaim.protocol.mailbox.policy import Kind
-from essaim.protocol.mailbox.record import Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.record import Record, SlotMark, Tombstone, weight
 from essaim.protocol.mailbox.removal import SWEEPS
 from essaim.protocol.view.swarm import position_of
 from essaim_storage.effects import (
@@ -29,7 +29,7 @@ from essaim_storage.effects import (
     UsePrekey,
 )
 from essaim_storage.refusal import DiskFullError
-from essaim_storage.row import COLUMNS, ENVELOPE, MARK, NOTICE_WEIGHT, Head, checksum, data_of, head_of
+from essaim_storage.row import COLUMNS, ENVELOPE, MARK, Head, checksum, data_of, head_of
 from essaim_storage.sqlite_ids import RecordIds, stored_position
 
 _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -177,7 +177,7 @@ class SqliteWriter:
     def _insert(self, number: int, record_id: bytes, record: Record, coordinated: bool, until_ms: int = 0) -> None:
         data = data_of(record)
         head = head_of(number, record_id, record, data, coordinated=coordinated, until_ms=until_ms)
-        weight = 0 if head.kind == ENVELOPE else NOTICE_WEIGHT + len(data)
+        heavy = 0 if head.kind == ENVELOPE else weight(record)
         mailbox = self._connection.execute(
             "INSERT INTO mailbox (mailbox_id, policy, kind, bytes, notice_bytes, envelopes, position, records)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, 1)"
@@ -185,7 +185,7 @@ class SqliteWriter:
             " notice_bytes = notice_bytes + excluded.notice_bytes,"
             " envelopes = envelopes + excluded.envelopes, records = records + 1 RETURNING id",
             (
-                *(record.mailbox_id, head.policy, record.policy.kind, head.size, weight, int(head.kind == ENVELOPE)),
+                *(record.mailbox_id, head.policy, record.policy.kind, head.size, heavy, int(head.kind == ENVELOPE)),
                 stored_position(position_of(record.mailbox_id)),
             ),
         ).get

@@ -58,5 +58,7 @@ class Tuning:
     """Between two times of telling discovery that a move is done here."""
     foreign_ms: int = 6 * 3_600_000
     """How long mailboxes that moved away stay on disk, for stragglers."""
+    blob_bytes: int = 0
+    """What all blobs together may take; beyond it they alone are refused. 0: no limit but the disk's."""
     prekey_life_ms: int = 30 * DAY_MS
     """A batch of one-time prekeys goes after so long; its owner keeps the private parts 22 days."""

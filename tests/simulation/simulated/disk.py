@@ -6,13 +6,12 @@ from copy import copy
 
 from essaim.protocol.mailbox.authorization import Method
 from essaim.protocol.mailbox.policy import Kind
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone, weight
 from essaim.protocol.mailbox.removal import SWEEPS
 from essaim.protocol.view.swarm import position_of
 from essaim_storage import effects
 from essaim_storage.arc import Arcs
 from essaim_storage.record import record_id
-from essaim_storage.row import NOTICE_WEIGHT, data_of
 from essaim_storage.store import Entry, Newest, PrekeyBatch
 from essaim_storage.tally import NAME_SIZE, Fingerprint, Part, fingerprint_of, key_of
 
@@ -78,7 +77,7 @@ class MemoryStore:
 
     def notice_bytes(self, mailbox_id: bytes) -> int:
         notices = (record for record, _ in self._of(mailbox_id) if not isinstance(record, EnvelopeRecord))
-        return sum(NOTICE_WEIGHT + len(data_of(each)) for each in notices)
+        return sum(weight(each) for each in notices)
 
     def blob_bytes(self) -> int:
         records = (record for record, _ in self._log.values() if isinstance(record, EnvelopeRecord))

@@ -1,6 +1,6 @@
 """One machine on a stage: events in by hand, effects out, and a disk that commits when it is told to."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from random import Random
 from typing import TypeVar
@@ -83,8 +83,10 @@ class Stage:
         tuning: Tuning | None = None,
         own_id: bytes = OWN,
         commit_ms: int = 0,
+        sign: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self.own_id = own_id
+        self.sign = sign
         self.tuning = replace(tuning or Tuning(), commit_ms=commit_ms)
         self.random = Random(own_id)
         self.store = MemoryStore(self.random.randbytes)
@@ -98,7 +100,7 @@ class Stage:
     def start(self) -> None:
         """Also again, as after a crash: what was not committed is gone."""
         self.commits: list[effects.Commit] = []
-        self.node = StorageNode(self.own_id, self.store, self.random.randbytes, self.tuning)
+        self.node = StorageNode(self.own_id, self.store, self.random.randbytes, self.tuning, sign=self.sign)
         self.do(events.Started())
         self.turn(1, (self.own_id, *self.others))
 

@@ -8,6 +8,7 @@ from essaim.protocol.kdf import blake2b256
 from essaim.protocol.mailbox import envelope, rule
 from essaim.protocol.mailbox.authorization import Act, Authorization, Method
 from essaim.protocol.mailbox.content import Content
+from essaim.protocol.mailbox.envelope import ENVELOPE_ID_SIZE
 from essaim.protocol.mailbox.expiry_record import ExpiryRecord, verify_expiry
 from essaim.protocol.mailbox.payload import read_hash
 from essaim.protocol.mailbox.policy import Policy
@@ -30,6 +31,7 @@ __all__ = [
     "verify_mark",
     "verify_record",
     "verify_tombstone",
+    "weight",
 ]
 
 
@@ -72,6 +74,20 @@ NOTICE_LABELS = {
     ExpiryRecord: b"essaim/expiry/v1",
     SlotMark: b"essaim/slot-mark/v1",
 }
+
+
+NOTICE_WEIGHT = 512
+"""Bytes that a notice weighs beside its ids (or slot record)."""
+
+
+def weight(record: Record) -> int:
+    """Bytes that count against the quota of its mailbox: of envelopes, or of notices."""
+    match record:
+        case EnvelopeRecord():
+            return len(record.data)
+        case SlotMark():
+            return NOTICE_WEIGHT + len(record.slot_record)
+    return NOTICE_WEIGHT + ENVELOPE_ID_SIZE * len(record.envelope_ids)
 
 
 def record_id(record: Record) -> bytes:

@@ -81,6 +81,7 @@ class NonceMemoryFullError(MailboxRefusedError):
     """This node cannot remember one more nonce: another member can."""
 
     reason = "BUSY"
+    retry_after_ms = 10_000
 
 
 class SlotRecordRefusedError(MailboxRefusedError):
@@ -117,12 +118,14 @@ class QuotaError(MailboxRefusedError):
     """The mailbox holds as much as its kind may."""
 
     reason = "QUOTA"
+    retry_after_ms = 60_000
 
 
 class PuzzleRequiredError(MailboxRefusedError):
     """Solve a puzzle of `difficulty` bits (puzzle.py) and repeat."""
 
     reason = "PUZZLE_REQUIRED"
+    retry_after_ms = 0
 
     def __init__(self, difficulty: int) -> None:
         super().__init__(f"a puzzle of {difficulty} bits is asked for")

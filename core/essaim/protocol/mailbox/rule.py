@@ -70,6 +70,8 @@ class Rule:
     longest_ttl_ms: int
     quota_bytes: int
     """Envelope bytes that one mailbox may hold on a node."""
+    notice_bytes: int
+    """What its tombstones, expiry records and slot marks may weigh there: 512 bytes each, and 32 for each id."""
     naming: Naming
     versions: Versions
     open_write: bool = False
@@ -83,14 +85,23 @@ class Rule:
 
 RULES = {
     Kind.PUBLIC_INBOX: Rule(
-        14 * DAY_MS, 16 << 20, Naming.DEVICE, Versions.NONE, open_write=True, confirms=True, mark_life_ms=400 * DAY_MS
+        14 * DAY_MS,
+        16 << 20,
+        8 << 20,
+        Naming.DEVICE,
+        Versions.NONE,
+        open_write=True,
+        confirms=True,
+        mark_life_ms=400 * DAY_MS,
     ),
-    Kind.OUTBOX: Rule(400 * DAY_MS, 64 << 10, Naming.ENTRY, Versions.GROW, open_read=True, mark_life_ms=400 * DAY_MS),
+    Kind.OUTBOX: Rule(
+        400 * DAY_MS, 64 << 10, 256 << 10, Naming.ENTRY, Versions.GROW, open_read=True, mark_life_ms=400 * DAY_MS
+    ),
     Kind.PRIVATE_INBOX: Rule(
-        14 * DAY_MS, 64 << 20, Naming.DEVICE, Versions.NONE, confirms=True, mark_life_ms=90 * DAY_MS
+        14 * DAY_MS, 64 << 20, 16 << 20, Naming.DEVICE, Versions.NONE, confirms=True, mark_life_ms=90 * DAY_MS
     ),
-    Kind.GROUP: Rule(14 * DAY_MS, 64 << 20, Naming.ENTRY, Versions.EITHER),
-    Kind.BLOB: Rule(14 * DAY_MS, 512 << 10, Naming.NOTHING, Versions.EXPIRY, open_write=True, open_read=True),
+    Kind.GROUP: Rule(14 * DAY_MS, 64 << 20, 4 << 20, Naming.ENTRY, Versions.EITHER),
+    Kind.BLOB: Rule(14 * DAY_MS, 512 << 10, 32 << 10, Naming.NOTHING, Versions.EXPIRY, open_write=True, open_read=True),
 }
 
 

@@ -1,0 +1,165 @@
+"""How much fits, what it costs, and who is refused first."""
+
+from dataclasses import replace
+
+import pytest
+
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.mailbox import rule
+from essaim.protocol.mailbox.authorization import Act, Method
+from essaim.protocol.mailbox.envelope import envelope_id
+from essaim.protocol.mailbox.payload import removal_hash
+from essaim.protocol.mailbox.policy import Kind, Policy
+from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
+from essaim.protocol.mailbox.refusal import PuzzleRequiredError, QuotaError
+from essaim.protocol.status import read_status
+from essaim.runtime.errors import to_status
+from essaim_storage import effects, events
+from essaim_storage.message import Ack, AckSignature, Refusal, Write
+from essaim_storage.price import LOAD_BITS, MOST_BITS, Load, Price
+from essaim_storage.refusal import DiskFullError
+from essaim_storage.tuning import Tuning
+from simulated.stage import DAY_MS, INBOX, NOW_MS, OWNER, B, C, Stage, envelope, of, sent
+
+SIZE = 4_096
+
+
+@pytest.fixture
+def small(monkeypatch) -> None:
+    """A public inbox that holds two envelopes, and notices of one id and a half."""
+    tight = replace(rule.RULES[Kind.PUBLIC_INBOX], quota_bytes=2 * SIZE, notice_bytes=800)
+    monkeypatch.setitem(rule.RULES, Kind.PUBLIC_INBOX, tight)
+
+
+def removal(name: str) -> Tombstone:
+    ids = (envelope(name).envelope_id,)
+    act = Act(INBOX, Method.CONFIRM, b"\0", removal_hash(b"\0", ids))
+    return Tombstone(INBOX, Method.CONFIRM, b"\0", ids, act.authorize(OWNER, NOW_MS, bytes(16)))
+
+
+def blob(fill: bytes) -> EnvelopeRecord:
+    data, expires = fill * SIZE, NOW_MS + DAY_MS
+    policy = Policy.blob(OWNER.public, data)
+    of_id = envelope_id(policy.mailbox_id, b"", expires, data, expires)
+    return EnvelopeRecord(policy, of_id, b"", expires, data, expires)
+
+
+def refusals(found) -> list[str]:
+    (reply,) = of(effects.Reply, found)
+    result = reply.result
+    outcomes = [result.error] if isinstance(result, effects.Refused) else [each.refusal for each in result.outcomes]
+    return [each.reason if each else "" for each in outcomes]
+
+
+def late(stage: Stage, *records) -> tuple[Refusal, ...]:
+    stage.requests += 1
+    found = stage.hear(B, Write(stage.requests, records))
+    (ack,) = sent(Ack, [*found, *stage.commit()])
+    return ack.refused
+
+
+@pytest.mark.usefixtures("small")
+def test_quota_is_the_coordinators_and_members_bear_twice_as_much() -> None:
+    stage = Stage()
+    stage.keep(envelope("a"), envelope("b"))
+    found = stage.ask(envelope("c"))
+    assert refusals(found) == ["QUOTA"]
+    assert late(stage, envelope("c"), envelope("d")) == ()
+    assert late(stage, envelope("e")) == (Refusal(0, "QUOTA"),)
+    assert stage.store.mailbox_bytes(INBOX.mailbox_id) == 4 * SIZE
+
+
+@pytest.mark.usefixtures("small")
+def test_quota_of_a_batch_counts_what_is_in_it() -> None:
+    stage = Stage()
+    assert late(stage, *map(envelope, "abcde")) == (Refusal(4, "QUOTA"),)
+
+
+@pytest.mark.usefixtures("small")
+def test_notices_have_a_quota_of_their_own() -> None:
+    stage = Stage()
+    stage.keep(envelope("a"), envelope("b"))
+    stage.do(events.RemoveAsked(1, removal("x")))
+    stage.commit()
+    assert refusals(stage.do(events.RemoveAsked(2, removal("y")))) == ["QUOTA"]
+    assert late(stage, removal("y")) == ()
+    assert late(stage, removal("z")) == (Refusal(0, "QUOTA"),)
+    assert stage.store.notice_bytes(INBOX.mailbox_id) == 2 * (512 + 32)
+
+
+def test_blobs_are_refused_first_and_mail_goes_on() -> None:
+    stage = Stage(tuning=Tuning(blob_bytes=2 * SIZE))
+    assert late(stage, blob(b"a")) == ()
+    assert late(stage, blob(b"b"), blob(b"c")) == (Refusal(1, "DISK_FULL"),)
+    stage.ask(blob(b"d"), request=7)
+    assert refusals(stage.commit()) == ["DISK_FULL"]
+    stage.keep(envelope("mail"))
+    assert stage.store.has(envelope("mail").envelope_id)
+
+
+def test_load_raises_the_price_and_goes_away_by_itself() -> None:
+    load = Load(per_second=10, most_waiting=100)
+    price = Price(load=load)
+    assert price.store_bits(Kind.PUBLIC_INBOX, 0, NOW_MS) == 0
+    for second in range(60):
+        load.count(NOW_MS + second * 1_000, 10)
+    now_ms = NOW_MS + 59_000
+    assert load.overload(now_ms) == pytest.approx(1, rel=0.1)
+    load.count(now_ms, 600)
+    busy = price.store_bits(Kind.PUBLIC_INBOX, 0, now_ms)
+    assert LOAD_BITS < busy <= MOST_BITS
+    assert price.claim_prekey_bits(now_ms) == busy
+    assert price.store_bits(Kind.PRIVATE_INBOX, 0, now_ms) == 0, "signed writes pay nothing"
+    assert price.store_bits(Kind.PUBLIC_INBOX, 0, now_ms + 120_000) == 0
+    load.count(now_ms, 1 << 30)
+    assert price.store_bits(Kind.PUBLIC_INBOX, 0, now_ms) == MOST_BITS
+
+
+def test_requests_that_wait_are_load() -> None:
+    waiting = 100
+    load = Load(per_second=1e9, most_waiting=100, waiting=lambda: waiting)
+    assert load.bits(NOW_MS) == 0
+    waiting = 101
+    assert load.bits(NOW_MS) == LOAD_BITS + 2
+    waiting = 400
+    assert load.bits(NOW_MS) == LOAD_BITS + 4
+
+
+def test_price_of_a_blob_is_proportional_to_bytes_and_days() -> None:
+    price = Price(blob_bits=4)
+    assert price.blob_store_bits(SIZE, DAY_MS, 0, NOW_MS) == 4
+    assert price.blob_store_bits(SIZE, 2 * DAY_MS, 0, NOW_MS) == 5
+    assert price.blob_store_bits(2 * SIZE, DAY_MS, 0, NOW_MS) == 5
+    assert price.blob_store_bits(253_952, 14 * DAY_MS, 0, NOW_MS) == 4 + 10
+    assert price.blob_store_bits(253_952, 14 * DAY_MS, 0.9, NOW_MS) == 4 + 14
+    assert Price().blob_store_bits(253_952, 14 * DAY_MS, 0.9, NOW_MS) == 0
+
+
+@pytest.mark.parametrize("error", [QuotaError("full"), DiskFullError("full"), PuzzleRequiredError(8)])
+def test_resource_exhausted_says_when_to_come_back(error: ProtocolError) -> None:
+    refusal = read_status(to_status(error, "storage.essaim"))
+    assert refusal is not None and refusal.code == 8
+    assert refusal.retry_after_ms == error.retry_after_ms is not None
+
+
+def test_store_with_receipts_counts_only_who_signed() -> None:
+    stage = Stage(sign=OWNER.sign)
+    record = envelope("a")
+    found = stage.do(events.StoreAsked(1, (record,), receipts=True))
+    (to_b,), (to_c,) = sent(Write, found, B), sent(Write, found, C)
+    assert to_b.receipt and to_c.receipt
+    stage.commit()
+    assert not of(effects.Reply, stage.hear(B, Ack(to_b.batch))), "B has it, and signs nothing"
+    (reply,) = of(effects.Reply, stage.hear(C, Ack(to_c.batch, (), AckSignature(NOW_MS, bytes(64)))))
+    (outcome,) = reply.result.outcomes
+    own, other = sorted(outcome.receipts, key=lambda each: each.node_id != stage.own_id)
+    assert (own.node_id, other.node_id) == (stage.own_id, C)
+    assert own.signature != bytes(64) == other.signature, "whose word is good, the client sees"
+
+
+def test_ack_is_signed_when_it_is_asked_for() -> None:
+    stage = Stage(sign=OWNER.sign)
+    for receipt in (False, True):
+        found = stage.hear(B, Write(1 + receipt, (envelope("a"),), receipt=receipt))
+        (ack,) = sent(Ack, [*found, *stage.commit()])
+        assert (ack.signed is not None) is receipt
