@@ -74,8 +74,14 @@ def test_rights_are_to_make_two_objects_and_to_read_those(scenario):
 
 
 def test_only_discovery_mounts_the_authority(scenario):
-    holders = {name for name, pod in scenario.pods for volume in pod["volumes"] if "secret" in volume}
-    assert holders == {"net-essaim-discovery"}
+    holders = {
+        (volume["secret"]["secretName"], name)
+        for name, pod in scenario.pods
+        for volume in pod["volumes"]
+        if "secret" in volume
+    }
+    nodes = {("net-essaim-operator", f"net-essaim-{name}") for name in ("relay", "storage")}
+    assert holders == {("net-essaim-authority", "net-essaim-discovery")} | nodes
 
 
 def test_every_object_is_labelled_and_in_the_namespace(scenario):

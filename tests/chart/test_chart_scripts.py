@@ -183,6 +183,8 @@ def founding(render, api, tmp_path):
 
 
 SECRET, PUBLIC = ("secrets", "net-essaim-authority"), ("configmaps", "net-essaim-genesis")
+OPERATOR = ("secrets", "net-essaim-operator")
+KEYS = {"identity.key", "tls.key", "tls.der", "authority.key", "admission.txt", "operator.key", "genesis.bin"}
 
 
 def test_founding_makes_keys_and_a_genesis_with_the_values(founding, api):
@@ -191,8 +193,9 @@ def test_founding_makes_keys_and_a_genesis_with_the_values(founding, api):
     )
     assert (done.returncode, done.stderr) == (0, "")
     kept, _ = api
-    assert set(kept) == {SECRET, PUBLIC}
-    assert set(kept[SECRET]["data"]) == {"identity.key", "tls.key", "tls.der", "authority.key", "genesis.bin"}
+    assert set(kept) == {SECRET, OPERATOR, PUBLIC}
+    assert set(kept[SECRET]["data"]) == KEYS
+    assert kept[OPERATOR]["data"] == {"operator.key": kept[SECRET]["data"]["operator.key"]}
     assert kept[PUBLIC]["binaryData"] == {"genesis.bin": kept[SECRET]["data"]["genesis.bin"]}
     genesis = Genesis.parse(base64.b64decode(kept[PUBLIC]["binaryData"]["genesis.bin"]))
     assert genesis.parameters.swarm_sizes.maximum == 6
@@ -204,12 +207,17 @@ def test_founding_makes_keys_and_a_genesis_with_the_values(founding, api):
 def test_founding_again_changes_nothing_and_mends_the_config_map(founding, api):
     assert founding().returncode == 0
     kept, _ = api
-    before = json.dumps([kept[SECRET], kept[PUBLIC]], sort_keys=True)
+    before = _as_text(kept)
     assert founding().returncode == 0
-    assert json.dumps([kept[SECRET], kept[PUBLIC]], sort_keys=True) == before
-    del kept[PUBLIC]
-    assert founding().returncode == 0
-    assert json.dumps([kept[SECRET], kept[PUBLIC]], sort_keys=True) == before
+    assert _as_text(kept) == before
+    for lost in (PUBLIC, OPERATOR):
+        del kept[lost]
+        assert founding().returncode == 0
+        assert _as_text(kept) == before
+
+
+def _as_text(kept):
+    return json.dumps([kept[each] for each in (SECRET, OPERATOR, PUBLIC)], sort_keys=True)
 
 
 def test_founding_refuses_other_parameters(founding, api):
@@ -241,7 +249,8 @@ def test_discovery_starts_from_the_secret(founding, api, tmp_path):
     assert founding().returncode == 0
     data = tmp_path / "discovery"
     data.mkdir()
-    for name, content in api[0][SECRET]["data"].items():
+    for name in sorted(KEYS - {"operator.key"}):
+        content = api[0][SECRET]["data"][name]
         (data / name).write_bytes(base64.b64decode(content))
         (data / name).chmod(0o440)
     flags = ["--data-dir", str(data), "--genesis", str(data / "genesis.bin")]

@@ -46,7 +46,7 @@ class Discovery:
 
     def _process(self, listen: str) -> NodeProcess:
         flags = ["--data-dir", str(self.folder / "discovery"), "--genesis", str(self.folder / "genesis.bin")]
-        command = (sys.executable, "-m", "essaim_discovery", *flags, "--listen", listen)
+        command = (sys.executable, "-m", "essaim_discovery", *flags, "--listen", listen, "--open-admission")
         return NodeProcess("discovery", command, self.folder / "discovery")
 
     def start(self) -> None:
@@ -98,21 +98,21 @@ def discovery(tmp_path: Path):
 
 async def test_two_nodes_are_registered_followed_and_outlive_a_kill(discovery: Discovery) -> None:
     relay, storage = Registrant(discovery.genesis, 1), Registrant(discovery.genesis, 2, Role.STORAGE)
-    register = relay.register(NOW_MS())
-    assert await discovery.submit(register, storage.register(NOW_MS())) == [None, None]
+    register = storage.register(NOW_MS())
+    assert await discovery.submit(register, relay.register(NOW_MS())) == [None, None]
     view = await discovery.follow(lambda view: len(view.nodes) == 2)
     assert view.nodes[relay.node_id].hop(NOW_MS()) is None or view.relays()
-    assert await discovery.submit(register, storage.leave()) == [None, None]  # a repetition is answered again
+    assert await discovery.submit(register, relay.leave()) == [None, None]  # a repetition is answered again
 
     discovery.process.kill()
     discovery.start()
-    left = await discovery.follow(lambda view: view.nodes[storage.node_id].state == NodeState.LEAVING)
+    left = await discovery.follow(lambda view: view.nodes[relay.node_id].state == NodeState.LEAVING)
     assert left.serial > view.serial  # and the keeper has verified that it is the same chain
-    assert await discovery.submit(register, storage.leave(gone=True)) == [None, None]
-    await discovery.follow(lambda view: storage.node_id not in view.nodes)
+    assert await discovery.submit(register, relay.leave(gone=True)) == [None, None]
+    await discovery.follow(lambda view: relay.node_id not in view.nodes)
 
     asked = await ask(Seed(discovery.address, discovery.genesis.discovery_certificates), 0, 0, NOW_MS)
-    assert list(ViewKeeper(discovery.genesis).accept(asked.answer, NOW_MS()).nodes) == [relay.node_id]
+    assert list(ViewKeeper(discovery.genesis).accept(asked.answer, NOW_MS()).nodes) == [storage.node_id]
     discovery.process.signal(signal.SIGTERM)
     discovery.process.await_end(SECONDS)
     log = discovery.process.log.read_text()
@@ -210,3 +210,12 @@ def test_discovery_without_its_authority_does_not_start(tmp_path: Path) -> None:
     command += ["--genesis", str(tmp_path / "genesis.bin")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2 and "authority.key" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_discovery_that_is_not_told_who_may_register_does_not_start(tmp_path: Path) -> None:
+    assert found(tmp_path).returncode == 0
+    (tmp_path / "discovery" / "admission.txt").unlink()
+    command = [sys.executable, "-m", "essaim_discovery", "--data-dir", str(tmp_path / "discovery")]
+    command += ["--genesis", str(tmp_path / "genesis.bin")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "--open-admission" in done.stderr and len(done.stderr.strip().splitlines()) == 1

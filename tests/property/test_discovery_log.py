@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.view import Genesis, Header, Parameters, Role, SwarmSizes
+from essaim.protocol.view.transaction import sign_transaction
 from essaim.testing.clock import MONDAY_MS
 from essaim.testing.registrant import Registrant
 from essaim_discovery import snapshot
@@ -15,7 +17,7 @@ from essaim_discovery.apply import apply
 from essaim_discovery.log import Applied
 from essaim_discovery.passing import next_due_ms
 from essaim_discovery.state import State
-from essaim_discovery.transaction import Resume, Tick
+from essaim_discovery.transaction import BeginView, Resume, Tick
 from essaim_discovery.unsigned_view import entries_of, header_of, pieces_of
 
 PARAMETERS = Parameters(
@@ -26,21 +28,31 @@ PARAMETERS = Parameters(
     away_seconds=60,
     drop_seconds=400,
 )
-GENESIS = Genesis.create("paper", [SigningKey(bytes(31) + b"\7")], PARAMETERS, [], MONDAY_MS)
+AUTHORITY = SigningKey(bytes(31) + b"\7")
+GENESIS = Genesis.create("paper", [AUTHORITY], PARAMETERS, [], MONDAY_MS)
 
 
-def random_log(seed: int, length: int = 250) -> list[Applied]:
-    """What a driver could have been given: right, repeated, late and wrong transactions, between ticks."""
-    dice, now_ms = random.Random(seed), MONDAY_MS
+def random_log(seed: int, length: int = 350) -> list[Applied]:
+    """What a driver could have been given: right, repeated, late and wrong transactions, between ticks and views."""
+    dice, now_ms, serial = random.Random(seed), MONDAY_MS, 0
     nodes = [Registrant(GENESIS, number, Role.STORAGE if number % 2 else Role.RELAY) for number in range(14)]
     log: list[Applied] = []
     for _ in range(length):
         now_ms += dice.choice([0, 1, 500, 7_000])
         log.append(Resume(now_ms) if dice.random() < 0.02 else Tick(now_ms))
         node = dice.choice(nodes)
-        match dice.randrange(8):
+        match dice.randrange(13):
             case 0 | 1 | 2:
                 log.append(node.register(now_ms))
+            case 7 | 8 | 9:
+                serial += 1
+                log.append(BeginView(serial, dice.randbytes(32)))
+            case 10:
+                log.append(node.complete(dice.choice([0, 1 << 63]), max(0, serial - dice.randrange(3))))
+            case 11:
+                log.append(node.report(max(0, serial - dice.randrange(9)), *results(dice, nodes)))
+            case 12:
+                log.append(ordered(dice, node, len(log)))
             case 3:
                 log.append(node.publish(*node.due(now_ms)))
             case 4 | 5:
@@ -50,6 +62,30 @@ def random_log(seed: int, length: int = 250) -> list[Applied]:
             case _:
                 log.append(dice.choice(log))
     return log
+
+
+def results(dice: random.Random, nodes: list[Registrant]) -> list[discovery_pb2.TestResult]:
+    kinds = [discovery_pb2.TEST_KIND_REACHABILITY, discovery_pb2.TEST_KIND_STORAGE]
+    return [
+        discovery_pb2.TestResult(
+            node_id=dice.choice(nodes).node_id, kind=dice.choice(kinds), passed=dice.random() < 0.5
+        )
+    ]
+
+
+def ordered(dice: random.Random, node: Registrant, sequence: int) -> discovery_pb2.SignedTransaction:
+    """What the authority says of a node."""
+    act = dice.choice(
+        [
+            {"retire": discovery_pb2.Retire(node_id=node.node_id, gone=dice.random() < 0.5)},
+            {"decommission": discovery_pb2.Decommission(node_id=node.node_id)},
+            {"recommission": discovery_pb2.Recommission(node_id=node.node_id)},
+        ]
+    )
+    body = discovery_pb2.Transaction(
+        network_id=GENESIS.network_id, node_id=AUTHORITY.public.raw, sequence=sequence + 1, **act
+    )
+    return sign_transaction(body, AUTHORITY)
 
 
 def run(state: State, log: list[Applied]) -> State:
@@ -81,7 +117,7 @@ def test_snapshot_continues_as_the_state_would(seed: int) -> None:
     log = random_log(seed)
     for cut in (1, 90, 333):
         half = run(State.of(GENESIS), log[:cut])
-        back = snapshot.load(snapshot.dump(half), PARAMETERS)
+        back = snapshot.load(snapshot.dump(half), GENESIS)
         assert back == half
         assert snapshot.dump(run(back, log[cut:])) == snapshot.dump(run(half, log[cut:]))
 
@@ -98,16 +134,28 @@ def test_order_of_the_mappings_changes_nothing() -> None:
     assert header(mixed).raw == header(state).raw
 
 
+def ahead(state: State) -> tuple[object, int]:
+    """What a view made now would show."""
+    view, _ = apply(state, BeginView(state.serial + 1, bytes(32)))
+    return pieces_of(view), view.round.serial
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_is_due_that_a_tick_does_not_do(seed: int) -> None:
     """Otherwise a driver would spin, or a change would wait for the next transaction."""
     state = run(State.of(GENESIS), random_log(seed))
-    while (due_ms := next_due_ms(state)) is not None:
+    state = replace(state, serial=1_000)
+    for _ in range(10_000):
+        due_ms = next_due_ms(state)
+        if due_ms is None:
+            break
         assert due_ms > state.now_ms
         early, events = apply(state, Tick(due_ms - 1))
         assert not events and pieces_of(early) == pieces_of(state)
-        state, events = apply(state, Tick(due_ms))
-        assert events
+        assert ahead(early) == ahead(state), "a view that nobody would have made"
+        state, _ = apply(apply(state, Tick(due_ms))[0], BeginView(state.serial + 1, bytes(32)))
+    else:
+        raise AssertionError("the driver would never sleep")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -119,6 +167,6 @@ def test_refusals_leave_no_trace(seed: int) -> None:
             state, events = apply(state, each)
         except ProtocolError:
             continue
-        if events or isinstance(each, Tick | Resume):
+        if events or isinstance(each, Tick | Resume | BeginView):
             kept.append(each)
     assert snapshot.dump(run(State.of(GENESIS), kept)) == snapshot.dump(state)

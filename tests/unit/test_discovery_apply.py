@@ -18,9 +18,10 @@ from essaim_discovery.apply import apply
 from essaim_discovery.events import EventKind
 from essaim_discovery.keys import MAX_RECORDS
 from essaim_discovery.passing import next_due_ms
-from essaim_discovery.state import Member, State
+from essaim_discovery.state import Expelled, Member, State
 from essaim_discovery.transaction import Resume, Tick
 from essaim_discovery.unsigned_view import entries_of, pieces_of
+from essaim_discovery.verdict import expelled
 
 HOUR_MS = 3_600_000
 PARAMETERS = Parameters(swarm_sizes=SwarmSizes(3, 3, 5), uptime_seconds=60, away_seconds=180, drop_seconds=7_200)
@@ -132,11 +133,11 @@ def test_network_has_room_for_so_many(scene: Scene, monkeypatch: pytest.MonkeyPa
 
 
 def test_expelled_node_does_not_come_back_by_itself(scene: Scene) -> None:
-    scene.state = scene.state.with_member(replace(scene.member, state=NodeState.DECOMMISSIONED))
+    scene.state = scene.state.with_member(expelled(scene.member, Expelled.FORGETFUL))
     scene.do(scene.node.prove())
     for gone in (False, True):
         scene.refuses(scene.node.leave(gone=gone), "DECOMMISSIONED")
-    scene.refuses(scene.node.register(NOW_MS + 1), "DECOMMISSIONED")
+    scene.do(scene.node.register(NOW_MS + 1))
     assert scene.member.state == NodeState.DECOMMISSIONED
 
 
@@ -314,32 +315,3 @@ def test_time_in_which_discovery_was_away_counts_against_nobody(scene: Scene) ->
 def test_time_does_not_go_back(scene: Scene) -> None:
     scene.tick(NOW_MS - 50_000)
     assert scene.state.now_ms == NOW_MS
-
-
-# Swarms
-
-
-def test_storage_nodes_form_swarms_and_an_away_member_keeps_its_place() -> None:
-    scene = Scene()
-    nodes = [Registrant(GENESIS, number, Role.STORAGE) for number in range(10, 16)]
-    for node in nodes[:3]:
-        assert all(member.swarm_id is None for member in scene.state.members.values())
-        scene.do(node.register(NOW_MS))
-    assert [scene.state.members[node.node_id].swarm_id for node in nodes[:3]] == [0, 0, 0]
-    scene.do(*(node.register(NOW_MS) for node in nodes[3:]))
-    swarms = {node.node_id: scene.state.members[node.node_id].swarm_id for node in nodes}
-    assert sorted(map(str, swarms.values())) == ["0"] * 3 + [str(1 << 63)] * 3
-    scene.tick(NOW_MS + 180_000)
-    assert {node_id: scene.state.members[node_id].swarm_id for node_id in swarms} == swarms
-    assert {scene.state.members[node_id].state for node_id in swarms} == {NodeState.AWAY}
-
-
-def test_away_node_takes_no_new_place() -> None:
-    scene = Scene()
-    nodes = [Registrant(GENESIS, number, Role.STORAGE) for number in range(10, 13)]
-    scene.do(nodes[0].register(NOW_MS))
-    scene.tick(NOW_MS + 180_000)
-    scene.do(*(node.register(NOW_MS + 180_000) for node in nodes[1:]))
-    assert {scene.state.members[node.node_id].swarm_id for node in nodes} == {None}
-    scene.do(nodes[0].prove())
-    assert {scene.state.members[node.node_id].swarm_id for node in nodes} == {0}

@@ -12,7 +12,7 @@ from essaim.protocol.view import Genesis, NetworkView, NodeState, Parameters, Vi
 from essaim.runtime.refusal import StartError
 from essaim.testing.clock import FakeClock
 from essaim.testing.registrant import Registrant
-from essaim_discovery.authority import Authority, load_authority_key, make_authority_key
+from essaim_discovery.authority import Authority, load_authority_keys, make_authority_keys
 from essaim_discovery.driver import Driver
 from essaim_discovery.log import DATABASE_FILE, WHOLE_EVERY, Log
 from essaim_discovery.steady import SteadyClock
@@ -196,19 +196,45 @@ def test_damaged_view_in_the_log_stops_a_start(tmp_path: Path, change: str) -> N
         Driver(GENESIS, AUTHORITY, Log(tmp_path), CLOCK.now_ms, 16)
 
 
-def test_authority_must_be_the_genesis_only_one(tmp_path: Path) -> None:
+def test_authority_keys_are_made_once_and_must_be_the_genesis_own(tmp_path: Path) -> None:
     with pytest.raises(StartError):
-        load_authority_key(tmp_path)
-    key = make_authority_key(tmp_path)
-    assert make_authority_key(tmp_path) == key and (tmp_path / "authority.key").stat().st_mode & 0o777 == 0o600
-    with pytest.raises(StartError):
-        Authority.of(GENESIS, key)
-    with pytest.raises(StartError):
-        Authority.of(Genesis.create("four", [key, *(SigningKey(bytes(31) + bytes([n])) for n in range(3))],
-                                    PARAMETERS, [], 0), key)  # fmt: skip
+        load_authority_keys(tmp_path)
+    keys = make_authority_keys(tmp_path, 2)
+    assert make_authority_keys(tmp_path, 2) == keys == load_authority_keys(tmp_path)
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("authority.key", "authority-2.key")} == {0o600}
+    with pytest.raises(StartError, match="other authorities"):
+        Authority.of(GENESIS, keys[0])
     (tmp_path / "authority.key").write_bytes(b"short")
     with pytest.raises(StartError):
-        make_authority_key(tmp_path)
+        load_authority_keys(tmp_path)
+
+
+def genesis_of_four(folder: Path) -> tuple[Genesis, list[SigningKey]]:
+    keys = make_authority_keys(folder, 4)
+    return Genesis.create("four", keys, PARAMETERS, [], CLOCK.now_ms()), keys
+
+
+@pytest.mark.parametrize("have", [4, 3])
+async def test_driver_signs_with_all_its_authorities_up_to_a_start_after_a_crash(tmp_path: Path, have: int) -> None:
+    genesis, keys = genesis_of_four(tmp_path)
+    authority, keeper = Authority.of(genesis, *keys[4 - have :]), ViewKeeper(genesis)
+    for number in (1, 2):  # the second start finds a view that was signed
+        driver = Driver(genesis, authority, Log(tmp_path), CLOCK.now_ms, 16)
+        task = asyncio.create_task(driver.run())
+        await driver.submit([Registrant(genesis, number).register(CLOCK.now_ms())])
+        view = await until(driver, keeper, lambda view, number=number: len(view.nodes) == number)
+        assert [each.authority for each in view.signed.signatures] == list(range(4 - have, 4))
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await driver.close()
+
+
+def test_too_few_authorities_do_not_start(tmp_path: Path) -> None:
+    genesis, keys = genesis_of_four(tmp_path)
+    for few in (keys[:2], keys[:1], []):
+        with pytest.raises(StartError, match="needs signatures of 3 authorities"):
+            Authority.of(genesis, *few)
 
 
 # Time

@@ -66,8 +66,8 @@ def transaction(number, sequence, network_id, **body):
     return discovery_pb2.SignedTransaction(transaction=inner, signature=signature).SerializeToString()
 
 
-def entry(number, state, swarm, signed_descriptor, records):
-    status = view_pb2.NodeStatus(node_id=public(number), state=state, registered_ms=NOW_MS)
+def entry(number, state, swarm, signed_descriptor, records, **move):
+    status = view_pb2.NodeStatus(node_id=public(number), state=state, registered_ms=NOW_MS, **move)
     if swarm is not None:
         status.swarm_id, status.has_swarm = swarm, True
     pieces = [each.SerializeToString() for each in (status, signed_descriptor, *records)]
@@ -82,23 +82,30 @@ def make():
             key_record(number, 1, hour, [bytes([number, at]) * 16 for at in range(4)]),
             key_record(number, 2, day, [bytes([number]) * 1184]),
         ]
-        for number in (1, 2)
+        for number in (1, 2, 3)
     }
     later = key_record(1, 1, hour + 4, [bytes([1, at]) * 16 for at in range(4, 9)])
-    described = {1: descriptor(1, 1, network_id), 2: descriptor(2, 2, network_id)}
+    described = {number: descriptor(number, min(number, 2), network_id) for number in (1, 2, 3)}
     registers = {
-        number: discovery_pb2.Register(descriptor=described[number], keys=records[number]) for number in (1, 2)
+        number: discovery_pb2.Register(descriptor=described[number], keys=records[number]) for number in (1, 2, 3)
     }
     transactions = [
         transaction(1, 1, network_id, register=registers[1]),
         transaction(2, 7, network_id, register=registers[2]),
         transaction(1, 2, network_id, publish_keys=discovery_pb2.PublishKeys(keys=[later])),
         transaction(1, 3, network_id, prove_uptime=discovery_pb2.ProveUptime(start_id=bytes([1]) * 16)),
+        {"begin_view": 1, "previous_hash": bytes(32).hex()},
+        {"begin_view": 2, "previous_hash": bytes([2]).hex() * 32},  # 2 was shown by view 1: it is the first swarm now
         transaction(2, 8, network_id, leave=discovery_pb2.Leave()),
+        transaction(3, 1, network_id, register=registers[3]),
+        {"begin_view": 3, "previous_hash": bytes([3]).hex() * 32},
+        {"begin_view": 4, "previous_hash": bytes([4]).hex() * 32},  # 3 was shown by view 3: it is to take 2's place
     ]
+    moving = {"moving": True, "move_serial": 4}
     entries = {
         public(1): entry(1, 1, None, described[1], [records[1][0], later, records[1][1]]),
-        public(2): entry(2, 3, 0, described[2], records[2]),
+        public(2): entry(2, 3, 0, described[2], records[2], **moving),
+        public(3): entry(3, 1, None, described[3], records[3], **moving, next_swarm_id=0, has_next_swarm=True),
     }
     root = h("essaim/view-root/v1", *(entries[node] for node in sorted(entries)))
     return {
@@ -106,7 +113,7 @@ def make():
         "now_ms": NOW_MS,
         "genesis": signed_genesis.hex(),
         "network_id": network_id.hex(),
-        "transactions": [each.hex() for each in transactions],
+        "transactions": [each.hex() if isinstance(each, bytes) else each for each in transactions],
         "entry_hashes": {node.hex(): value.hex() for node, value in entries.items()},
         "nodes_root": root.hex(),
     }

@@ -48,6 +48,11 @@ class Testnet:
         return self.folder / "network.json"
 
     @property
+    def operator_key_file(self) -> Path:
+        """The founder's, which the genesis came with."""
+        return self.folder / "discovery" / "operator.key"
+
+    @property
     def genesis(self) -> Genesis:
         return Genesis.parse(self.genesis_file.read_bytes())
 
@@ -118,7 +123,8 @@ class Testnet:
     def _is_whole(self, view: NetworkView) -> bool:
         addresses = {node.address for node in view.nodes.values()}
         wanted = {self.node(name).facts.get("address") for name in self.layout.names[1:]}
-        return wanted <= addresses and len({node.swarm_id for node in view.storage()}) == self.layout.swarms
+        still = not any(node.move_serial for node in view.nodes.values())
+        return wanted <= addresses and still and len(view.swarms) == self.layout.swarms
 
     def down(self) -> None:
         """End every process at once."""
@@ -137,8 +143,10 @@ class Testnet:
         flags = ["--data-dir", str(folder), "--genesis", str(self.genesis_file), *self._extra]
         if service == "discovery":
             flags += ["--listen", self.discovery_address]
+            flags += ["--open-admission"] if self.layout.open_admission else []
         else:
             flags += ["--discovery", self.discovery_address]
+            flags += [] if self.layout.open_admission else ["--operator-key", str(self.operator_key_file)]
         return NodeProcess(name, (sys.executable, "-m", f"essaim_{service}", *flags), folder)
 
     def name_of(self, node_id: bytes) -> str:

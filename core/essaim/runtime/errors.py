@@ -35,10 +35,12 @@ _BY_CODE: Final = {
     grpc.StatusCode.FAILED_PRECONDITION: (
         *("WRONG_SWARM", "UNKNOWN_POLICY", "KEY_UNKNOWN", "STALE", "CLOCK"),
         *("OLD_VIEW", "NOT_LISTED", "WRONG_NETWORK", "WRONG_START", "OLD_DESCRIPTOR", "ROLE_CHANGED"),
+        *("NOT_MOVING", "ROUND_OVER"),
     ),
     # Not allowed, not there, seen before.
     grpc.StatusCode.PERMISSION_DENIED: (
         *("NOT_AUTHORIZED", "BAD_SIGNATURE", "HELLO_REFUSED", "DECOMMISSIONED"),
+        *("NOT_DRAWN", "NOT_AUTHORITY", "NOT_ADMITTED"),
         *_IN_ROOMS,
     ),
     grpc.StatusCode.NOT_FOUND: ("NOT_FOUND", "ROOM_UNKNOWN", "MEMBER_UNKNOWN", "POST_UNKNOWN", "FILE_UNKNOWN"),

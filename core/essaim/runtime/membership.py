@@ -6,6 +6,7 @@ address and keys; until then it serves whoever already has a link, and nothing e
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
+from functools import partial
 from typing import Any
 
 from essaim.discovery.v1 import discovery_pb2
@@ -16,18 +17,22 @@ from essaim.runtime import logs
 from essaim.runtime.discovery_client import DiscoveryClient, DiscoveryLostError, TransactionRefusedError
 from essaim.runtime.key_publication import KeyPublication
 from essaim.runtime.logs import LogLevel
+from essaim.runtime.operator import standing_of
 from essaim.runtime.persist import MembershipEvent, backoff, persist
 from essaim.runtime.refusal import StartError
+from essaim.runtime.retirement import RetirementLimits, retire
 from essaim.runtime.settings import NodeSettings
 from essaim.runtime.standing import Standing
 from essaim.runtime.start import Start
+from essaim.runtime.transfer import TransferNotice
 from essaim.runtime.view_holder import ViewHolder
 
 START_ID_SIZE = 16
 
 
 class Membership:
-    """`background` are tasks of the process, `join` and `leave` its hooks (essaim.runtime.start.Service)."""
+    """`background` are tasks of the process, `join`, `retire` and `leave` its hooks (essaim.runtime.start.Service);
+    `transfer.complete(swarm_id, move_serial)` is for who keeps data."""
 
     def __init__(self, start: Start[Any], genesis: Genesis, role: Role) -> None:
         settings: NodeSettings = start.settings
@@ -36,10 +41,12 @@ class Membership:
         self._start = start
         self._genesis = genesis
         self._role = role
+        self._operator = standing_of(settings, genesis.network_id, start.identity.node_id)
         self._start_id = start.random(START_ID_SIZE)
         self._now_ms = start.clock.now_ms
         self._leaving = False
         self._was_named = False
+        self._was_retired = False  # an authority let it go: it is dropped, and does not come back by itself
         self.holder = ViewHolder(genesis, settings.data_dir)
         self.keyring = Keyring(genesis.parameters.key_periods, start.random)
         self.keyring.advance(self._now_ms())
@@ -50,6 +57,7 @@ class Membership:
             start.identity.signing,
             self._now_ms,
         )
+        self.transfer = TransferNotice(self.submit)
         self._keys = KeyPublication(
             self.keyring,
             genesis.parameters.key_periods,
@@ -76,7 +84,7 @@ class Membership:
     @property
     def background(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """Coroutine functions that run as long as the node does."""
-        return (self._follow, self._keys.renew, self._keys.publish, self._prove_uptime)
+        return (self._follow, self._keys.renew, self._keys.publish, self._prove_uptime, self.transfer.run)
 
     # Joining and leaving
 
@@ -93,33 +101,51 @@ class Membership:
         view = await self.holder.wait_for(self._names_this_start)
         logs.write(MembershipEvent.REGISTERED, epoch=view.epoch, serial=view.serial)
 
+    async def retire(self, limits: RetirementLimits, *, for_good: bool = False) -> bool:
+        """For who keeps data, before `leave`: returns when the node may stop, and whether its data has moved.
+
+        At once when nobody retires it; `for_good` retires it now.
+        """
+        ask = partial(self._tell, discovery_pb2.Transaction(leave=discovery_pb2.Leave())) if for_good else None
+        return await retire(self.holder, self._start.identity.node_id, limits, ask)
+
     async def leave(self) -> None:
-        """No new work: the next view says so."""
+        """No new work: the next view says so. A storage node will be back, and keeps its place."""
         self._leaving = True
-        await self._tell(discovery_pb2.Transaction(leave=discovery_pb2.Leave()))
+        view, own_id = self.holder.current, self._start.identity.node_id
+        if view is None or own_id in view.nodes:
+            gone = self._role == Role.STORAGE
+            await self._tell(discovery_pb2.Transaction(leave=discovery_pb2.Leave(gone=gone)))
+
+    async def submit(self, transaction: discovery_pb2.Transaction) -> None:
+        """Any transaction of this node, numbered and signed (TestReport ...). Returns once it is applied
+        and on discovery's disk; TransactionRefusedError, DiscoveryLostError."""
+        await self._discovery.submit(transaction)
 
     def _names_this_start(self, view: NetworkView) -> bool:
         node = view.nodes.get(self._start.identity.node_id)
-        if node is None or node.start_id != self._start_id or node.state != NodeState.ACTIVE:
+        if node is None or node.start_id != self._start_id or node.state not in (NodeState.ACTIVE, NodeState.LEAVING):
             return False
         return node.address == str(self._start.address) and node.hop(self._now_ms()) is not None
 
     async def _register(self) -> None:
         settings, signing = self._start.settings, self._start.identity.signing
+        operator_id, admission = self._operator
         descriptor = Descriptor(
             network_id=self._genesis.network_id,
             node_id=self._start.identity.node_id,
             role=self._role,
             address=str(self._start.address),
             certificates=(self._start.identity.certificate.der,),
-            operator_id=bytes.fromhex(settings.operator_id),
+            operator_id=operator_id,
             region=settings.region,
             start_id=self._start_id,
             sequence=self._now_ms(),
             issued_ms=self._now_ms(),
         )
         keys = self.keyring.published
-        register = discovery_pb2.Register(descriptor=descriptor.sign(signing), keys=self._keys.records(keys))
+        records = self._keys.records(keys)
+        register = discovery_pb2.Register(descriptor=descriptor.sign(signing), keys=records, admission=admission)
         await self._discovery.submit(discovery_pb2.Transaction(register=register))
         self._keys.note_published(keys)
 
@@ -166,6 +192,7 @@ class Membership:
         view = self.holder.current
         node = view.nodes.get(self._start.identity.node_id) if view is not None else None
         named = node is not None and node.start_id == self._start_id
-        if self._was_named and not named and not self._leaving:
+        if self._was_named and not named and not self._leaving and not self._was_retired:
             await persist(self._register)
         self._was_named = named
+        self._was_retired = node.state == NodeState.LEAVING if node is not None else self._was_retired

@@ -21,6 +21,8 @@ class MembershipEvent(logs.Event):
     TRANSACTION_REFUSED = "transaction_refused"
     VIEW_REFUSED = "view_refused"
     KEYS_PUBLISHED = "keys_published"
+    RETIRED = "retired"
+    RETIREMENT_LATE = "retirement_late"
 
 
 async def persist(attempt: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -45,6 +45,7 @@ class Service:
     mounts: Sequence[Mount]
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()  # one that raises ends the process, exit code 1
     join: Callable[[], Awaitable[None]] = nothing  # register; SERVING once it returns, background tasks run already
+    retire: Callable[[], Awaitable[object]] = nothing  # told to stop, but serve on; has limits of its own
     leave: Callable[[], Awaitable[None]] = nothing  # drain: tell discovery
     goaway: Callable[[], Awaitable[None]] = nothing  # drain: tell the peers, finish the streams that would not end
     close: Callable[[], Awaitable[None]] = nothing  # after the last call and task: links, database

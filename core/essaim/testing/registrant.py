@@ -21,6 +21,8 @@ class Registrant:
         self.role = role
         self.address = f"127.0.0.1:{10_000 + number}"
         self.certificate = self._random(420)
+        self.operator_id = b""
+        self.admission = b""
         self.start_id = bytes(16)
         self.sequence = 0
         self.published: dict[KeyKind, int] = {}
@@ -34,7 +36,9 @@ class Registrant:
         """A new start, with the keys that a new keyring would have."""
         self.start_id = self._random(16)
         self.published = {}
-        register = discovery_pb2.Register(descriptor=self.descriptor(now_ms).sign(self.signing), keys=self.due(now_ms))
+        register = discovery_pb2.Register(
+            descriptor=self.descriptor(now_ms).sign(self.signing), keys=self.due(now_ms), admission=self.admission
+        )
         return self.transaction(discovery_pb2.Transaction(register=register))
 
     def descriptor(self, now_ms: int) -> Descriptor:
@@ -45,7 +49,7 @@ class Registrant:
             role=self.role,
             address=self.address,
             certificates=(self.certificate,),
-            operator_id=b"",
+            operator_id=self.operator_id,
             region="",
             start_id=self.start_id,
             sequence=now_ms,
@@ -86,6 +90,16 @@ class Registrant:
     def leave(self, *, gone: bool = False) -> discovery_pb2.SignedTransaction:
         """Leave."""
         return self.transaction(discovery_pb2.Transaction(leave=discovery_pb2.Leave(gone=gone)))
+
+    def complete(self, swarm_id: int, move_serial: int) -> discovery_pb2.SignedTransaction:
+        """TransferComplete."""
+        done = discovery_pb2.TransferComplete(swarm_id=swarm_id, move_serial=move_serial)
+        return self.transaction(discovery_pb2.Transaction(transfer_complete=done))
+
+    def report(self, view_serial: int, *results: discovery_pb2.TestResult) -> discovery_pb2.SignedTransaction:
+        """TestReport."""
+        report = discovery_pb2.TestReport(view_serial=view_serial, results=results)
+        return self.transaction(discovery_pb2.Transaction(test_report=report))
 
     def transaction(self, body: discovery_pb2.Transaction) -> discovery_pb2.SignedTransaction:
         """Numbered and signed."""

@@ -37,6 +37,7 @@ class PaperNetwork:
         swarm_id: int | None = None,
         move: Move | None = None,
         state: NodeState = NodeState.ACTIVE,
+        registered_ms: int = NOW_MS,
     ) -> list[bytes]:
         """An entry of a fresh start of a node: status, descriptor, current X25519 and ML-KEM keys."""
         key, start_id = self.identity(number), self.random(16)
@@ -63,7 +64,7 @@ class PaperNetwork:
             )
             for kind, size, count in ((KeyKind.X25519, 32, 8), (KeyKind.MLKEM, KEM_PUBLIC_SIZE, 1))
         ]
-        status = status_piece(key.public.raw, state, swarm_id, NOW_MS, move)
+        status = status_piece(key.public.raw, state, swarm_id, registered_ms, move)
         signed = [descriptor.sign(key), *(record.sign(key) for record in records)]
         return [status, *(each.SerializeToString(deterministic=True) for each in signed)]
 
@@ -71,7 +72,14 @@ class PaperNetwork:
         """As a reader parses it."""
         return Entry.parse(pieces, self.genesis.network_id, self.genesis.parameters.key_periods)
 
-    def header(self, entries: Iterable[Entry], after: Header | None = None, *, made_ms: int = NOW_MS) -> Header:
+    def header(
+        self,
+        entries: Iterable[Entry],
+        after: Header | None = None,
+        *,
+        made_ms: int = NOW_MS,
+        draws_tests: bool = False,
+    ) -> Header:
         """The header of the view that follows `after`, or of the first; not signed."""
         parameters = self.genesis.parameters
         message = view_pb2.Header(
@@ -84,6 +92,7 @@ class PaperNetwork:
             valid_until_ms=made_ms + parameters.valid_seconds * 1_000,
             nodes_root=root_of(ordered(entries).values()),
             parameters=parameters.to_message(),
+            draws_tests=draws_tests,
         )
         return Header.parse(message.SerializeToString(deterministic=True))
 
@@ -93,11 +102,15 @@ class PaperNetwork:
         signatures = [sign(index, self.keys[index], SIGNATURE_LABEL, raw) for index in chosen]
         return view_pb2.SignedHeader(header=raw, signatures=signatures)
 
-    def whole(self, entries: Iterable[Entry], after: Header | None = None) -> view_pb2.WholeView:
+    def whole(
+        self, entries: Iterable[Entry], after: Header | None = None, *, draws_tests: bool = False
+    ) -> view_pb2.WholeView:
         """The signed view of these entries that follows `after`."""
         listed = list(ordered(entries).values())
         nodes = [view_pb2.NodeEntry(pieces=entry.pieces) for entry in listed]
-        return view_pb2.WholeView(header=self.sign(self.header(listed, after).raw), nodes=nodes)
+        return view_pb2.WholeView(
+            header=self.sign(self.header(listed, after, draws_tests=draws_tests).raw), nodes=nodes
+        )
 
 
 def changed_header(header: Header, **fields: object) -> bytes:

@@ -10,7 +10,8 @@ from essaim.runtime.settings import load
 from essaim.runtime.start import Service, Start
 from essaim.runtime.view_service import view_offer
 from essaim_discovery import metrics
-from essaim_discovery.authority import Authority, load_authority_key
+from essaim_discovery.admission import load_admission
+from essaim_discovery.authority import Authority, load_authority_keys
 from essaim_discovery.driver import Driver
 from essaim_discovery.founding import found
 from essaim_discovery.log import Log
@@ -22,8 +23,9 @@ async def build(start: Start[DiscoverySettings]) -> Service:
     """Log, driver, and the two services."""
     settings, now_ms = start.settings, start.clock.now_ms
     genesis = read_genesis(settings.genesis)
-    authority = Authority.of(genesis, load_authority_key(settings.data_dir))
-    driver = Driver(genesis, authority, Log(settings.data_dir), now_ms, settings.compact_at)
+    authority = Authority.of(genesis, *load_authority_keys(settings.data_dir))
+    admission = load_admission(settings.data_dir, settings.admitted, everybody=settings.open_admission)
+    driver = Driver(genesis, authority, Log(settings.data_dir), now_ms, settings.compact_at, admission)
     metrics.VIEW_AGE.set_function(partial(_age_seconds, driver, now_ms))
     mounts = [discovery_offer(driver, now_ms).mount, view_offer(driver.views.answer, now_ms).mount]
 

@@ -1,8 +1,8 @@
 """The one function that changes discovery's state: the same log gives the same state, whoever drives it.
 
-No wall clock, float, order of a dict or randomness is in it: time enters as `Tick` alone. Embedded, a SQLite log feeds
-it; behind CometBFT, blocks will (a tick for each block's time). Transactions on stake, names and node tests join the
-table below.
+No wall clock, float, order of a dict or randomness is in it: time enters as `Tick` alone, chance as the hash that
+`BeginView` brings. Embedded, a SQLite log feeds it; behind CometBFT, blocks will (a tick for each block's time).
+Transactions on stake and names join the tables below.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,57 +10,64 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from essaim.discovery.v1 import discovery_pb2
-from essaim.protocol.view import MalformedError, NodeState, Role
-from essaim_discovery.events import Event, EventKind
+from essaim.protocol.view import MalformedError
+from essaim_discovery.command import by_authority, by_node, decommission, recommission, retire
+from essaim_discovery.events import Event
 from essaim_discovery.passing import resume, tick
-from essaim_discovery.placement import assign
 from essaim_discovery.registration import register
-from essaim_discovery.standing import leave, prove_uptime, publish_keys
-from essaim_discovery.state import Member, State
-from essaim_discovery.transaction import Checked, Resume, Tick, check
+from essaim_discovery.seating import place
+from essaim_discovery.standing import leave, prove_uptime, publish_keys, report_tests, transfer_complete
+from essaim_discovery.state import State
+from essaim_discovery.transaction import BeginView, Checked, Resume, Tick, check
+from essaim_discovery.verdict import turn_round
 
 Applied = tuple[State, tuple[Event, ...]]
 
+_OF_NODES: Mapping[str, Callable[[State, Checked], Applied]] = {
+    "register": register,
+    "publish_keys": publish_keys,
+    "prove_uptime": prove_uptime,
+    "leave": leave,
+    "transfer_complete": transfer_complete,
+    "test_report": report_tests,
+}
+_OF_AUTHORITIES: Mapping[str, Callable[[State, Checked], Applied]] = {
+    "retire": retire,
+    "decommission": decommission,
+    "recommission": recommission,
+}
 _BODIES: Mapping[str, Callable[[State, Checked], Applied]] = MappingProxyType(
-    {"register": register, "publish_keys": publish_keys, "prove_uptime": prove_uptime, "leave": leave}
+    {name: by_node(act) for name, act in _OF_NODES.items()}
+    | {name: by_authority(act) for name, act in _OF_AUTHORITIES.items()}
 )
 
 
-def apply(state: State, transaction: Tick | Resume | discovery_pb2.SignedTransaction) -> Applied:
+def apply(state: State, transaction: Tick | Resume | BeginView | discovery_pb2.SignedTransaction) -> Applied:
     """The state after a transaction, and what happened. A ProtocolError refuses it: the state stays as it was.
 
-    Repeating the last applied transaction of a node is not refused, and changes nothing.
+    Repeating the last applied transaction of a node or authority is not refused, and changes nothing.
     """
-    if isinstance(transaction, Tick):
-        return _placed(*tick(state, transaction))
-    if isinstance(transaction, Resume):
-        return _placed(*resume(state, transaction))
+    match transaction:
+        case Tick():
+            return tick(state, transaction)
+        case Resume():
+            return resume(state, transaction)
+        case BeginView():
+            return _begin_view(state, transaction)
     checked = check(state, transaction)
     if checked.repeated:
         return state, ()
     body = _BODIES.get(checked.message.WhichOneof("body") or "")
     if body is None:
         raise MalformedError("a transaction of an unknown kind")
-    return _placed(*body(state, checked))
+    return body(state, checked)
 
 
-def _placed(state: State, events: tuple[Event, ...]) -> Applied:
-    """With the storage nodes in their swarms."""
-    storage = [state.members[node_id] for node_id in sorted(state.members) if _stores(state.members[node_id])]
-    former = {member.node_id: member.swarm_id for member in storage if member.swarm_id is not None}
-    ready = {member.node_id for member in storage if member.state == NodeState.ACTIVE}
-    placed = assign(former, [member.node_id for member in storage], ready, state.parameters.swarm_sizes)
-    moved = [member for member in storage if placed.get(member.node_id) != member.swarm_id]
-    for member in moved:
-        state = state.with_member(replace(member, swarm_id=placed.get(member.node_id)))
-    return state, events + _swarm_events(set(former.values()), set(placed.values()), len(moved))
-
-
-def _stores(member: Member) -> bool:
-    return member.descriptor.role == Role.STORAGE and member.state != NodeState.DECOMMISSIONED
-
-
-def _swarm_events(former: set[int], placed: set[int], moved: int) -> tuple[Event, ...]:
-    formed = [Event(EventKind.SWARM_FORMED)] * len(placed - former)
-    dissolved = [Event(EventKind.SWARM_DISSOLVED)] * len(former - placed)
-    return (*formed, *dissolved, *[Event(EventKind.MOVED, Role.STORAGE)] * moved)
+def _begin_view(state: State, at: BeginView) -> Applied:
+    """What a view alone decides: the round of node tests, and who keeps what."""
+    if at.serial <= state.serial:
+        return state, ()
+    state, tested = turn_round(state, at.serial, at.previous_hash)
+    state, placed = place(state, at.serial, at.previous_hash)
+    new = [replace(each, shown_serial=at.serial) for each in state.members.values() if not each.shown_serial]
+    return replace(state.with_members(new), serial=at.serial), (*tested, *placed)

@@ -18,6 +18,7 @@ from essaim.runtime import logs
 from essaim.runtime.logs import LogLevel
 from essaim.runtime.refusal import StartError
 from essaim_discovery import metrics, snapshot
+from essaim_discovery.admission import EVERYBODY, Admission
 from essaim_discovery.apply import apply
 from essaim_discovery.authority import Authority
 from essaim_discovery.events import Event, EventKind
@@ -30,7 +31,9 @@ from essaim_discovery.transaction import Resume, Tick
 
 IDLE_SECONDS = 60.0
 """The longest sleep: a clock that was set is noticed within it."""
-QUIET = frozenset({EventKind.PROVEN, EventKind.KEYS_PUBLISHED, EventKind.KEYS_EXPIRED})
+QUIET = frozenset(
+    {EventKind.PROVEN, EventKind.KEYS_PUBLISHED, EventKind.KEYS_EXPIRED, EventKind.REPORTED, EventKind.COMPLETED}
+)
 
 MAX_TIME_MS = 1 << 62
 
@@ -56,10 +59,17 @@ class Driver:
     """`run` is the task. Times come from `now_ms` and enter the state as ticks alone."""
 
     def __init__(
-        self, genesis: Genesis, authority: Authority, log: Log, now_ms: Callable[[], int], compact_at: int
+        self,
+        genesis: Genesis,
+        authority: Authority,
+        log: Log,
+        now_ms: Callable[[], int],
+        compact_at: int,
+        admission: Admission = EVERYBODY,
     ) -> None:
         """Brings back what the log holds; StartError when that is of another network."""
         self._log = log
+        self._admission = admission
         self._disk = ThreadPoolExecutor(1, "disk")
         self._compact_at = compact_at
         self._state = _replay(genesis, log)
@@ -124,6 +134,8 @@ class Driver:
         state, applied, events, outcomes = self._state, list[Applied](), list[Event](), list[Outcome]()
         for each in proposed:
             try:
+                if isinstance(each, discovery_pb2.SignedTransaction):
+                    self._admission.check(each)
                 state, happened = apply(state, each)
                 outcomes.append(None)
             except ProtocolError as error:
@@ -155,7 +167,7 @@ class Driver:
                 each.done.set_result(mine)
 
     async def _publish(self) -> None:
-        await self._commit([Tick(self._now_ms())])
+        await self._commit([Tick(self._now_ms()), self.views.begin()])
         with metrics.SIGN_SECONDS.time():
             view = await self._on_disk(self.views.renew, self._state)
         self.views.publish(view)
@@ -165,7 +177,7 @@ class Driver:
 def _replay(genesis: Genesis, log: Log) -> State:
     kept = log.snapshot()
     try:
-        state = snapshot.load(kept, genesis.parameters) if kept is not None else State.of(genesis)
+        state = snapshot.load(kept, genesis) if kept is not None else State.of(genesis)
         if state.network_id != genesis.network_id:
             raise StartError("the data folder holds another network than the genesis names.")
         for each in log.entries():

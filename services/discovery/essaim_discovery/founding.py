@@ -1,4 +1,4 @@
-"""`essaim-discovery genesis`: makes the authority's key, discovery's certificate and the genesis that names both."""
+"""`essaim-discovery genesis`: makes keys (authorities, operator), discovery's certificate, and the genesis."""
 
 import argparse
 import sys
@@ -9,11 +9,13 @@ from typing import NoReturn
 
 from essaim.protocol.geometry import Suite
 from essaim.protocol.view import Genesis, MalformedError, Parameters, SwarmSizes
+from essaim.protocol.view.genesis import MAX_AUTHORITIES
 from essaim.runtime.identity import load_identity
 from essaim.runtime.refusal import StartError
 from essaim.runtime.settings import WRONG_SETTING
 from essaim.runtime.volume import PUBLIC_MODE, Hold, write_durably
-from essaim_discovery.authority import make_authority_key
+from essaim_discovery.admission import admit_operator, make_operator_key
+from essaim_discovery.authority import make_authority_keys
 
 PROGRAM = "essaim-discovery genesis"
 MAX_NAME = 32
@@ -41,14 +43,17 @@ def _found(options: argparse.Namespace, parameters: Parameters) -> None:
     out: Path = options.out
     if not 0 < len(options.network_name) <= MAX_NAME:
         raise StartError("--network-name must have 1 to 32 letters.")
+    if not 0 < options.authorities <= MAX_AUTHORITIES:
+        raise StartError("--authorities must be 1 to 100.")
     if out.exists():
         raise StartError("the genesis file (--out) exists already and is not overwritten.")
     hold = Hold(options.data_dir)
     try:
         certificate = load_identity(options.data_dir).certificate.der
-        key = make_authority_key(options.data_dir)
+        keys = make_authority_keys(options.data_dir, options.authorities)
+        admit_operator(options.data_dir, make_operator_key(options.data_dir).public.raw)
         created_ms = time.time_ns() // 1_000_000
-        genesis = Genesis.create(options.network_name, [key], parameters, [certificate], created_ms)
+        genesis = Genesis.create(options.network_name, keys, parameters, [certificate], created_ms)
         write_durably(out, genesis.signed, PUBLIC_MODE)
     except OSError as error:
         raise StartError(f"the genesis file (--out) cannot be written ({type(error).__name__}).") from None
@@ -81,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", type=Path, required=True, help="discovery's own folder")
     parser.add_argument("--out", type=Path, required=True, help="file that receives the signed genesis")
     parser.add_argument("--network-name", required=True, help="1 to 32 letters")
+    parser.add_argument("--authorities", type=_number, default=1, help="authority keys to make, 1 to 100 (default 1)")
     default = Parameters()
     sizes = default.swarm_sizes
     numbers = {

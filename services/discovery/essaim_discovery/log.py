@@ -15,13 +15,13 @@ from essaim.protocol.view.history import VIEWS_MAX
 from essaim.protocol.view.wire import parse
 from essaim.runtime.database import migrations, open_database
 from essaim.view.v1 import view_pb2
-from essaim_discovery.transaction import Resume, Tick
+from essaim_discovery.transaction import BeginView, Resume, Tick
 
 DATABASE_FILE = "discovery.db"
 WHOLE_EVERY = 64
 """Every so many serials a view is kept whole; those between as what has changed."""
 
-Applied = Tick | Resume | discovery_pb2.SignedTransaction
+Applied = Tick | Resume | BeginView | discovery_pb2.SignedTransaction
 MIGRATIONS = migrations("essaim_discovery.migrations")
 
 
@@ -29,6 +29,7 @@ class _Kind(IntEnum):
     TICK = 0
     RESUME = 1
     TRANSACTION = 2
+    BEGIN_VIEW = 3
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,16 @@ class Log:
         """Everything of it, or nothing."""
         with self._connection:
             self._connection.executemany(
-                "INSERT INTO log (kind, now_ms, signed) VALUES (?, ?, ?)", [_row(each) for each in applied]
+                "INSERT INTO log (kind, now_ms, signed, serial, hash) VALUES (?, ?, ?, ?, ?)",
+                [_row(each) for each in applied],
             )
 
     def entries(self) -> Iterator[Applied]:
         """In the order of `append`, from the snapshot on."""
-        for kind, now_ms, signed in self._connection.execute("SELECT kind, now_ms, signed FROM log ORDER BY number"):
-            yield _read(_Kind(kind), now_ms, signed)
+        for kind, *row in self._connection.execute(
+            "SELECT kind, now_ms, signed, serial, hash FROM log ORDER BY number"
+        ):
+            yield _read(_Kind(kind), *row)
 
     def snapshot(self) -> bytes | None:
         """The state that `entries` continue; None when they begin with the genesis."""
@@ -112,21 +116,25 @@ class Log:
             yield KeptView(header, signed, parsed)
 
 
-def _row(applied: Applied) -> tuple[int, int, bytes]:
+def _row(applied: Applied) -> tuple[int, int, bytes, int, bytes]:
     match applied:
         case Tick(now_ms):
-            return _Kind.TICK, now_ms, b""
+            return _Kind.TICK, now_ms, b"", 0, b""
         case Resume(now_ms):
-            return _Kind.RESUME, now_ms, b""
+            return _Kind.RESUME, now_ms, b"", 0, b""
+        case BeginView(serial, previous_hash):
+            return _Kind.BEGIN_VIEW, 0, b"", serial, previous_hash
         case _:
-            return _Kind.TRANSACTION, 0, applied.SerializeToString(deterministic=True)
+            return _Kind.TRANSACTION, 0, applied.SerializeToString(deterministic=True), 0, b""
 
 
-def _read(kind: _Kind, now_ms: int, signed: bytes) -> Applied:
+def _read(kind: _Kind, now_ms: int, signed: bytes, serial: int, previous_hash: bytes) -> Applied:
     match kind:
         case _Kind.TICK:
             return Tick(now_ms)
         case _Kind.RESUME:
             return Resume(now_ms)
+        case _Kind.BEGIN_VIEW:
+            return BeginView(serial, previous_hash)
         case _Kind.TRANSACTION:
             return parse(discovery_pb2.SignedTransaction, signed)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from essaim.protocol.view import NodeState, Parameters
-from essaim_discovery import keys
+from essaim_discovery import keys, verdict
 from essaim_discovery.events import Event, EventKind
 from essaim_discovery.registration import REMEMBERED_MS
 from essaim_discovery.state import Member, State
@@ -19,7 +19,7 @@ def tick(state: State, at: Tick) -> tuple[State, tuple[Event, ...]]:
     for node_id in sorted(state.members):
         member = state.members[node_id]
         role = member.descriptor.role
-        if _dropped_ms(member, state.parameters) <= state.now_ms:
+        if _dropped_ms(member, state.parameters) <= state.now_ms and not member.placed:
             state = state.without(node_id, state.now_ms + REMEMBERED_MS)
             events.append(Event(EventKind.DROPPED, role))
             continue
@@ -36,12 +36,17 @@ def resume(state: State, at: Resume) -> tuple[State, tuple[Event, ...]]:
     members: Mapping[bytes, Member] = {
         node_id: replace(member, proven_ms=member.proven_ms + gap) for node_id, member in state.members.items()
     }
-    return tick(replace(state, members=members), Tick(at.now_ms))
+    moves = tuple(replace(move, began_ms=move.began_ms + gap) for move in state.moves)
+    tests = replace(state.round, began_ms=state.round.began_ms + gap)
+    return tick(replace(state, members=members, moves=moves, round=tests), Tick(at.now_ms))
 
 
 def next_due_ms(state: State) -> int | None:
-    """When a tick has something to do, None when it never has."""
-    return min((due for member in state.members.values() for due in _dues(member, state.parameters)), default=None)
+    """When a tick, or a view that would be made then, has something to do; None when it never has."""
+    dues = [due for member in state.members.values() for due in _dues(member, state.parameters)]
+    dues += [move.began_ms + state.parameters.drop_seconds * 1_000 for move in state.moves]
+    tests_ms = verdict.due_ms(state)
+    return min((due for due in (*dues, tests_ms or 0) if due > state.now_ms), default=None)
 
 
 def _aged(member: Member, parameters: Parameters, now_ms: int) -> tuple[Member, list[EventKind]]:
@@ -57,7 +62,8 @@ def _aged(member: Member, parameters: Parameters, now_ms: int) -> tuple[Member, 
 
 
 def _dues(member: Member, parameters: Parameters) -> Iterator[int]:
-    yield _away_ms(member, parameters) if member.state == NodeState.ACTIVE else _dropped_ms(member, parameters)
+    yield _away_ms(member, parameters)
+    yield _dropped_ms(member, parameters)
     for each in member.keys:
         yield keys.end_ms(each, parameters.key_periods)
 

@@ -2,19 +2,32 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 
 from essaim.protocol.view import Entry, Genesis, Header, NetworkView, ViewHistory, ViewKeeper
 from essaim.protocol.view.diff import make_diff
+from essaim.protocol.view.header import NO_HASH
 from essaim.protocol.view.wire import parse
 from essaim.view.v1 import view_pb2
+from essaim_discovery.apply import apply
 from essaim_discovery.authority import Authority
 from essaim_discovery.log import WHOLE_EVERY, KeptView, Log
 from essaim_discovery.state import State
+from essaim_discovery.transaction import BeginView
 from essaim_discovery.unsigned_view import entries_of, header_of, pieces_of
 
 ANSWERS_KEPT = 256
 """Answers made once for the newest view; of the whole one a single copy."""
 BEFORE_ALL_MS = 0
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Whether a view of `state` after the one with `hash` would show something."""
+
+    hash: bytes
+    state: State
+    shows: bool
 
 
 class Publication:
@@ -28,6 +41,7 @@ class Publication:
         self._answers: dict[tuple[int, int], view_pb2.ViewAnswer] = {}
         self._published = asyncio.Event()
         self._ended = False
+        self._compared: _Compared | None = None
         keeper = ViewKeeper(genesis)
         for kept in log.views():
             signed = self._signed(kept)
@@ -46,15 +60,24 @@ class Publication:
         newest = self.newest
         if newest is None:
             return state.now_ms
-        if self._shows(state):
+        if self._shows(newest, state):
             return newest.valid_from_ms + state.parameters.view_min_interval_ms
         return newest.header.fresh_until_ms
 
-    def _shows(self, state: State) -> bool:
-        """Whether a view of `state` would show something else."""
+    def begin(self) -> BeginView:
+        """What `apply` is told before the next view is made."""
         newest = self.newest
-        shown = {node_id: entry.pieces for node_id, entry in newest.entries.items()} if newest is not None else {}
-        return pieces_of(state) != shown
+        return BeginView(newest.serial + 1, newest.hash) if newest is not None else BeginView(1, NO_HASH)
+
+    def _shows(self, newest: NetworkView, state: State) -> bool:
+        """Whether a view of `state` would show something else, or draw new tests."""
+        known = self._compared
+        if known is None or known.hash != newest.hash or known.state is not state:
+            ahead, _ = apply(state, self.begin())
+            shown = {node_id: entry.pieces for node_id, entry in newest.entries.items()}
+            shows = ahead.round.serial > newest.serial or pieces_of(ahead) != shown
+            known = self._compared = _Compared(newest.hash, state, shows)
+        return known.shows
 
     def renew(self, state: State) -> NetworkView:
         """The view of `state`, on disk: first its header, then, when that cannot be taken back, the signatures."""

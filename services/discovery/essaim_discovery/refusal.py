@@ -14,7 +14,12 @@ ProtocolError
     ├── KeysTooFarError          KEYS_TOO_FAR: published further ahead than the schedule allows
     ├── TooManyRecordsError      TOO_MANY_RECORDS: more key records than an entry may show
     ├── DecommissionedError      DECOMMISSIONED: expelled until recommissioned
-    └── NetworkFullError         NETWORK_FULL: no room for another node
+    ├── NetworkFullError         NETWORK_FULL: no room for another node
+    ├── NotMovingError           NOT_MOVING: of a move that is not under way, or of a swarm that the node does not join
+    ├── NotDrawnError            NOT_DRAWN: a report of a test that nobody asked for
+    ├── RoundOverError           ROUND_OVER: a report of tests that are judged already
+    ├── NotAuthorityError        NOT_AUTHORITY: only an authority can say this
+    └── NotAdmittedError         NOT_ADMITTED: the operator of the network has not let the node in
 """
 
 from essaim.protocol.errors import ProtocolError
@@ -96,3 +101,33 @@ class NetworkFullError(TransactionRefusedError):
     """No room for another node."""
 
     reason = "NETWORK_FULL"
+
+
+class NotMovingError(TransactionRefusedError):
+    """Of a move that is not under way, or of a swarm that the node does not join."""
+
+    reason = "NOT_MOVING"
+
+
+class NotDrawnError(TransactionRefusedError):
+    """A report of a test that nobody asked this node for."""
+
+    reason = "NOT_DRAWN"
+
+
+class RoundOverError(TransactionRefusedError):
+    """A report of tests that are judged already, or of a view that draws none."""
+
+    reason = "ROUND_OVER"
+
+
+class NotAuthorityError(TransactionRefusedError):
+    """Only an authority can say this, and an authority says nothing else."""
+
+    reason = "NOT_AUTHORITY"
+
+
+class NotAdmittedError(TransactionRefusedError):
+    """The operator of the network has not let the node in."""
+
+    reason = "NOT_ADMITTED"

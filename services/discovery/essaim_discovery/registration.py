@@ -1,5 +1,7 @@
 """Registering a start of a node: its descriptor and first keys take the place of those of its former start."""
 
+from dataclasses import replace
+
 from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.view import Descriptor, NodeState, WrongNetworkError
 from essaim.protocol.view.wire import require
@@ -8,12 +10,11 @@ from essaim_discovery import keys
 from essaim_discovery.events import Event, EventKind
 from essaim_discovery.refusal import (
     ClockError,
-    DecommissionedError,
     NetworkFullError,
     OldDescriptorError,
     RoleChangedError,
 )
-from essaim_discovery.state import Member, PublishedKeys, State
+from essaim_discovery.state import Expelled, Member, PublishedKeys, State
 from essaim_discovery.transaction import Checked
 
 ISSUE_WINDOW_MS = 3_600_000
@@ -24,7 +25,7 @@ MAX_NODES = 5_000
 
 
 def register(state: State, checked: Checked) -> tuple[State, tuple[Event, ...]]:
-    """A node, or another start of it, is listed. Its swarm and the time of its first registration stay."""
+    """A node, or another start of it, is listed. Its places and the time of its first registration stay."""
     body = checked.message.register
     descriptor = _descriptor(state, checked.node_id, body)
     published = keys.merged((), keys.read(body.keys, descriptor, state.parameters.key_periods, state.now_ms))
@@ -50,8 +51,6 @@ def _descriptor(state: State, node_id: bytes, body: discovery_pb2.Register) -> D
 
 
 def _check_continues(former: Member, descriptor: Descriptor) -> None:
-    if former.state == NodeState.DECOMMISSIONED:
-        raise DecommissionedError("the node was expelled")
     if former.descriptor.role != descriptor.role:
         raise RoleChangedError("a node keeps its role")
     if descriptor.sequence <= former.descriptor.sequence:
@@ -67,13 +66,27 @@ def _member(
 ) -> Member:
     former = state.members.get(checked.node_id)
     signed = view_pb2.SignedDescriptor(descriptor=body.descriptor.descriptor, signature=body.descriptor.signature)
-    return Member(
-        descriptor=descriptor,
-        descriptor_piece=signed.SerializeToString(deterministic=True),
-        keys=published,
-        state=NodeState.ACTIVE,
-        swarm_id=former.swarm_id if former is not None else None,
-        registered_ms=former.registered_ms if former is not None else state.now_ms,
-        proven_ms=state.now_ms,
-        seen=checked.seen,
-    )
+    piece = signed.SerializeToString(deterministic=True)
+    if former is not None:
+        return replace(
+            former,
+            descriptor=descriptor,
+            descriptor_piece=piece,
+            keys=published,
+            state=_state_after_restart(former),
+            proven_ms=state.now_ms,
+            seen=checked.seen,
+            gone=False,
+        )
+    new = Member(descriptor, piece, published, NodeState.ACTIVE, None, state.now_ms, state.now_ms, checked.seen)
+    departed = state.departed.get(checked.node_id)
+    if departed is None or departed.expelled == Expelled.NO:
+        return new
+    return replace(new, state=NodeState.DECOMMISSIONED, expelled=departed.expelled, credit=0)
+
+
+def _state_after_restart(former: Member) -> NodeState:
+    """An expelled node comes back as one, and one that an authority retired goes on leaving."""
+    if former.expelled != Expelled.NO:
+        return NodeState.DECOMMISSIONED
+    return NodeState.LEAVING if former.retired and former.placed else NodeState.ACTIVE

@@ -1,5 +1,6 @@
 """What discovery can be told. The network's own parameters are in its genesis, not here."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -18,3 +19,14 @@ class DiscoverySettings(NodeSettings, service="discovery"):
             " within a second.",
         ),
     ] = 1_024
+    admitted: Annotated[
+        Path | None,
+        Field(
+            description="File that says who may register, a line each: `operator ID` or `node ID`. Default: the"
+            " admission.txt in the data folder, which `essaim-discovery genesis` makes."
+        ),
+    ] = None
+    open_admission: Annotated[
+        bool,
+        Field(description="Let everybody register: for a testnet, and for networks that want strangers' nodes."),
+    ] = False

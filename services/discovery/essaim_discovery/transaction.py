@@ -27,6 +27,15 @@ class Resume:
 
 
 @dataclass(frozen=True)
+class BeginView:
+    """The next view is made of the state after this. `previous_hash` is the hash of the header before, zeros for the
+    first: what is drawn with it nobody knew before. Repeating a serial changes nothing."""
+
+    serial: int
+    previous_hash: bytes
+
+
+@dataclass(frozen=True)
 class Checked:
     """A transaction with a valid signature and a fitting network. `repeated`: it was applied before, as it is."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from essaim.protocol import view
 from essaim.protocol.view import Entry, Header
 from essaim.protocol.view.entry import root_of, status_piece
 from essaim.protocol.view.header import NO_HASH
@@ -16,11 +17,13 @@ Pieces = tuple[bytes, ...]
 
 def pieces_of(state: State) -> dict[bytes, Pieces]:
     """What the view shows of each node, by node id, ascending. Proofs of uptime do not show."""
-    return {node_id: _pieces(state.members[node_id]) for node_id in sorted(state.members)}
+    return {node_id: _pieces(state, state.members[node_id]) for node_id in sorted(state.members)}
 
 
-def _pieces(member: Member) -> Pieces:
-    status = status_piece(member.node_id, member.state, member.swarm_id, member.registered_ms)
+def _pieces(state: State, member: Member) -> Pieces:
+    move = state.move_of(member)
+    part = view.Move(member.next_id, move.serial) if move is not None else None
+    status = status_piece(member.node_id, member.state, member.swarm_id, member.registered_ms, part)
     return status, member.descriptor_piece, *(each.piece for each in member.keys)
 
 
@@ -39,15 +42,17 @@ def header_of(state: State, entries: Mapping[bytes, Entry], before: Header | Non
     """The header that follows `before`, or the first; made at the state's time."""
     parameters = state.parameters
     made_ms = max(state.now_ms, before.valid_from_ms if before is not None else 0)
+    serial = before.serial + 1 if before is not None else 1
     message = view_pb2.Header(
         network_id=state.network_id,
         epoch=before.epoch if before is not None else EPOCH,
-        serial=before.serial + 1 if before is not None else 1,
+        serial=serial,
         previous_hash=before.hash if before is not None else NO_HASH,
         valid_from_ms=made_ms,
         fresh_until_ms=made_ms + parameters.fresh_seconds * 1_000,
         valid_until_ms=made_ms + parameters.valid_seconds * 1_000,
         nodes_root=root_of(entries.values()),
         parameters=parameters.to_message(),
+        draws_tests=state.round.serial == serial,
     )
     return Header.parse(message.SerializeToString(deterministic=True))

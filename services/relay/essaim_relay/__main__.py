@@ -34,7 +34,14 @@ async def build(start: Start[RelaySettings]) -> Service:
         await relay.__aexit__(None, None, None)
         await membership.close()
 
-    return Service(relay.mounts, membership.background, membership.join, membership.leave, relay.go_away, close)
+    return Service(
+        relay.mounts,
+        membership.background,
+        join=membership.join,
+        leave=membership.leave,
+        goaway=relay.go_away,
+        close=close,
+    )
 
 
 def next_hop(holder: ViewHolder, own_id: bytes, node_id: bytes) -> Node | None:

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 
 from essaim.protocol.view import Role
 from essaim.runtime.endpoint import Endpoint
@@ -24,7 +25,8 @@ async def build(start: Start[StorageSettings]) -> Service:
     """Membership, storage, and the endpoint that brings both to links, cells and direct calls."""
     membership = Membership(start, read_genesis(start.settings.genesis), Role.STORAGE)
     standing = membership.standing
-    storage = Storage(start.settings, start.identity.signing, standing.now_ms)
+    signing, transferred = start.identity.signing, membership.transfer.complete
+    storage = Storage(start.settings, signing, standing.now_ms, transferred=transferred)
     members = storage.members
     offers = (storage.offer, view_offer(membership.holder.answer, standing.now_ms))
     endpoint = Endpoint(
@@ -51,7 +53,15 @@ async def build(start: Start[StorageSettings]) -> Service:
         await endpoint.go_away()
 
     background = (*membership.background, *storage.background)
-    return Service(endpoint.mounts, background, membership.join, membership.leave, go_away, stack.aclose)
+    return Service(
+        endpoint.mounts,
+        background,
+        join=membership.join,
+        retire=partial(membership.retire, start.settings.retirement, for_good=start.settings.leave_for_good),
+        leave=membership.leave,
+        goaway=go_away,
+        close=stack.aclose,
+    )
 
 
 def main() -> None:

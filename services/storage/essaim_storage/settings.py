@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from essaim.runtime.retirement import RetirementLimits
 from essaim.runtime.settings import NodeSettings
 
 
@@ -81,6 +82,31 @@ class StorageSettings(NodeSettings, service="storage"):
             gt=0, le=3600, description="Seconds between verifying 64 stored records and the next 64. 10: 500,000 a day."
         ),
     ] = 10.0
+    leave_for_good: Annotated[
+        bool,
+        Field(
+            description="SIGTERM retires the node: it serves until its data has moved. Off: it is back soon and keeps"
+            " its place; then an authority's Retire does the same."
+        ),
+    ] = False
+    retire_notice_seconds: Annotated[
+        float,
+        Field(ge=0, le=60, description="Seconds after SIGTERM within which the view may still say that it leaves."),
+    ] = 3.0
+    retire_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=604_800,
+            description="Most seconds that a node which leaves serves on after SIGTERM. A process manager must wait"
+            " as long before it kills.",
+        ),
+    ] = 3_600.0
+
+    @property
+    def retirement(self) -> RetirementLimits:
+        """How long the node waits when it is told to stop."""
+        return RetirementLimits(self.retire_notice_seconds, self.retire_seconds)
 
     @property
     def blob_budget(self) -> int:

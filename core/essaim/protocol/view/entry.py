@@ -55,7 +55,7 @@ class Entry:
         require(len({(key.kind, key.period) for key in keys}) == len(keys), "one onion key for each period")
         swarm_id = status.swarm_id if status.has_swarm else None
         state = NodeState(status.state)
-        return cls(tuple(pieces), Node(descriptor, state, swarm_id, keys, periods, _move(status)))
+        return cls(tuple(pieces), Node(descriptor, state, swarm_id, keys, periods, _move(status), status.registered_ms))
 
 
 def _move(status: view_pb2.NodeStatus) -> Move | None:

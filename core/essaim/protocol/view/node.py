@@ -29,6 +29,7 @@ class Node:
     keys: tuple[PeriodKey, ...]
     periods: KeyPeriods
     move: Move | None = None
+    registered_ms: int = 0
     _hops: dict[tuple[int, int], HopPublic | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property

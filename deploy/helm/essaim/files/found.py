@@ -1,8 +1,9 @@
 """found.py FLAG...: makes the network's keys and genesis once, and hands them to the cluster.
 
-The keys become the Secret AUTHORITY_SECRET, which discovery's pod alone mounts; the genesis, which is public, becomes
-the ConfigMap GENESIS_CONFIG_MAP. What exists is kept: only a missing ConfigMap is made again from the Secret. The flags
-are those of `essaim-discovery genesis`. Its parameters are signed, so other flags than the first time's are refused.
+The keys become the Secret AUTHORITY_SECRET, which discovery's pod alone mounts; the operator's key among them also the
+Secret OPERATOR_SECRET, by which the nodes' pods may register; the genesis, which is public, the ConfigMap
+GENESIS_CONFIG_MAP. What exists is kept: only what is missing is made again from the first Secret. The flags are those
+of `essaim-discovery genesis`. Its parameters are signed, so other flags than the first time's are refused.
 """
 
 import base64
@@ -20,7 +21,8 @@ from typing import Any
 CREDENTIALS = Path(os.environ.get("CREDENTIALS", "/var/run/secrets/kubernetes.io/serviceaccount"))
 FLAGS = "essaim/genesis-flags"
 GENESIS = "genesis.bin"
-KEYS = ("identity.key", "tls.key", "tls.der", "authority.key")
+OPERATOR = "operator.key"
+KEYS = ("identity.key", "tls.key", "tls.der", "authority.key", "admission.txt", OPERATOR)
 MISSING, CONFLICT = 404, 409
 SECONDS = 20
 
@@ -100,6 +102,17 @@ def authority(api: Api, flags: Sequence[str]) -> Mapping[str, Any]:
     return kept
 
 
+def hand_out(api: Api, key: str) -> None:
+    """The nodes' Secret, made where there is none."""
+    name = os.environ["OPERATOR_SECRET"]
+    kept = api.get("secrets", name)
+    if kept is None:
+        made = {**named("Secret", name), "type": "Opaque", "data": {OPERATOR: key}}
+        kept = api.create("secrets", made) or api.get("secrets", name)
+    if kept is None or kept.get("data", {}).get(OPERATOR) != key:
+        raise Refused(f"the Secret {name} holds another key than the authority's Secret; remove the one that is wrong")
+
+
 def publish(api: Api, genesis: str) -> None:
     """The ConfigMap, made where there is none."""
     name = os.environ["GENESIS_CONFIG_MAP"]
@@ -114,6 +127,8 @@ def publish(api: Api, genesis: str) -> None:
 if __name__ == "__main__":
     try:
         server = Api()
-        publish(server, authority(server, sys.argv[1:])["data"][GENESIS])
+        keys = authority(server, sys.argv[1:])["data"]
+        hand_out(server, keys[OPERATOR])
+        publish(server, keys[GENESIS])
     except Refused as refused:
         sys.exit(f"genesis: {refused}.")

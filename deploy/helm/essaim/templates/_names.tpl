@@ -63,6 +63,11 @@ imagePullSecrets:
 {{ .Values.genesis.authoritySecret | default (printf "%s-authority" (include "essaim.fullname" .)) }}
 {{- end }}
 
+{{/* Empty where nodes register without: they join a network elsewhere that asks for no operator. */}}
+{{- define "essaim.operatorSecret" -}}
+{{ .Values.genesis.operatorSecret | default (ternary (printf "%s-operator" (include "essaim.fullname" .)) "" .Values.genesis.create) }}
+{{- end }}
+
 {{- define "essaim.genesisConfigMap" -}}
 {{ .Values.genesis.configMap | default (printf "%s-genesis" (include "essaim.fullname" .)) }}
 {{- end }}

@@ -33,6 +33,10 @@
 {{- if ne .component "discovery" }}
 - name: {{ $prefix }}DISCOVERY
   value: {{ include "essaim.discoveryAddress" .root | quote }}
+{{- if include "essaim.operatorSecret" .root }}
+- name: {{ $prefix }}OPERATOR_KEY
+  value: /etc/essaim/operator/operator.key
+{{- end }}
 {{- end }}
 - name: {{ $prefix }}DRAIN_SECONDS
   value: {{ $v.drainSeconds | quote }}
@@ -50,6 +54,15 @@
 - name: {{ $prefix }}{{ upper $name }}
   value: {{ $value | toJson | quote }}{{/* a number as it was written, without an exponent */}}
 {{- end }}
+{{- end }}
+
+{{/*
+Before Kubernetes kills: leaving and telling peers get 5 seconds each, calls under way drainSeconds. A storage node that is
+retired serves on until its data has moved; one that will be back ends as fast as the others.
+*/}}
+{{- define "essaim.graceSeconds" -}}
+{{- $retire := ternary (int .root.Values.storage.retireSeconds) 0 (eq .component "storage") -}}
+{{ add .root.Values.drainSeconds $retire 20 }}
 {{- end }}
 
 {{/* The database may replay a long log before the port opens; NOT_SERVING while discovery is away is no reason to kill. */}}
@@ -82,9 +95,11 @@ readinessProbe:
 - {name: genesis, mountPath: /etc/essaim/genesis, readOnly: true}
 - {name: scripts, mountPath: /etc/essaim/scripts, readOnly: true}
 {{- if eq .component "discovery" }}
-{{- range list "identity.key" "tls.key" "tls.der" "authority.key" }}
+{{- range list "identity.key" "tls.key" "tls.der" "authority.key" "admission.txt" }}
 - {name: authority, mountPath: /var/lib/essaim/{{ . }}, subPath: {{ . }}, readOnly: true}
 {{- end }}
+{{- else if include "essaim.operatorSecret" .root }}
+- {name: operator, mountPath: /etc/essaim/operator, readOnly: true}
 {{- end }}
 {{- if has $c.exposure.type (list "NodePort" "LoadBalancer") }}
 - {name: addresses, mountPath: /etc/essaim/settings/advertised, subPathExpr: $(POD_NAME), readOnly: true}
@@ -104,6 +119,12 @@ readinessProbe:
 - name: authority
   secret:
     secretName: {{ include "essaim.authoritySecret" .root }}
+    defaultMode: 0440
+{{- else if include "essaim.operatorSecret" .root }}
+- name: operator
+  secret:
+    secretName: {{ include "essaim.operatorSecret" .root }}
+    items: [{key: operator.key, path: operator.key}]
     defaultMode: 0440
 {{- end }}
 {{- if has $c.exposure.type (list "NodePort" "LoadBalancer") }}
