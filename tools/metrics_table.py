@@ -22,6 +22,7 @@ DECLARING = {
         "essaim.network.room",
         "essaim.network.shed",
         "essaim.runtime.calls",
+        "essaim.runtime.connections",
         "essaim.runtime.delivery",
         "essaim.runtime.discovery_client",
         "essaim.runtime.health",
