@@ -2,8 +2,9 @@
 
 Start: settings -> data folder, identity, log -> port -> `build` (database, servicers) -> server, health NOT_SERVING ->
 metrics -> listen.json -> background tasks -> `join` (discovery) -> health SERVING -> the log line "ready".
-Stop, on SIGTERM or SIGINT: NOT_SERVING -> `leave` (the view) -> `goaway` (peers) -> calls under way finish within
-drain_seconds -> tasks end -> `close` -> exit code 0. A background task that raises ends the process with code 1.
+Stop, on SIGTERM or SIGINT: `retire` (a second signal ends it) -> NOT_SERVING -> `leave` (the view) -> `goaway` (peers)
+-> calls under way finish within drain_seconds -> tasks end -> `close` -> exit code 0. A background task that raises
+ends the process with code 1.
 
     def main() -> None:
         sys.exit(run(load(RelaySettings), build))
@@ -68,12 +69,13 @@ class _Life(Generic[S]):
         self._settings = settings
         self._build = build
         self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._calls = CallInterceptor(f"{settings.service}.essaim", settings.call_seconds, settings.concurrent_calls)
 
     async def live(self) -> None:
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(each, self._stop.set)
+            loop.add_signal_handler(each, self._told_to_stop)
         async with AsyncExitStack() as stack:
             identity = self._identify(stack)
             logs.watch_loop(loop)
@@ -89,6 +91,9 @@ class _Life(Generic[S]):
             logs.write(NodeEvent.LISTENING, INFO, **ports)
             await self._serve(service, server, health, ports)
         logs.write(NodeEvent.STOPPED)
+
+    def _told_to_stop(self) -> None:
+        (self._hurry if self._stop.is_set() else self._stop).set()
 
     def _identify(self, stack: AsyncExitStack) -> NodeIdentity:
         folder = self._settings.data_dir
@@ -143,25 +148,27 @@ class _Life(Generic[S]):
     async def _serve(self, service: Service, server: grpc.aio.Server, health: Health, ports: Mapping[str, int]) -> None:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(each()) for each in (*service.background, watch_lag)]
-            if await self._joined(service):
+            if await self._unless(self._stop, service.join()):
                 await health.serving()
                 logs.write(NodeEvent.READY, INFO, **ports)
                 await self._stop.wait()
+                await self._unless(self._hurry, _retired(service))
             await self._drain(service, server, health)
             for each in tasks:
                 each.cancel()
 
-    async def _joined(self, service: Service) -> bool:
-        """Whether joining ended before a signal to stop came."""
-        joining = asyncio.ensure_future(service.join())
-        stopping = asyncio.ensure_future(self._stop.wait())
+    async def _unless(self, told: asyncio.Event, hook: Awaitable[object]) -> bool:
+        """Whether a hook came to its end before a signal."""
+        working, waiting = asyncio.ensure_future(hook), asyncio.ensure_future(told.wait())
         try:
-            await asyncio.wait((joining, stopping), return_when=asyncio.FIRST_COMPLETED)
-            return joining.done() and joining.result() is None
+            await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                await working
+            return working.done()
         finally:
-            joining.cancel()
-            stopping.cancel()
-            await asyncio.wait((joining, stopping))
+            working.cancel()
+            waiting.cancel()
+            await asyncio.wait((working, waiting))
 
     async def _drain(self, service: Service, server: grpc.aio.Server, health: Health) -> None:
         logs.write(NodeEvent.DRAINING)
@@ -169,6 +176,13 @@ class _Life(Generic[S]):
         await _attempt(service.leave)
         await _attempt(service.goaway)
         await server.stop(self._settings.drain_seconds)
+
+
+async def _retired(service: Service) -> None:
+    try:
+        await service.retire()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the drain comes
+        logs.fault(NodeEvent.DRAIN_STEP_FAILED, error)
 
 
 async def _attempt(hook: Callable[[], Awaitable[None]]) -> None:

@@ -53,9 +53,16 @@ def _hex_id(text: str) -> str:
     return text
 
 
+def _hex_signature(text: str) -> str:
+    if text and (len(text) != 128 or set(text) - set("0123456789abcdef")):
+        raise ValueError("must be 128 lower-case hexadecimal digits (64 bytes), or empty")
+    return text
+
+
 ListenAddress = Annotated[str, AfterValidator(_numeric)]
 DialAddress = Annotated[str, AfterValidator(_dialled)]
 HexId = Annotated[str, AfterValidator(_hex_id)]
+HexSignature = Annotated[str, AfterValidator(_hex_signature)]
 
 
 class NodeSettings(BaseSettings):
@@ -88,7 +95,19 @@ class NodeSettings(BaseSettings):
         Field(description="ip:port of discovery; the genesis pins its certificate, so no name is needed."),
     ] = None
     operator_id: Annotated[
-        HexId, Field(description="64 hexadecimal digits naming the operator; paths avoid two of one. Empty: unsaid.")
+        HexId,
+        Field(description="64 hexadecimal digits: the operator's public key; paths avoid two of one. Empty: unsaid."),
+    ] = ""
+    operator_key: Annotated[
+        Path | None,
+        Field(
+            description="File with the operator's key (32 bytes): by it the node admits itself where not everybody may"
+            " register. Whoever reads it can admit others."
+        ),
+    ] = None
+    admission: Annotated[
+        HexSignature,
+        Field(description="128 hexadecimal digits: the operator's signature over this node's id. Instead of the key."),
     ] = ""
     region: Annotated[
         str,
