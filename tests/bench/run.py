@@ -1,9 +1,9 @@
 # ruff: noqa: E402  (tools/ is put on the path first, so that this file runs by itself)
 """`make bench`: runs the benches, writes build/bench.json and prints a table.
 
-    python tests/bench/run.py [--large] [--only PREFIX] [--seconds N --runs N]
+    python tests/bench/run.py [--large] [--only PREFIX] [--seconds N --runs N --clients N]
 
-`--only e2e.store` measures just what begins so; `--seconds` and `--runs` are for a look, and the conditions say it.
+`--only e2e.store` measures just what begins so; the others are for a look, and the conditions say it.
 """
 
 import argparse
@@ -97,8 +97,9 @@ def on_network(only: str) -> Sequence[NetworkTarget]:
 class Bench:
     """One call of `make bench`."""
 
-    def __init__(self, scale: Scale, only: str, console: Console) -> None:
+    def __init__(self, scale: Scale, only: str, console: Console, *, classic: bool) -> None:
         self._scale = scale
+        self._with_classic = classic or only.endswith("_classic")
         self._only = only
         self._console = console
         self.report: Report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
@@ -112,7 +113,7 @@ class Bench:
             with network_bench.network(self._scale.layout) as net:
                 for each in wanted:
                     self._take(each.name, lambda each=each: each.measure(net, self._scale))
-        if self._only.endswith("_classic") or self._scale.clients == LARGE.clients:
+        if self._with_classic:
             self._classic()
 
     def _classic(self) -> None:
@@ -163,15 +164,18 @@ def main() -> int:
     parser.add_argument("--large", action="store_true", help="12 relays, 4 swarms, 64 clients, longer, classic too")
     parser.add_argument("--only", default="", metavar="PREFIX", help="only figures whose keys begin so")
     parser.add_argument("--seconds", type=float, help="seconds of a window, for a look")
+    parser.add_argument("--clients", type=int, help="clients in closed loops, for a look")
     parser.add_argument("--runs", type=int, default=Scale.runs, help="runs of each (default: %(default)s)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there, too")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # nodes start from bytecode, as installed ones do: 3 MB less each
     scale = replace(LARGE if options.large else Scale(), runs=options.runs)
+    if options.clients:
+        scale = replace(scale, clients=options.clients)
     if options.seconds:
         scale = scale.shortened(options.seconds, options.runs)
     console = Console()
-    bench = Bench(scale, options.only, console)
+    bench = Bench(scale, options.only, console, classic=options.large)
     bench.run()
     console.print(table(bench.report))
     if options.markdown:

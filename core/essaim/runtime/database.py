@@ -15,6 +15,7 @@ import apsw
 from essaim.runtime.refusal import StartError
 
 BUSY_MS = 5_000  # how long a statement waits for another connection
+CACHE_KIB = 1_024  # pages that one connection keeps; the system keeps the file anyhow
 _NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 
 
@@ -72,6 +73,7 @@ def configure(connection: apsw.Connection, *, exclusive: bool = False, busy_ms: 
         connection.pragma("locking_mode", "exclusive")
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
+    connection.pragma("cache_size", -CACHE_KIB)
     connection.pragma("foreign_keys", True)
     connection.pragma("secure_delete", True)  # purged bytes are overwritten, not only forgotten
     connection.pragma("trusted_schema", False)
