@@ -45,7 +45,14 @@ def test_settings_reach_the_service(render, monkeypatch, tmp_path):
     assert settings.max_bytes == 200_000_000_000
     assert settings.scrub_seconds == 5
     assert settings.region == "eu-west"
-    assert len(settings.operator_id) == 64
+    assert str(settings.operator_key) == "/etc/essaim/operator/operator.key" and not settings.operator_id
+
+
+def test_node_of_a_network_elsewhere_names_its_operator_without_a_key(render, monkeypatch, tmp_path):
+    elsewhere = ("discovery.enabled=false", "discovery.address=198.51.100.7:30440", "genesis.create=false")
+    rendered = render("tiny", *elsewhere, "genesis.configMap=theirs", f"operatorId={'ab' * 32}")
+    settings = settings_of(rendered, "relay", monkeypatch, tmp_path)
+    assert settings.operator_id == "ab" * 32 and settings.operator_key is None
 
 
 def test_large_and_fractional_settings_keep_their_value(render, monkeypatch, tmp_path):

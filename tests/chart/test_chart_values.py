@@ -37,7 +37,7 @@ REFUSED_BY_SCHEMA = {
 }
 
 IMPOSSIBLE = {
-    ("storage.replicas=2",): "storage.replicas is 2: the first swarm forms from network.swarm.target (3)",
+    ("storage.replicas=2",): "storage.replicas is 2: the first swarm forms from network.swarm.minimum (3)",
     ("relay.replicas=2",): "relay.replicas is 2: a path has three relays.",
     ("network.swarm.target=6",): "network.swarm.target is 6: it must lie between minimum (3) and maximum (5).",
     ("network.swarm.target=2",): "network.swarm.target is 2: it must lie between minimum (3) and maximum (5).",
@@ -46,6 +46,7 @@ IMPOSSIBLE = {
     ("network.freshSeconds=10800",): "network.freshSeconds must be less than validSeconds",
     ("network.viewMinIntervalMs=3600001",): "network.viewMinIntervalMs must not be longer than freshSeconds",
     ("network.x25519PeriodSeconds=86401",): "network.x25519PeriodSeconds must not be longer",
+    (f"operatorId={'ab' * 32}",): "operatorId is the public key of genesis.operatorSecret",
     ("genesis.create=false",): "name the ConfigMap with the network's genesis.bin",
     ("genesis.create=false", "genesis.configMap=g"): "name the Secret with the authority's keys",
     ("discovery.enabled=false",): "genesis.create founds a network, which needs discovery",

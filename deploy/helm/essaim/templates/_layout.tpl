@@ -44,6 +44,9 @@
 {{- if and $g.create (not .Values.discovery.enabled) -}}
 {{- fail "genesis.create founds a network, which needs discovery: set genesis.create to false and genesis.configMap, or enable discovery." -}}
 {{- end -}}
+{{- if and .Values.operatorId (include "essaim.operatorSecret" .) -}}
+{{- fail "operatorId is the public key of genesis.operatorSecret (with genesis.create: of the key that founding makes): leave it empty." -}}
+{{- end -}}
 {{- if and (not $g.create) (not $g.configMap) -}}
 {{- fail "genesis.create is false: name the ConfigMap with the network's genesis.bin in genesis.configMap." -}}
 {{- end -}}
@@ -57,8 +60,8 @@
 {{- if and $v.relay.enabled (lt (int $v.relay.replicas) 3) -}}
 {{- fail (printf "relay.replicas is %d: a path has three relays." (int $v.relay.replicas)) -}}
 {{- end -}}
-{{- if and $v.storage.enabled (lt (int $v.storage.replicas) (int $v.network.swarm.target)) -}}
-{{- fail (printf "storage.replicas is %d: the first swarm forms from network.swarm.target (%d) storage nodes." (int $v.storage.replicas) (int $v.network.swarm.target)) -}}
+{{- if and $v.storage.enabled (lt (int $v.storage.replicas) (int $v.network.swarm.minimum)) -}}
+{{- fail (printf "storage.replicas is %d: the first swarm forms from network.swarm.minimum (%d) storage nodes." (int $v.storage.replicas) (int $v.network.swarm.minimum)) -}}
 {{- end -}}
 {{- end }}
 
