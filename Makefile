@@ -2,17 +2,18 @@
 PYTHON  := .venv/bin/python
 ARGS    ?=
 SEEDS   ?= 200
+EFFORT  ?= 5
 EFFORT  ?= 100
 # LANG is also the shell's locale: it counts only when given to make itself.
 STUBS   := $(if $(filter command,$(firstword $(origin LANG))),$(LANG),python)
 OUT     ?= build/stubs/$(STUBS)
 STAMP   := .venv/.essaim-setup
 CHARTED := .venv/.essaim-chart
-SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation tests/integration tests/interop)
+SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation tests/integration tests/databases tests/interop)
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate e2e interop stubs baseline lock clean chart-test images dashboards observe-test pictures canaries capture cluster-up cluster-down deploy undeploy
+.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate databases e2e interop stubs baseline lock clean chart-test images dashboards observe-test pictures canaries capture cluster-up cluster-down deploy undeploy
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -54,6 +55,9 @@ fuzz: protos ## every parser with many more mutated bytes (EFFORT=100 times as m
 
 simulate: protos ## simulate a swarm with many seeds (SEEDS=200)
 	@ESSAIM_SEEDS=$(SEEDS) $(PYTHON) -m pytest tests/simulation --timeout 3600 $(ARGS)
+
+databases: protos ## open groups on SQLite and a real PostgreSQL, 2,000 members, many seeds (EFFORT=5)
+	@ESSAIM_EFFORT=$(EFFORT) $(PYTHON) -m pytest tests/databases --timeout 900 $(ARGS)
 
 e2e: protos $(CHARTED) ## the whole product on Kubernetes (KUBECONFIG, or a cluster made for it by root); report in build/
 	@$(PYTHON) -m pytest tests/e2e -x --timeout 1800 -o faulthandler_timeout=0 $(ARGS)

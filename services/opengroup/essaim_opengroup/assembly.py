@@ -8,6 +8,7 @@ from essaim.opengroup.v1 import opengroup_pb2, opengroup_pb2_grpc
 from essaim.runtime import logs
 from essaim.runtime.logs import Event, LogLevel
 from essaim.runtime.offer import Offer
+from essaim.runtime.refusal import StartError
 from essaim_opengroup import notice, upkeep
 from essaim_opengroup.acting import Acting
 from essaim_opengroup.asking import Asking
@@ -35,7 +36,11 @@ class Host:
         self.key = load_key(settings.host_key, settings.data_dir)
         url = settings.database.get_secret_value() if settings.database else None
         self.database = Database.open(url, settings.data_dir)
-        claim_database(self.database, self.key, settings.data_dir, now_ms())
+        try:
+            claim_database(self.database, self.key, settings.data_dir, now_ms())
+        except StartError:
+            self.database.close()
+            raise
         self.asking = Asking(self.database, self.key.public.raw, now_ms)
         self.writer = Writer(self.database, self.key.public.raw, now_ms, self._tell)
         acting = Acting(self.writer, self.asking, settings)

@@ -52,7 +52,11 @@ class Database:
         elif chosen.get_backend_name() != "sqlite":
             raise StartError("--database names neither PostgreSQL nor SQLite.")
         database = cls(chosen)
-        database._migrate()
+        try:
+            database._migrate()
+        except StartError:
+            database.close()
+            raise
         return database
 
     def close(self) -> None:

@@ -101,8 +101,8 @@ def report(work: Work, asker: MemberRow, action: action_pb2.Report) -> None:
     """One of a member for a post."""
     room = work.room(action.room_id)
     work.check(Act.REPORT, room, asker)
-    if len(action.reason.encode()) > MAX_REASON:
-        raise StatementRefusedError(f"a reason has at most {MAX_REASON} bytes")
+    if len(action.reason.encode()) > MAX_REASON or "\0" in action.reason:
+        raise StatementRefusedError(f"a reason has at most {MAX_REASON} bytes, none of them NUL")
     post = work.post(room, action.post_id)
     open_ones = select(REPORT.c.no).where(REPORT.c.room_no == room.no, REPORT.c.open)
     if work.count(open_ones) >= MAX_OPEN_REPORTS:

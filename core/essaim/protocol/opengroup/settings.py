@@ -57,8 +57,8 @@ def check_settings(settings: room_pb2.RoomSettings) -> None:
     if settings.HasField("picture") and len(settings.picture) not in (0, HASH_SIZE):
         raise SettingsRefusedError("a picture is named by 32 bytes")
     for name, most in TEXTS.items():
-        if len(getattr(settings, name).encode()) > most:
-            raise SettingsRefusedError(f"{name} has at most {most} bytes")
+        if len(getattr(settings, name).encode()) > most or "\0" in getattr(settings, name):
+            raise SettingsRefusedError(f"{name} has at most {most} bytes, none of them NUL")
     for name, (least, highest) in NUMBERS.items():
         if settings.HasField(name) and not least <= getattr(settings, name) <= highest:  # type: ignore[arg-type]  # a name of the table above
             raise SettingsRefusedError(f"{name} is {least} to {highest}")

@@ -120,6 +120,8 @@ def _check_post(post: statement_pb2.Post) -> None:
 def _check_content(content: statement_pb2.Post | statement_pb2.Edit) -> None:
     if not content.text.strip() and not content.files:
         raise StatementRefusedError("there is nothing in it")
+    if "\0" in content.text:
+        raise StatementRefusedError("a text holds no NUL")
     if len(content.text.encode()) > MAX_TEXT:
         raise StatementRefusedError(f"a text has at most {MAX_TEXT} bytes")
     _check_sizes(content.mentions, PUBLIC_SIZE, MAX_MENTIONS, "mention")

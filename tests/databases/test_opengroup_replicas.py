@@ -1,0 +1,153 @@
+"""Several replicas of one host on one PostgreSQL; searching and backups on both databases."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import postgres_server
+from essaim.opengroup.v1 import action_pb2, opengroup_pb2, statement_pb2
+from essaim.protocol.opengroup.statement import LABEL
+from essaim.runtime.context import OnionContext
+from essaim.runtime.refusal import StartError
+from essaim_opengroup.backup import copy
+from essaim_opengroup.database import Database
+from room_host import Refused, RoomMember, RunningHost, texts
+
+Post = statement_pb2.Post
+
+
+async def test_what_one_replica_takes_the_other_tells_at_once(postgres: postgres_server.Server, tmp_path: Path) -> None:
+    url = postgres.url()
+    async with RunningHost(tmp_path / "a", url) as one, RunningHost(tmp_path / "b", url) as two:
+        room = await one.room()
+        alice, bob = one.member(1), two.member(2)
+        async with aclosing(bob.follow({room.room_id: 0})) as stream:
+            assert (await asyncio.wait_for(anext(stream), 10)).version == 1
+            for number in range(3):
+                await alice.post(room.room_id, f"post {number}")
+                told = await asyncio.wait_for(anext(stream), 10)
+                assert [each.sequence for each in told.entries] == [number + 1]
+            ban = action_pb2.Ban(room_id=room.room_id, member=bob.key, until_ms=one.now_ms() + 60_000)
+            await room.owner.ask(ban=ban)
+            assert (await asyncio.wait_for(anext(stream), 10)).refused == "BANNED"
+        with pytest.raises(Refused, match="BANNED"):
+            await bob.post(room.room_id, "no")
+        told = await two.host.service.Describe(opengroup_pb2.DescribeRequest(), OnionContext(bytes(16), 16_000))
+        async with asyncio.timeout(10):
+            while {one.host.node_id, two.host.node_id} - set(told.node_ids):
+                await asyncio.sleep(0.05)  # each says by itself that it is there
+                told = await one.host.service.Describe(opengroup_pb2.DescribeRequest(), OnionContext(bytes(16), 16_000))
+
+
+async def test_replica_hears_again_after_its_connection_was_cut(
+    postgres: postgres_server.Server, tmp_path: Path
+) -> None:
+    url = postgres.url()
+    async with RunningHost(tmp_path / "a", url) as one, RunningHost(tmp_path / "b", url) as two:
+        room = await one.room()
+        alice, bob = one.member(1), two.member(2)
+        async with aclosing(bob.follow({room.room_id: 0})) as stream:
+            await asyncio.wait_for(anext(stream), 10)
+            await alice.post(room.room_id, "before")
+            assert (await asyncio.wait_for(anext(stream), 10)).entries
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                )
+            await alice.post(room.room_id, "while nobody listened")
+            assert [each.sequence for each in (await asyncio.wait_for(anext(stream), 10)).entries] == [2]
+
+
+async def test_search_is_the_same_on_both(hosts: Callable[[], RunningHost]) -> None:
+    async with hosts() as host:
+        room = await host.room()
+        alice = host.member(1)
+        await alice.post(room.room_id, "the quick brown fox")
+        second = await alice.post(room.room_id, "a brown bear, quick")
+        await alice.say(room.room_id, edit=statement_pb2.Edit(post_id=second, text="a grey bear, Quick"))
+
+        async def found(words: str) -> list[str]:
+            return texts(await alice.ask(search=action_pb2.Search(room_id=room.room_id, words=words)))
+
+        assert await found("brown") == ["the quick brown fox"]
+        assert await found("QUICK") == ["a grey bear, Quick", "the quick brown fox"]
+        assert await found("quick fox") == ["the quick brown fox"]
+        for strange in ("'", '"', "a & b | !c", ":*", "<->", "\\", "%"):
+            await found(strange)
+        assert await alice.refused(search=action_pb2.Search(room_id=room.room_id, words="a\0b")) == "SEARCH_REFUSED"
+
+
+async def test_text_that_a_database_cannot_keep_is_refused_alone(hosts: Callable[[], RunningHost]) -> None:
+    """PostgreSQL has no NUL in a text; both refuse it, and the rest of the batch is taken."""
+    async with hosts() as host:
+        room = await host.room()
+        alice = host.member(1)
+        message = alice.statement(room.room_id, post=Post(text="x y")).message
+        message.post.text = "x\0y"  # a client of ours would not sign it
+        raw = message.SerializeToString()
+        say = action_pb2.Say(statement=raw, author=alice.key, signature=alice.signer.sign(LABEL + raw))
+        assert await alice.refused(say=say) == "STATEMENT_REFUSED"
+        await alice.post(room.room_id, "'; DROP TABLE post; -- \u202e ﷽ 🏴‍☠️")
+        assert len((await alice.page(room.room_id)).posts) == 1
+
+
+async def test_backup_of_a_running_host_restores_it(tmp_path: Path) -> None:
+    async with RunningHost(tmp_path / "host") as host:
+        room = await host.room()
+        await host.member(1).post(room.room_id, "kept")
+        copy(tmp_path / "host" / "rooms.db", tmp_path / "copy.db")
+        await host.member(1).post(room.room_id, "after the copy")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "copy.db").rename(tmp_path / "other" / "rooms.db")
+    async with RunningHost(tmp_path / "other") as restored:
+        assert texts(await restored.member(1).page(room.room_id)) == ["kept"]
+        await RoomMember(restored, 1).post(room.room_id, "and on")
+    with pytest.raises(FileNotFoundError):
+        copy(tmp_path / "nowhere.db", tmp_path / "x")
+
+
+async def test_backup_of_postgresql_restores_it(postgres: postgres_server.Server, tmp_path: Path) -> None:
+    url, new = postgres.url(), postgres.url()
+    async with RunningHost(tmp_path / "host", url) as host:
+        room = await host.room()
+        await host.member(1).post(room.room_id, "kept")
+        dumped = await asyncio.to_thread(program, "pg_dump", "--no-owner", url)
+    await asyncio.to_thread(program, "psql", "--quiet", "--set", "ON_ERROR_STOP=1", new, given=dumped)
+    async with RunningHost(tmp_path / "other", new) as restored:
+        assert texts(await restored.member(1).page(room.room_id)) == ["kept"]
+        await RoomMember(restored, 1).post(room.room_id, "and on")
+
+
+def program(name: str, *arguments: str, given: bytes = b"") -> bytes:
+    """One of PostgreSQL's own; what it printed."""
+    command = [postgres_server.binary(name), *arguments]
+    return subprocess.run(command, input=given, capture_output=True, check=True).stdout
+
+
+async def test_database_of_another_host_or_a_newer_program_is_not_opened(
+    hosts: Callable[[], RunningHost], tmp_path: Path
+) -> None:
+    async with hosts() as host:
+        url = host.settings.database
+        folder = host.settings.data_dir
+    other = RunningHost(folder, url.get_secret_value() if url else None)
+    (folder / "host-key").write_text(os.urandom(32).hex())
+    with pytest.raises(StartError, match="another key"):
+        await other.__aenter__()
+    database = Database.open(url.get_secret_value() if url else None, folder)
+    with database.writer.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    with pytest.raises(StartError, match="newer program"):
+        Database.open(url.get_secret_value() if url else None, folder)
+    with pytest.raises(StartError, match="neither"):
+        Database.open("mysql://x/y", folder)
+    with pytest.raises(StartError, match="cannot be opened"):
+        Database.open("postgresql://essaim@127.0.0.1:1/none", folder)
