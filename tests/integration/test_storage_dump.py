@@ -16,7 +16,7 @@ from essaim.protocol.mailbox.slot_record import SlotRecord
 from essaim.protocol.outbox import MANIFEST
 from essaim.storage.v1 import mailbox_pb2
 from essaim.testing.mailbox import HOUR_MS, SLOT, to_proto
-from essaim_storage.assembly import DATABASE_FILE
+from essaim_storage.files import DATABASE_FILE
 from storage_nodes import CLOCK, swarm_of
 
 

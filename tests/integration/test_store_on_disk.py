@@ -157,6 +157,52 @@ def test_purged_and_confirmed_bytes_are_gone_from_file_and_log(tmp_path: Path) -
     store.close()
 
 
+def test_swept_and_expired_bytes_are_gone_from_file_and_log(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    swept, expired, stays = letter(b"SWEPT-SECRET"), letter(b"EXPIRED-SECRET"), signed(letter(b"STAYS"))
+    store.writer.commit([put(1, swept), put(2, expired), put(3, stays)])
+    assert all(secret in raw(tmp_path) for secret in (b"SWEPT-SECRET", b"EXPIRED-SECRET", b"STAYS"))
+
+    sweep = Tombstone(POLICY, Method.DELETE_ALL, b"", (), Authorization(NOW - 1, bytes(16), bytes(64)))
+    store.writer.commit([SetUntil(expired.envelope_id, NOW + 5), PutTombstone(4, record_id(sweep), sweep, True)])
+    store.writer.commit([put(5, letter(b"EXPIRED-SECRET")), SetUntil(expired.envelope_id, NOW + 5), Purge(NOW + 5)])
+    assert store.writer.checkpoint()
+    assert [each for each in (b"SWEPT-SECRET", b"EXPIRED-SECRET") if each in raw(tmp_path)] == []
+    assert b"STAYS" in raw(tmp_path)
+    store.close()
+
+
+def test_file_that_grew_becomes_small_again_and_forgets(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "s.db")
+    many = [letter(b"GROWN-%d" % at, 10) for at in range(2_000)]
+    store.writer.commit([put(at, each) for at, each in enumerate(many, 1)])
+    stays = letter(b"STAYS")
+    store.writer.commit([put(3_000, stays)])
+    store.writer.tidy()
+    grown = (tmp_path / "s.db").stat().st_size
+    assert grown > 8 << 20
+
+    store.writer.commit([Purge(NOW + 10)])
+    for _ in range(3):
+        store.writer.tidy()
+    assert (tmp_path / "s.db").stat().st_size < 2 << 20
+    assert store.record(stays.envelope_id) == stays
+    assert b"GROWN" not in raw(tmp_path)
+    store.close()
+
+
+def test_file_of_before_compaction_is_made_compactable(tmp_path: Path) -> None:
+    old = open_database(tmp_path / "s.db", migrations("essaim_storage.migrations"))
+    assert old.pragma("auto_vacuum") == 0
+    old.close()
+    store = SqliteStore(tmp_path / "s.db")
+    store.writer.commit([put(1, letter(b"x"))])
+    store.close()
+    look = apsw.Connection(str(tmp_path / "s.db"))
+    assert look.pragma("auto_vacuum") == 2
+    look.close()
+
+
 def test_restored_database_has_another_incarnation(tmp_path: Path) -> None:
     path, copy = tmp_path / "s.db", tmp_path / "copy"
     store = SqliteStore(path)

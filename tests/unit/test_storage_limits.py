@@ -97,6 +97,20 @@ def test_blobs_are_refused_first_and_mail_goes_on() -> None:
     assert stage.store.has(envelope("mail").envelope_id)
 
 
+@pytest.mark.parametrize("jump_ms", [600_000, -600_000])
+def test_clock_that_jumps_ten_minutes_removes_nothing_that_lives(jump_ms: int) -> None:
+    stage = Stage()
+    stage.keep(envelope("short", expires_ms=NOW_MS + 60_000))
+    stage.now_ms += jump_ms
+    stage.do(events.Fired("purge"))
+    stage.commit()
+    stage.keep(envelope("meanwhile"))
+    stage.now_ms = NOW_MS + 1_000
+    assert stage.store.has(envelope("short", expires_ms=NOW_MS + 60_000).envelope_id)
+    assert stage.store.has(envelope("meanwhile").envelope_id)
+    assert stage.store.last_number() == 2
+
+
 def test_load_raises_the_price_and_goes_away_by_itself() -> None:
     load = Load(per_second=10, most_waiting=100)
     price = Price(load=load)

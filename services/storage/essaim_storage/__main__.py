@@ -12,6 +12,7 @@ from essaim.runtime.node import run
 from essaim.runtime.settings import load
 from essaim.runtime.start import Service, Start
 from essaim.runtime.view_service import view_offer
+from essaim_storage import backup
 from essaim_storage.assembly import Storage
 from essaim_storage.members import neighbours_of
 from essaim_storage.service import DOMAIN
@@ -65,7 +66,9 @@ async def build(start: Start[StorageSettings]) -> Service:
 
 
 def main() -> None:
-    """The command."""
+    """The command: a node, or what keeps a copy of one."""
+    if sys.argv[1:2] in (["backup"], ["restore"]):
+        backup.main(sys.argv[1:])
     sys.exit(run(load(StorageSettings), build))
 
 

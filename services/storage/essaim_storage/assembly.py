@@ -16,6 +16,7 @@ from essaim.runtime.offer import Offer
 from essaim.storage.v1 import mailbox_pb2, mailbox_pb2_grpc
 from essaim_storage import metrics
 from essaim_storage.executor import Executor, tell_nobody
+from essaim_storage.files import DATABASE_FILE
 from essaim_storage.intake import Intake
 from essaim_storage.members import Members, Neighbours
 from essaim_storage.message import Message
@@ -29,7 +30,6 @@ from essaim_storage.slot_versions import SlotVersions
 from essaim_storage.sqlite_store import SqliteStore
 from essaim_storage.tuning import Tuning
 
-DATABASE_FILE = "mailboxes.db"
 LINKS = LinkSettings(backoff_most_seconds=1.0)
 """A swarm is small, and a member that returns wants its hints at once."""
 MEASURE_SECONDS = 5.0

@@ -285,10 +285,10 @@ class Executor:
     # ---- care of the disk, as background tasks
 
     async def empty_log(self, seconds: float) -> None:
-        """Every so often, that what was removed is gone from the log, too."""
+        """Every so often, that what was removed is gone from the log, too, and the file no larger than it need be."""
         while True:
             await asyncio.sleep(seconds)
-            await self._loop.run_in_executor(self._writer, self._store.writer.checkpoint)
+            await self._loop.run_in_executor(self._writer, self._store.writer.tidy)
 
     async def scrub(self, seconds: float) -> None:
         """Verify every record, so many at a time, for ever."""

@@ -16,6 +16,7 @@ from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record,
 from essaim.runtime.database import migrations, open_database
 from essaim_storage import incarnation, metrics
 from essaim_storage.arc import Arcs
+from essaim_storage.compaction import make_compactable
 from essaim_storage.row import COLUMNS, BadRowError, Head, checksum, record_of
 from essaim_storage.sqlite_ids import RecordIds, stored_position
 from essaim_storage.sqlite_writer import SqliteWriter
@@ -40,6 +41,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, max_bytes: int = 0, restored: bool = False, vfs: str | None = None) -> None:
         steps = migrations("essaim_storage.migrations")
+        make_compactable(path, vfs)
         writing = open_database(path, steps, vfs=vfs, exclusive=vfs is not None)
         self._connection = writing if vfs is not None else open_database(path, steps)
         self._writing = writing

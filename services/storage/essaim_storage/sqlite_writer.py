@@ -12,6 +12,7 @@ from essaim.protocol.mailbox.policy import Kind
 from essaim.protocol.mailbox.record import Record, SlotMark, Tombstone, weight
 from essaim.protocol.mailbox.removal import SWEEPS
 from essaim.protocol.view.swarm import position_of
+from essaim_storage.compaction import compact
 from essaim_storage.effects import (
     Change,
     DropForeign,
@@ -93,6 +94,11 @@ class SqliteWriter:
         except apsw.FullError:
             return False
         return not busy
+
+    def tidy(self) -> None:
+        """Now and then: what was removed leaves the log, and what is free leaves the file, as much as one step may."""
+        if self.checkpoint() and compact(self._connection):
+            self.checkpoint()
 
     def _check_room(self, changes: Sequence[Change]) -> None:
         if not self._max_pages or not any(isinstance(each, PutEnvelope | PutPrekeys) for each in changes):
