@@ -1,4 +1,5 @@
-"""`python -m essaim_discovery`: the composition root of discovery; `... genesis` makes a network."""
+"""`python -m essaim_discovery`: the composition root of discovery; `... genesis` makes a network, `... retire` and the
+other `orders` say something of a node."""
 
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from essaim_discovery.authority import Authority, load_authority_keys
 from essaim_discovery.driver import Driver
 from essaim_discovery.founding import found
 from essaim_discovery.log import Log
+from essaim_discovery.orders import VERBS, order
 from essaim_discovery.service import discovery_offer
 from essaim_discovery.settings import DiscoverySettings
 
@@ -45,6 +47,8 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == ["genesis"]:
         sys.exit(found(arguments[1:]))
+    if arguments[:1] and arguments[0] in VERBS:
+        sys.exit(order(arguments))
     sys.exit(run(load(DiscoverySettings), build))
 
 
