@@ -27,6 +27,7 @@ import network_bench
 import onion_bench
 import relay_bench
 import storage_bench
+import storage_disk_bench
 from rich.console import Console
 from scale import LARGE, Scale
 
@@ -115,6 +116,8 @@ class Bench:
                     self._take(each.name, lambda each=each: each.measure(net, self._scale))
         if self._with_classic:
             self._classic()
+        if self._scale.clients == LARGE.clients and asked_for(("storage.rows_", "storage.rss_"), self._only):
+            self._take("storage_large", lambda: [storage_disk_bench.large()])
 
     def _classic(self) -> None:
         """The other suite on a network of its own, clients on Link."""

@@ -21,11 +21,13 @@ from itertools import cycle
 from pathlib import Path
 from statistics import median
 
+import apsw
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "tools"))
 
-from relay_bench import Facts, facts_of, hop_of, peer_of, tell, until_closed
+import storage_disk_bench as disk_bench
+from relay_bench import Facts, facts_of, hop_of, peer_of, tell
 
 import essaim  # noqa: F401 - before gRPC
 from essaim.network.links import Links
@@ -39,6 +41,7 @@ from essaim.runtime.endpoint import Endpoint
 from essaim.storage.v1 import mailbox_pb2
 from essaim.testing.mailbox import MailboxOwner
 from essaim.testing.node import SERIAL, LooseNode
+from essaim_storage import metrics
 from essaim_storage.assembly import Storage
 from essaim_storage.members import Neighbours
 from essaim_storage.placement import Range
@@ -49,6 +52,8 @@ from loadgen.processor import cpu_seconds
 MEMBERS = 3
 EXITS = 3
 IN_FLIGHT = 16
+WIDE = 64
+CHECKPOINT_PAGES = 1_000
 OPERATIONS = 800
 ROUNDS = 3
 SETTLED_SECONDS = 0.02
@@ -85,10 +90,37 @@ async def node(folder: Path) -> None:
         while storage.node.incomplete or storage.node.behind:  # noqa: ASYNC110
             await asyncio.sleep(SETTLED_SECONDS)
         tell("settled")
-        await until_closed()
+        counters = counted(storage)
+        while await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline):
+            tell(counters())
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+
+
+def counted(storage: Storage) -> Callable[[], dict[str, int]]:
+    """What this node's disk did: envelopes committed, and fsyncs.
+
+    A commit is one fsync of the log. A checkpoint, made where SQLite makes it by itself (at 1,000 pages), is one of the
+    log and one of the file.
+    """
+    store, checkpoints = storage._store, 0
+
+    def after_commit(connection: apsw.Connection, _: str, pages: int) -> int:
+        nonlocal checkpoints
+        if pages >= CHECKPOINT_PAGES:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            checkpoints += 1
+        return apsw.SQLITE_OK
+
+    store._writing.set_wal_hook(after_commit)
+    commits = metrics.COMMIT_SECONDS
+
+    def now() -> dict[str, int]:
+        done = next(each.value for each in commits.collect()[0].samples if each.name.endswith("_count"))
+        return {"envelopes": store.last_number(), "fsyncs": int(done) + 2 * checkpoints}
+
+    return now
 
 
 @dataclass
@@ -193,8 +225,29 @@ async def started(stack: AsyncExitStack, folder: Path) -> Process:
     return made
 
 
-async def swarm(stack: AsyncExitStack, folder: Path) -> tuple[list[Facts], list[int]]:
-    """The members' facts and process ids, once all are linked."""
+async def counters(nodes: list[Process]) -> list[dict[str, int]]:
+    """Of every node, now."""
+    for each in nodes:
+        assert each.stdin is not None
+        each.stdin.write(b"counters\n")
+    return [json.loads(await _told(each)) for each in nodes]
+
+
+async def wide(clients: list[Client], nodes: list[Process]) -> dict[str, float]:
+    """With WIDE stores in flight, as a busy node has: what one node commits, and how many fsyncs that takes."""
+    before, began = await counters(nodes), time.monotonic()
+    await drive([each.store for each in clients], OPERATIONS)
+    took, after = time.monotonic() - began, await counters(nodes)
+    grown = [{key: b[key] - a[key] for key in a} for a, b in zip(before, after, strict=True)]
+    return {
+        "storage.store_per_s_node": median(each["envelopes"] for each in grown) / took,
+        "storage.fsync_per_store": median(each["fsyncs"] / each["envelopes"] for each in grown),
+        "storage.commit_envelopes": median(each["envelopes"] / each["fsyncs"] for each in grown),
+    }
+
+
+async def swarm(stack: AsyncExitStack, folder: Path) -> tuple[list[Facts], list[Process]]:
+    """The members' facts and processes, once all are linked."""
     folders = [folder / str(number) for number in range(MEMBERS)]
     for each in folders:
         each.mkdir()
@@ -205,7 +258,7 @@ async def swarm(stack: AsyncExitStack, folder: Path) -> tuple[list[Facts], list[
         each.stdin.write(json.dumps(facts).encode() + b"\n")
     for each in nodes:
         assert json.loads(await _told(each)) == "settled"
-    return facts, [each.pid for each in nodes]
+    return facts, nodes
 
 
 async def _told(made: Process) -> bytes:
@@ -225,22 +278,27 @@ async def exits(stack: AsyncExitStack) -> list[Links]:
 async def measure() -> dict[str, float]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="essaim-bench-")))
-        facts, pids = await swarm(stack, folder)
+        facts, nodes = await swarm(stack, folder)
+        pids = [each.pid for each in nodes]
         ways = await exits(stack)
         clients = [Client(links, facts) for links, _ in zip(cycle(ways), range(IN_FLIGHT), strict=False)]
         await asyncio.gather(*(each.prepare() for each in clients))
         rounds = []
         writers = [Client(each.links, facts) for each in clients]
         await asyncio.gather(*(each.prepare() for each in writers))
+        crowd = [Client(links, facts) for links, _ in zip(cycle(ways), range(WIDE), strict=False)]
+        await asyncio.gather(*(each.prepare() for each in crowd))
         for _ in range(ROUNDS):
             figures = await window("store", [each.store for each in writers], pids)
             figures |= await window("retrieve", [each.retrieve for each in clients], pids)
+            figures |= await wide(crowd, nodes)
+            figures |= disk_bench.bare(folder, max(1, round(figures["storage.commit_envelopes"])))
             rounds.append(figures)
         return {key: median(each[key] for each in rounds) for key in rounds[0]}
 
 
 def run() -> dict[str, float]:
-    """The figures of this bench; about 20 seconds."""
+    """The figures of this bench; about 40 seconds."""
     return asyncio.run(measure())
 
 

@@ -1,0 +1,164 @@
+"""What storage's disk does: the bare engine's group commit, and a node's store with five million records.
+
+`bare` commits rows of an envelope's size in plain SQLite on the same disk, as many in a transaction as the store had:
+what is left between that and the store is ours. `large` fills a node's database through the store's own schema, with
+random ids, and compares its commits with those of one that has ten thousand; it needs 40 GB and says so.
+
+`python tests/bench/storage_disk_bench.py [ROWS]` prints the figures of `large`, with fewer rows for a look.
+"""
+
+import hashlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import apsw
+
+from essaim.protocol.keys import SigningKey
+from essaim.protocol.mailbox.envelope import envelope_id
+from essaim.protocol.mailbox.policy import Policy
+from essaim.protocol.mailbox.record import EnvelopeRecord
+from essaim.protocol.view.swarm import position_of
+from essaim.runtime.database import configure
+from essaim_storage.effects import PutEnvelope
+from essaim_storage.row import data_of, head_of
+from essaim_storage.sqlite_ids import stored_position
+from essaim_storage.sqlite_store import SqliteStore
+
+ROWS = 5_000_000
+FEW = 10_000
+BYTES_NEEDED = 40 << 30
+SIZE = 4_096
+BARE_COMMITS = 40
+STORES = 4_000
+BATCH = 64
+MAILBOX_ENVELOPES = 250
+NOW_MS = 1_800_000_000_000
+DAY_MS = 86_400_000
+
+
+def bare(folder: Path, batch: int) -> dict[str, float]:
+    """Group commits of `batch` rows of 4 KiB, and rows, a second: plain SQLite, the same settings, the same disk."""
+    path = folder / "bare.db"
+    path.unlink(missing_ok=True)
+    connection = apsw.Connection(str(path))
+    configure(connection)
+    connection.execute("CREATE TABLE row (number INTEGER PRIMARY KEY, data BLOB NOT NULL)")
+    took = []
+    for _ in range(BARE_COMMITS):
+        rows = [(os.urandom(SIZE),) for _ in range(batch)]
+        began = time.monotonic()
+        with connection:
+            connection.executemany("INSERT INTO row (data) VALUES (?)", rows)
+        took.append(time.monotonic() - began)
+    connection.close()
+    return {"storage.bare_commit_per_s": 1 / median(took), "storage.bare_rows_per_s": batch / median(took)}
+
+
+def records(count: int, seed: bytes) -> Iterator[EnvelopeRecord]:
+    """Envelopes of public inboxes, MAILBOX_ENVELOPES each; bytes and so ids are random."""
+    for at in range(count):
+        if at % MAILBOX_ENVELOPES == 0:
+            key = SigningKey(hashlib.blake2b(seed + (at // MAILBOX_ENVELOPES).to_bytes(8), digest_size=32).digest())
+            policy = Policy.public_inbox(key.public)
+        data, expires = os.urandom(SIZE), NOW_MS + DAY_MS + at
+        of_id = envelope_id(policy.mailbox_id, b"\0", expires, data)
+        yield EnvelopeRecord(policy, of_id, b"\0", expires, data, received_ms=NOW_MS)
+
+
+def fill(path: Path, count: int) -> None:
+    """By the schema's own tables, without fsync; the index of ids is built at the end, as random as the ids are."""
+    SqliteStore(path).close()
+    connection = apsw.Connection(str(path))
+    for name, value in (("journal_mode", "off"), ("synchronous", "off"), ("cache_size", -(1 << 18))):
+        connection.pragma(name, value)
+    connection.execute("DROP INDEX record_by_id")
+    with connection:
+        for number, record in enumerate(records(count, b"fill"), 1):
+            _insert(connection, number, record)
+        connection.execute("UPDATE node SET last_number = ?, settled = 1", (count,))
+    connection.execute("CREATE UNIQUE INDEX record_by_id ON record (record_id)")
+    connection.pragma("journal_mode", "wal")
+    connection.close()
+
+
+def _insert(connection: apsw.Connection, number: int, record: EnvelopeRecord) -> None:
+    data = data_of(record)
+    head, mailbox = (
+        head_of(number, record.envelope_id, record, data, coordinated=False),
+        -(-number // MAILBOX_ENVELOPES),
+    )
+    if number % MAILBOX_ENVELOPES == 1:
+        whole = (mailbox, record.mailbox_id, head.policy, SIZE * MAILBOX_ENVELOPES, MAILBOX_ENVELOPES)
+        connection.execute(
+            "INSERT INTO mailbox (id, mailbox_id, policy, bytes, envelopes, records, kind, position)"
+            " VALUES (?, ?, ?, ?, ?5, ?5, 1, ?6)",
+            (*whole, stored_position(position_of(record.mailbox_id))),
+        )
+    columns = (head.kind, head.slot, head.expires_ms, head.version, head.size, 0, head.proof, head.sum, head.data_sum)
+    row = (number, head.record_id, mailbox, *columns, head.until_ms, data)
+    connection.execute(f"INSERT INTO record VALUES ({', '.join('?' * 14)})", row)
+
+
+def store_rate(path: Path) -> dict[str, float]:
+    """Envelopes a second in commits of BATCH, as the writer's thread does them; and this process's memory."""
+    store = SqliteStore(path)
+    number = store.last_number()
+    took = []
+    fresh = records(STORES, os.urandom(8))
+    for _ in range(STORES // BATCH):
+        changes = [PutEnvelope(number + at, next(fresh), True) for at in range(1, BATCH + 1)]
+        number += BATCH
+        began = time.monotonic()
+        store.writer.commit(changes)
+        took.append(time.monotonic() - began)
+    store.close()
+    return {"per_s": BATCH / median(took), "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def _measured(path: Path) -> dict[str, float]:
+    """In a process of its own, whose memory is that of a node's disk alone."""
+    done = subprocess.run([sys.executable, __file__, "rate", str(path)], check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def large(rows: int = ROWS) -> dict[str, float]:
+    """`storage.rows_5m_ratio` and `storage.rss_mb_5m`; nothing, and a sentence, where the disk has no room."""
+    folder = Path(tempfile.mkdtemp(prefix="essaim-bench-"))
+    try:
+        free = shutil.disk_usage(folder).free
+        if rows == ROWS and free < BYTES_NEEDED:
+            sys.stderr.write(f"storage.rows_5m_ratio needs 40 GB free, there are {free >> 30}: left out\n")
+            return {}
+        fill(folder / "few.db", FEW)
+        few = _measured(folder / "few.db")
+        fill(folder / "many.db", rows)
+        many = _measured(folder / "many.db")
+    finally:
+        shutil.rmtree(folder)
+    return {
+        "storage.rows_5m_ratio": many["per_s"] / few["per_s"],
+        "storage.rss_mb_5m": many["rss_mb"],
+        "storage.rows_5m_store_per_s": many["per_s"],
+        "storage.rows_10k_store_per_s": few["per_s"],
+    }
+
+
+def main(arguments: list[str]) -> None:
+    if arguments[:1] == ["rate"]:
+        print(json.dumps(store_rate(Path(arguments[1]))))
+    else:
+        print(json.dumps(large(int(arguments[0]) if arguments else ROWS), indent=2))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
