@@ -12,6 +12,7 @@ from essaim.runtime.settings import load
 from essaim.runtime.start import Service, Start
 from essaim.runtime.view_service import view_offer
 from essaim_opengroup.assembly import Host
+from essaim_opengroup.page.site import Site
 from essaim_opengroup.service import DOMAIN
 from essaim_opengroup.settings import OpengroupSettings
 
@@ -28,6 +29,8 @@ async def build(start: Start[OpengroupSettings]) -> Service:
     offers = (host.offer, view_offer(membership.holder.answer, standing.now_ms))
     endpoint = Endpoint(standing, membership.keyring, offers, DOMAIN, links=start.settings.links)
     await stack.enter_async_context(endpoint)
+    if start.settings.page is not None:
+        await stack.enter_async_context(Site(start.settings.page, start.settings.name, host.asking))
 
     async def leave() -> None:
         await host.leave()

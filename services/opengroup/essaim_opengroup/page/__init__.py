@@ -1,0 +1,1 @@
+"""The page of public rooms, for readers without a client."""
