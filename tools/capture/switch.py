@@ -31,7 +31,7 @@ class Switch:
     def up(self) -> None:
         bridge = self.space(BRIDGE)
         _add(bridge)
-        _ip("-n", bridge, "link", "add", BRIDGE, "type", "bridge")
+        _ip("-n", bridge, "link", "add", BRIDGE, "type", "bridge", "mcast_snooping", "0")
         _ip("-n", bridge, "link", "set", BRIDGE, "up")
         for number, (name, address) in enumerate(self.addresses.items()):
             self._plug(self.space(name), f"port{number}", address)
