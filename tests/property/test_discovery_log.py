@@ -8,12 +8,15 @@ import pytest
 from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import SigningKey
-from essaim.protocol.view import Genesis, Header, Parameters, Role, SwarmSizes
+from essaim.protocol.view import Genesis, Header, Parameters, Role, SwarmSizes, ViewKeeper
+from essaim.protocol.view.header import NO_HASH
 from essaim.protocol.view.transaction import sign_transaction
 from essaim.testing.clock import MONDAY_MS
 from essaim.testing.registrant import Registrant
+from essaim.view.v1 import view_pb2
 from essaim_discovery import snapshot
 from essaim_discovery.apply import apply
+from essaim_discovery.authority import Authority
 from essaim_discovery.log import Applied
 from essaim_discovery.passing import next_due_ms
 from essaim_discovery.state import State
@@ -170,3 +173,28 @@ def test_refusals_leave_no_trace(seed: int) -> None:
         if events or isinstance(each, Tick | Resume | BeginView):
             kept.append(each)
     assert snapshot.dump(run(State.of(GENESIS), kept)) == snapshot.dump(state)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_views_of_any_log_follow_one_another_and_every_mailbox_has_a_swarm(seed: int) -> None:
+    """As a reader checks them: chain, root, and moves that say something; once there is a swarm there is always one."""
+    print(f"seed {seed}")
+    authority, keeper, before, formed, moved = Authority.of(GENESIS, AUTHORITY), ViewKeeper(GENESIS), None, False, False
+    state = State.of(GENESIS)
+    for each in random_log(seed, 250):
+        if not isinstance(each, BeginView):
+            state = run(state, [each])
+            continue
+        serial, before_hash = (before.serial + 1, before.hash) if before is not None else (1, NO_HASH)
+        state, _ = apply(state, BeginView(serial, before_hash))
+        entries = entries_of(state, {})
+        before = header_of(state, entries, before)
+        nodes = [view_pb2.NodeEntry(pieces=entry.pieces) for entry in entries.values()]
+        whole = view_pb2.WholeView(header=authority.sign(before), nodes=nodes)
+        view = keeper.accept(view_pb2.ViewAnswer(whole=whole), 0)
+        formed = formed or bool(view.swarms)
+        moved = moved or any(node.move_serial for node in view.nodes.values())
+        for mailbox_id in (bytes([number]) * 32 for number in range(8 if formed else 0)):
+            assert view.swarm_of(mailbox_id).members and view.next_swarm_of(mailbox_id).members
+            assert view.move_of(mailbox_id) <= view.serial
+    assert formed and moved, "the log must lead somewhere"
