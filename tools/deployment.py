@@ -65,7 +65,7 @@ class Deployment:
 
     def kubectl(self, *arguments: str, fails: bool = False) -> "subprocess.CompletedProcess[str]":
         where = ("--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace)
-        return finish([str(helm.find_kubectl()), *where, *arguments], fails)
+        return finish([str(helm.find_kubectl()), arguments[0], *where, *arguments[1:]], fails)
 
     def get(self, *what: str) -> Any:
         """`kubectl get -o json`, parsed."""

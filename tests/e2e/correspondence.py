@@ -19,15 +19,17 @@ from nacl.pwhash import argon2id
 from deployment import Deployment
 from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.view import Genesis, NetworkView
+from essaim.protocol.view import Genesis, NetworkView, ViewKeeper, ViewRefusedError
 from essaim_client import Client, NetworkFile
 from essaim_client.home import Home
+from essaim_client.network.direct import NoAnswerError, Seed, ask
 from essaim_client.store.vault import Cost
 
 T = TypeVar("T")
 PASSPHRASE = "e2e"
 CHEAP = Cost(argon2id.OPSLIMIT_MIN, argon2id.MEMLIMIT_MIN)
 PATIENCE_SECONDS = 120.0
+BEGIN_SECONDS = 180.0
 AWAY = 6
 MESSAGES_FOR_EACH = 3
 
@@ -86,7 +88,11 @@ class Correspondence:
 
     def __enter__(self) -> "Correspondence":
         self._thread.start()
-        self._do(self._begin())
+        try:
+            self._do(asyncio.wait_for(self._begin(), BEGIN_SECONDS))
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,10 +105,9 @@ class Correspondence:
 
     # For the test
 
-    @property
-    def view(self) -> NetworkView:
-        """The writer's newest view."""
-        return self._writer.view
+    def newest_view(self) -> NetworkView | None:
+        """What discovery serves now; None while it does not answer. The people hold theirs much longer."""
+        return self._do(self._ask_view())
 
     @property
     def reader_id(self) -> AccountId:
@@ -138,6 +143,15 @@ class Correspondence:
 
     def _do(self, what: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result()
+
+    async def _ask_view(self) -> NetworkView | None:
+        genesis = self._network.genesis
+        seed = Seed(self._network.seed_addresses[0], genesis.discovery_certificates)
+        try:
+            told = await ask(seed, 0, 0, now_ms)
+            return ViewKeeper(genesis).accept(told.answer, now_ms())
+        except (NoAnswerError, ViewRefusedError):
+            return None
 
     async def _begin(self) -> None:
         for number in range(AWAY):
@@ -216,6 +230,10 @@ class Correspondence:
             async with self._open(home) as person:
                 tally.arrived.update(message.text for message in await person.receive())
         return tally
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def stopped(task: "asyncio.Task[None]") -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from correspondence import Correspondence, network_file
 from deployment import Deployment
-from essaim.protocol.view import Role
+from essaim.protocol.view import NetworkView, Role
 from essaim_client.messaging.addresses import public_inbox
 from journal import Journal
 
@@ -53,25 +53,23 @@ class Network:
             time.sleep(0.5)
         raise AssertionError(f"{name} was not ready within {READY_SECONDS} s")
 
-    def await_view(self, storage: int, swarms: int) -> None:
-        """Until the people outside hold a view of so many storage nodes in so many swarms."""
-        deadline = time.monotonic() + READY_SECONDS
-        while (seen := shape(self.people.view)) != (storage, swarms):
-            assert time.monotonic() < deadline, f"the view has {seen[0]} storage nodes in {seen[1]} swarms"
+    def await_view(self, storage: int, swarms: int) -> NetworkView:
+        """The first view of discovery with so many storage nodes in so many swarms, in which nothing moves any more."""
+        deadline, seen = time.monotonic() + READY_SECONDS, "no view"
+        while time.monotonic() < deadline:
+            view = self.people.newest_view()
+            if view is not None:
+                moving = sum(1 for node in view.nodes.values() if node.move_serial)
+                seen = f"{len(view.storage())} storage nodes in {len(view.swarms)} swarms, {moving} moving"
+                if (len(view.storage()), len(view.swarms), moving) == (storage, swarms, 0):
+                    return view
             time.sleep(0.5)
-
-    def node_ids(self) -> set[bytes]:
-        return set(self.people.view.nodes)
+        raise AssertionError(f"the view did not settle within {READY_SECONDS} s: {seen}")
 
 
 def is_ready(pod: dict) -> bool:
     conditions = pod["status"].get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-
-def shape(view) -> tuple[int, int]:
-    storage = view.storage()
-    return len(storage), len({node.swarm_id for node in storage if node.swarm_id is not None})
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +139,8 @@ def test_clients_outside_reach_the_guards_that_the_view_names(network: Network, 
     with journal.step("clients outside the cluster") as seen:
         network.people = Correspondence(network_file(network.deployment), tmp_path_factory.mktemp("people"))
         network.people.__enter__()
-        network.await_view(storage=6, swarms=2)
-        relays = [node for node in network.people.view.nodes.values() if node.role is Role.RELAY]
+        view = network.await_view(storage=6, swarms=2)
+        relays = [node for node in view.nodes.values() if node.role is Role.RELAY]
         assert {node.address.rpartition(":")[0] for node in relays} == {network.deployment.node_address}
         waiting = network.people.write_to_those_away()
         seen |= {
@@ -154,10 +152,10 @@ def test_clients_outside_reach_the_guards_that_the_view_names(network: Network, 
 
 def test_nothing_acknowledged_is_lost_while_pods_are_deleted(network: Network, journal: Journal):
     with journal.step(f"{MESSAGES} messages while a relay, a storage and the discovery pod are deleted") as seen:
-        before = network.node_ids()
+        before = network.await_view(storage=6, swarms=2)
         victims = {
             "relay": "essaim-relay-0",
-            "storage": storage_pod_of_the_reader(network),
+            "storage": storage_pod_of_the_reader(network, before),
             "discovery": "essaim-discovery-0",
         }
         network.people.begin(PAUSE_SECONDS)
@@ -173,14 +171,14 @@ def test_nothing_acknowledged_is_lost_while_pods_are_deleted(network: Network, j
         seen |= tally.evidence
         assert len(tally.acknowledged) >= MESSAGES
         assert not tally.lost
-        network.await_view(storage=6, swarms=2)
-        assert network.node_ids() == before  # each came back as itself: its identity is on its volume
+        after = network.await_view(storage=6, swarms=2)
+        assert set(after.nodes) == set(before.nodes)  # each came back as itself: its identity is on its volume
 
 
-def storage_pod_of_the_reader(network: Network) -> str:
+def storage_pod_of_the_reader(network: Network, view: NetworkView) -> str:
     """One that holds the messages which are being written."""
     mailbox = public_inbox(network.people.reader_id).mailbox_id
-    hosts = {node.address.rpartition(":")[0] for node in network.people.view.swarm_of(mailbox).members}
+    hosts = {node.address.rpartition(":")[0] for node in view.swarm_of(mailbox).members}
     return next(name for name, pod in network.pods("storage").items() if pod["status"]["podIP"] in hosts)
 
 
