@@ -58,12 +58,13 @@ def _number(axes: Any, panel: Mapping[str, Any], found: Mapping[str, list[Series
 def _lines(axes: Any, panel: Mapping[str, Any], found: Mapping[str, list[Series]], start: float) -> None:
     factor, name = SCALES.get(_unit(panel), (1.0, ""))
     named = [(_legend(legend, each), each) for legend, lines in found.items() for each in lines]
-    for label, each in named:
-        axes.plot([at - start for at in each.times], [value * factor for value in each.values], lw=0.8, label=label)
+    for place, (label, each) in enumerate(sorted(named, key=lambda pair: -max(pair[1].values))):
+        times, values = [at - start for at in each.times], [value * factor for value in each.values]
+        axes.plot(times, values, lw=0.8, label=label if place < MOST_NAMED else None)
     axes.set_title(panel["title"].removesuffix(", seconds") + (name and f", {name}"), fontsize=7)
     axes.tick_params(labelsize=5, length=2)
     axes.grid(visible=True, lw=0.3)
-    if 0 < len(named) <= MOST_NAMED and all(label for label, _ in named):
+    if any(label for label, _ in named):
         axes.legend(fontsize=4.5, loc="best", framealpha=0.5)
 
 
