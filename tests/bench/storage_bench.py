@@ -117,7 +117,7 @@ def counted(storage: Storage) -> Callable[[], dict[str, int]]:
     commits = metrics.COMMIT_SECONDS
 
     def now() -> dict[str, int]:
-        done = next(each.value for each in commits.collect()[0].samples if each.name.endswith("_count"))
+        done = next(each.value for each in next(iter(commits.collect())).samples if each.name.endswith("_count"))
         return {"envelopes": store.last_number(), "fsyncs": int(done) + 2 * checkpoints}
 
     return now

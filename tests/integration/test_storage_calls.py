@@ -124,6 +124,28 @@ async def test_dropped_slot_reads_and_removes_nothing_at_any_member(tmp_path) ->
         assert [each.envelope_id for each in answer.expiries] == kept, "the owner reads on"
 
 
+async def test_member_with_a_new_disk_is_given_the_notices_too(tmp_path) -> None:
+    owner = MailboxOwner()
+    async with swarm_of(tmp_path) as swarm:
+        await swarm.settled(*swarm.nodes)
+        first, second, third = swarm.nodes
+        kept = await stored(first, owner, *(owner.letter(CLOCK.now_ms()) for _ in range(2)))
+        until = CLOCK.now_ms() + 48 * HOUR_MS
+        await second.stub.Expire(expire(owner, kept[:1], until))
+        await first.stub.DropSlot(drop(owner, 1))
+        await swarm.settled(*swarm.nodes)
+        await third.kill()
+        for file in third.folder.iterdir():
+            file.unlink()
+        await third.start()
+        swarm.show_view()
+        await swarm.settled(*swarm.nodes)
+        answer = await third.stub.GetExpiries(expiries(owner, kept))
+        found = {each.envelope_id: each.expires_ms for each in answer.expiries}
+        assert not answer.incomplete and found.keys() == set(kept) and found[kept[0]] == until
+        assert await refused(third.stub.Retrieve(owner.retrieve(CLOCK.now_ms()))) == "SLOT_RECORD_REFUSED"
+
+
 async def test_batch_does_several_things_each_with_its_result(tmp_path) -> None:
     owner = MailboxOwner()
     async with swarm_of(tmp_path, r=1) as swarm:

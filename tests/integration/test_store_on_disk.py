@@ -157,6 +157,25 @@ def test_purged_and_confirmed_bytes_are_gone_from_file_and_log(tmp_path: Path) -
     store.close()
 
 
+def test_copy_put_back_into_the_same_file_is_noticed(tmp_path: Path) -> None:
+    """Its inode and its count of starts are those of the marker: when it was written last is not."""
+    path = tmp_path / "s.db"
+    store = SqliteStore(path)
+    first = store.incarnation()
+    store.writer.commit([put(1, letter(b"x"))])
+    store.writer.checkpoint()
+    copy = path.read_bytes()
+    store.writer.commit([put(2, letter(b"acknowledged since"))])
+    store.close()
+    path.write_bytes(copy)
+    again = SqliteStore(path)
+    assert again.incarnation() != first
+    again.close()
+    same = SqliteStore(path)
+    assert same.incarnation() == again.incarnation()
+    same.close()
+
+
 def test_swept_and_expired_bytes_are_gone_from_file_and_log(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "s.db")
     swept, expired, stays = letter(b"SWEPT-SECRET"), letter(b"EXPIRED-SECRET"), signed(letter(b"STAYS"))

@@ -1,10 +1,11 @@
 """The incarnation of a database: 16 random bytes, drawn anew when it may have been restored from a copy.
 
 A restored database gives arrival numbers a second time, so cursors of before must not be believed. It lacks what this
-node has acknowledged since, so it is not settled, and may have prekeys that were given away, so it has none. How it is
-noticed: the database counts its starts, and a marker beside it has the same count with the file's inode. A copy put in
-place has another inode, or another count. A snapshot of the whole volume has neither: whoever restores one says so
-(setting `restored`). Drawing once too often makes clients read again and this node compare with more of the others.
+node has acknowledged since, so it is not settled, and may have prekeys that were given away, so it has none. How it
+is noticed: the database counts its starts, and a marker beside it has the same count with the file's inode; after an
+orderly end also the time at which the file was written last. A copy put in place has another inode, count or time. A
+snapshot of the whole volume has none of these: whoever restores one says so (setting `restored`). Drawing once too
+often makes clients read again and this node compare with more of the others.
 """
 
 import os
@@ -26,7 +27,8 @@ def enter(connection: apsw.Connection, path: Path, *, restored: bool) -> bytes:
         row = connection.execute("SELECT incarnation, starts FROM node").get
         if row is not None and not (isinstance(row[0], bytes) and isinstance(row[1], int)):
             raise StartError("the database is damaged; restore it from a copy or let the node start afresh.")
-        known = row is not None and not restored and _marker(path) == _mark(path, row[1])
+        marks = () if row is None else (_mark(path, row[1]), _last_mark(path, row[1]))
+        known = not restored and _marker(path) in marks
         incarnation = row[0] if known else os.urandom(INCARNATION_SIZE)
         starts = 1 if row is None else row[1] + 1
         if row is None:
@@ -44,6 +46,17 @@ def enter(connection: apsw.Connection, path: Path, *, restored: bool) -> bytes:
 
 def _mark(path: Path, starts: int) -> str:
     return f"{starts} {path.stat().st_ino}\n"
+
+
+def leave(path: Path) -> None:
+    """The orderly end, when the database is closed."""
+    starts, *_ = _marker(path).split() or ["0"]
+    write_durably(path.with_name(path.name + SUFFIX), _last_mark(path, int(starts)).encode())
+
+
+def _last_mark(path: Path, starts: int) -> str:
+    stat = path.stat()
+    return f"{starts} {stat.st_ino} {stat.st_mtime_ns}\n"
 
 
 def _marker(path: Path) -> str:

@@ -40,6 +40,7 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path, *, max_bytes: int = 0, restored: bool = False, vfs: str | None = None) -> None:
+        self._path = path
         steps = migrations("essaim_storage.migrations")
         make_compactable(path, vfs)
         writing = open_database(path, steps, vfs=vfs, exclusive=vfs is not None)
@@ -57,6 +58,7 @@ class SqliteStore:
         self.writer.checkpoint()
         self._connection.close()
         self._writing.close()
+        incarnation.leave(self._path)
 
     def incarnation(self) -> bytes:
         return self._incarnation
