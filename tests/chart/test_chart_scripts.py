@@ -227,6 +227,14 @@ def test_founding_refuses_other_parameters(founding, api):
     assert "was signed with other parameters and cannot be changed" in done.stderr
 
 
+def test_founding_refuses_keys_without_an_operator(founding, api):
+    assert founding().returncode == 0
+    del api[0][SECRET]["data"]["operator.key"]
+    done = founding()
+    assert done.returncode == 1
+    assert "has no operator.key" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
 def test_founding_refuses_a_genesis_that_is_not_the_secrets(founding, api):
     assert founding().returncode == 0
     api[0][PUBLIC]["binaryData"]["genesis.bin"] = "AAAA"

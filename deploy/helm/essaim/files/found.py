@@ -99,6 +99,8 @@ def authority(api: Api, flags: Sequence[str]) -> Mapping[str, Any]:
         raise Refused(
             f"the genesis was signed with other parameters and cannot be changed ({signed}); see values.network"
         )
+    if OPERATOR not in kept["data"]:
+        raise Refused(f"the Secret {name} has no {OPERATOR}, which `essaim-discovery genesis` makes")
     return kept
 
 
