@@ -7,6 +7,7 @@ metrics_table.py --check    exit code 1 when the file is not what would be writt
 
 import argparse
 import importlib
+import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -33,12 +34,11 @@ DECLARING = {
         "essaim.runtime.volume",
         "essaim.runtime.endpoint",
     ),
-    "essaim-relay": ("essaim_relay.count",),
-    "essaim-storage": ("essaim_storage.metrics",),
-    "essaim-discovery": ("essaim_discovery.metrics",),
-    "essaim-opengroup": ("essaim_opengroup.metrics",),
 }
-"""The modules with metrics, in the order of the page."""
+"""The modules of the runtime with metrics, in the order of the page."""
+SERVICES = ("relay", "storage", "discovery", "opengroup", "push")
+COUNTING = ("metrics", "count")
+"""Where a service declares its own."""
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "info": ("_info",), "histogram": ("_bucket", "_sum", "_count")}
 HEAD = """\
 # Metrics
@@ -89,12 +89,23 @@ def render() -> str:
 def declared() -> Mapping[str, list[Metric]]:
     """By section. A metric belongs to the first section whose modules bring it."""
     found: dict[str, list[Metric]] = {}
-    for title, modules in DECLARING.items():
+    for title, modules in {**DECLARING, **_services()}.items():
         members = {id(each): each for name in modules for each in metrics_of(name)}
         metrics = (described(each) for each in members.values())
         seen = {each.name for earlier in found.values() for each in earlier}
         found[title] = sorted((each for each in metrics if each.name not in seen), key=lambda each: each.name)
     return found
+
+
+def _services() -> Mapping[str, tuple[str, ...]]:
+    """The services that are there and count something of their own."""
+    named = {each: tuple(f"essaim_{each}.{name}" for name in COUNTING) for each in SERVICES}
+    there = {each: tuple(filter(_exists, modules)) for each, modules in named.items()}
+    return {f"essaim-{each}": modules for each, modules in there.items() if modules}
+
+
+def _exists(module: str) -> bool:
+    return bool(importlib.util.find_spec(module.partition(".")[0]) and importlib.util.find_spec(module))
 
 
 def metrics_of(module: str) -> Iterator[MetricWrapperBase]:
