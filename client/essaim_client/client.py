@@ -8,14 +8,17 @@ from pathlib import Path as FilePath
 from types import TracebackType
 from typing import TypeGuard
 
-from essaim.protocol.account import AccountId
+from essaim.protocol.account import Account, AccountId
 from essaim.protocol.conversation import Device
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.phrase import ENTROPY_SIZE, entropy_of, words_of
+from essaim.protocol.phrase import ENTROPY_SIZE, entropy_of, seed_of, words_of
+from essaim.protocol.succession import free_slot
 from essaim.protocol.view import NetworkView, Node
 from essaim_client.home import Home, default_home
+from essaim_client.joining import JoiningHome
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Settings
+from essaim_client.messaging.backups import BroughtBack
 from essaim_client.messaging.contacts import Contacts, account_of
 from essaim_client.messaging.devices import Devices
 from essaim_client.messaging.directory import published_manifest
@@ -23,9 +26,10 @@ from essaim_client.messaging.events import Disappearing, Event, Message
 from essaim_client.messaging.listening import Listening
 from essaim_client.messaging.own_mailboxes import VERSION_KEY, OwnMailboxes
 from essaim_client.messaging.person import Person
-from essaim_client.messaging.profile import Profile
+from essaim_client.messaging.profile import BESIDE_KEY, Profile
 from essaim_client.messaging.sender import Sent
 from essaim_client.messaging.transcript import Shown
+from essaim_client.messaging.wiping import Wiped
 from essaim_client.network.connection import Connection, own_now_ms
 from essaim_client.network.guard import Randomness
 from essaim_client.network.path import Path
@@ -33,7 +37,7 @@ from essaim_client.network_file import NetworkFile
 from essaim_client.trace import Trace, trace_inbox
 
 SLOT = 0
-"""Until devices can be linked an account has one."""
+"""Of an account's first device, and of one restored in its place."""
 LEAVE_SECONDS = 20.0
 """How long a good end waits for what is being published."""
 
@@ -57,23 +61,53 @@ class Client:
         self._random = random
         self._stack = AsyncExitStack()
         self._messages: Listening[Message] | None = None
+        self._wiped = False
 
     # Accounts, offline
 
     @staticmethod
-    def create_account(home: str | FilePath | None, network: NetworkFile, passphrase: str | None) -> str:
+    def create_account(
+        home: str | FilePath | None, network: NetworkFile, passphrase: str | None, *, second_factor: str = ""
+    ) -> str:
         """A new account in the directory `home`; its 24 words, which are its only backup.
 
-        Without a passphrase the system's key ring closes the store. Raises HomeTakenError, VaultRefusedError.
+        With a second factor the words alone do not give the account back. Without a passphrase the system's key ring
+        closes the store. Raises HomeTakenError, VaultRefusedError.
         """
         entropy = os.urandom(ENTROPY_SIZE)
-        Home.create(_path(home), network, passphrase, entropy).close()
+        Home.create(_path(home), network, passphrase, entropy, second_factor=second_factor).close()
         return words_of(entropy)
 
     @staticmethod
-    def restore_account(home: str | FilePath | None, network: NetworkFile, passphrase: str | None, words: str) -> None:
-        """The account of 24 words, as a new device without the old one's messages. Raises PhraseError, as above."""
-        Home.create(_path(home), network, passphrase, entropy_of(words)).close()
+    def restore_account(
+        home: str | FilePath | None,
+        network: NetworkFile,
+        passphrase: str | None,
+        words: str,
+        *,
+        second_factor: str = "",
+        beside: bool = False,
+    ) -> None:
+        """The account of 24 words, as a new device without the old one's messages. Raises PhraseError, as above.
+
+        It takes the place of the account's first device, or with `beside` its own. A wrong second factor gives another
+        account.
+        """
+        entropy = entropy_of(words)
+        made = Home.create(_path(home), network, passphrase, entropy, second_factor=second_factor, beside=beside)
+        made.close()
+
+    @classmethod
+    def join(
+        cls, home: str | FilePath | None, network: NetworkFile, passphrase: str | None, name: str = ""
+    ) -> "JoiningHome":
+        """A new device of an account that lives on another one: for `async with`, see `JoiningHome`."""
+        return JoiningHome(_path(home), network, passphrase, name)
+
+    @classmethod
+    def remove(cls, home: str | FilePath | None) -> None:
+        """Everything that is here; not what is on the swarm (`wipe`)."""
+        Home.remove(_path(home))
 
     # Open and close
 
@@ -103,7 +137,9 @@ class Client:
         """A new device that follows what the account's outbox says; by the network's clock, so not before now."""
         before = await published_manifest(self._swarms, home.account.id, None)
         now_ms = self._network.clock.now_ms()
-        device = Device.create(home.account, SLOT, now_ms, self._random, before)
+        beside = before is not None and home.store.get(BESIDE_KEY) is not None
+        slot = free_slot(before) if before is not None and beside else SLOT
+        device = Device.create(home.account, slot, now_ms, self._random, before)
         home.store.put(VERSION_KEY, b"%d" % device.manifest.head.time_ms)
         return Profile.begin(home.account, home.store, device)
 
@@ -111,7 +147,7 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and not self._wiped:
                 with suppress(TimeoutError, ProtocolError):
                     async with asyncio.timeout(LEAVE_SECONDS):
                         await self._person.leave()
@@ -231,6 +267,40 @@ class Client:
     def change_settings(self, settings: Settings) -> None:
         """On all own devices."""
         self._person.agreement.change_settings(settings)
+
+    def backup(self, path: str | FilePath, *, passphrase: str | None = None) -> int:
+        """Conversations and contacts in a new file, without keys; how many entries.
+
+        Closed with the account's own key (NotAManagerError), or with a passphrase.
+        """
+        backups = self._person.backups
+        return backups.write(FilePath(path), backups.lock(passphrase))
+
+    async def bring_back(self, path: str | FilePath, *, passphrase: str | None = None) -> BroughtBack:
+        """Add what a backup has and this device lacks; nothing that was deleted since.
+
+        Raises BackupRefusedError, DeletionsUnknownError, SwarmUnreachableError.
+        """
+        backups = self._person.backups
+        return await backups.bring_back(FilePath(path), backups.lock(passphrase))
+
+    async def move_to(self, words: str, *, second_factor: str = "") -> int:
+        """Tell every contact that this account goes on as the one of these words; how many were told.
+
+        Raises NotAManagerError, PhraseError.
+        """
+        return await self._person.move_to(Account(seed_of(entropy_of(words), second_factor)))
+
+    async def wipe(self, *, account: bool = False) -> list[Wiped]:
+        """Delete on the swarm what is this device's alone, or all of the account's (NotAManagerError), with proofs.
+
+        Then leave, and `Client.remove(home)`.
+        """
+        await self._person.upkeep.tried.wait()
+        await self._person.errands.finish()
+        wiped = await (self._person.wiping.account() if account else self._person.wiping.device())
+        self._wiped = True
+        return wiped
 
     # The network
 

@@ -1,7 +1,7 @@
 """A client's directory: network.json (which network), vault.json (the store's key, wrapped), store.db (all the rest).
 
 vault.json is written last: a directory without one holds no account, whatever else an interrupted start left there.
-An older store.db that is put back would send under keys that were used already: nothing here notices that yet.
+An older store.db that is put back is noticed before anything is sent from it (messaging/generation.py).
 """
 
 import os
@@ -11,10 +11,11 @@ from pathlib import Path
 
 from platformdirs import user_data_dir
 
-from essaim.protocol.account import Account
+from essaim.protocol.account import Account, AccountId
+from essaim.protocol.conversation import Device
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.phrase import seed_of
-from essaim_client.messaging.profile import ENTROPY_KEY, SEED_KEY, NoAccountError
+from essaim_client.messaging.profile import BESIDE_KEY, ENTROPY_KEY, SEED_KEY, NoAccountError
 from essaim_client.network_file import NetworkFile
 from essaim_client.store import vault
 from essaim_client.store.local_store import LocalStore
@@ -53,6 +54,8 @@ class Home:
     path: Path
     network: NetworkFile
     store: LocalStore
+    made: vault.Vault | None = None
+    """Of a directory that `begin` made: its lock, which `keep` writes."""
 
     @classmethod
     def create(
@@ -62,11 +65,27 @@ class Home:
         passphrase: str | None,
         entropy: bytes,
         cost: vault.Cost | None = None,
+        *,
+        second_factor: str = "",
+        beside: bool = False,
     ) -> "Home":
-        """A new directory for the account with this entropy. No passphrase: the system's key ring keeps the key.
+        """A new directory for the account with this entropy and second factor. No passphrase: the system's key ring
+        keeps the key. `beside`: as one more device of the account, not in place of its first.
 
         Raises HomeTakenError, VaultRefusedError.
         """
+        home = cls.begin(path, network, passphrase, cost)
+        with home.store.transaction():
+            home.store.put(ENTROPY_KEY, entropy)
+            home.store.put(SEED_KEY, seed_of(entropy, second_factor))
+            if beside:
+                home.store.put(BESIDE_KEY, b"1")
+        home.keep()
+        return home
+
+    @classmethod
+    def begin(cls, path: Path, network: NetworkFile, passphrase: str | None, cost: vault.Cost | None = None) -> "Home":
+        """A directory without an account: nobody can open it again before `keep`. Raises as `create`."""
         if (path / VAULT_FILE).exists():
             raise HomeTakenError("there is an account in this directory already")
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -75,13 +94,22 @@ class Home:
         made, key = vault.create(passphrase, cost=cost)
         (path / NETWORK_FILE).write_text(network.encode())
         (path / STORE_FILE).touch(mode=0o600)  # first: the log beside it takes over its mode
-        store = LocalStore(path / STORE_FILE, key)
-        with store.transaction():
-            store.put(ENTROPY_KEY, entropy)
-            store.put(SEED_KEY, seed_of(entropy))
-        made.save(path / VAULT_FILE)
+        return cls(path, network, LocalStore(path / STORE_FILE, key), made)
+
+    def keep(self) -> None:
+        """The account is in the store: from now on there is one here."""
+        assert self.made is not None
+        self.made.save(self.path / VAULT_FILE)
+        _sync_directory(self.path)
+
+    @staticmethod
+    def remove(path: Path) -> None:
+        """All of it, the lock first: what is left of an encrypted store opens for nobody."""
+        with suppress(ProtocolError):
+            _vault(path).forget()
+        for name in (VAULT_FILE, STORE_FILE, f"{STORE_FILE}-wal", f"{STORE_FILE}-shm", NETWORK_FILE):
+            _erase(path / name)
         _sync_directory(path)
-        return cls(path, network, store)
 
     @classmethod
     def open(cls, path: Path, passphrase: str | None) -> "Home":
@@ -89,6 +117,17 @@ class Home:
         closed = _vault(path)
         network = NetworkFile.load(path / NETWORK_FILE)
         return cls(path, network, LocalStore(path / STORE_FILE, closed.open(passphrase)))
+
+    @property
+    def account_id(self) -> AccountId:
+        """Whose home it is. Raises NoAccountError."""
+        keys = self.keys
+        if keys is not None:
+            return keys.id
+        records = self.store.device_records()
+        if not records:
+            raise NoAccountError("no account here yet: make one with `essaim account new`")
+        return Device.restore(records).account_id
 
     @property
     def keys(self) -> Account | None:
@@ -106,6 +145,17 @@ class Home:
 
     def close(self) -> None:
         self.store.close()
+
+
+def _erase(path: Path) -> None:
+    """Overwritten before it is unlinked: of the lock's few bytes a disk may keep no copy."""
+    with suppress(FileNotFoundError):
+        if path.name == VAULT_FILE:
+            with path.open("r+b") as file:
+                file.write(bytes(path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+        path.unlink()
 
 
 def _sync_directory(path: Path) -> None:

@@ -65,6 +65,8 @@ def test_client_has_the_public_members_that_the_documentation_names():
     members = {name for name, _ in inspect.getmembers(Client) if not name.startswith("_")}
     assert members == {
         "account_id",
+        "backup",
+        "bring_back",
         "change_settings",
         "contacts",
         "create_account",
@@ -74,9 +76,11 @@ def test_client_has_the_public_members_that_the_documentation_names():
         "edit",
         "events",
         "history",
+        "join",
         "listen",
         "live",
         "mark_read",
+        "move_to",
         "nodes",
         "open",
         "paths",
@@ -85,6 +89,7 @@ def test_client_has_the_public_members_that_the_documentation_names():
         "ready",
         "receive",
         "receive_events",
+        "remove",
         "restore_account",
         "send",
         "set_timer",
@@ -94,6 +99,7 @@ def test_client_has_the_public_members_that_the_documentation_names():
         "typing",
         "unsend",
         "view",
+        "wipe",
     }
     assert all(getattr(Client, name).__doc__ for name in members)
 

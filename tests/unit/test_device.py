@@ -238,6 +238,18 @@ def test_a_message_on_its_way_opens_after_the_session_was_renewed():
     assert bob.open(late).content == b"late"
 
 
+def test_message_on_its_way_does_not_bring_a_given_up_session_back():
+    alice, bob = friends()
+    late = alice.seal(bob, b"late")
+    alice.device.discard_sessions()  # an old copy of its store was put back
+    alice.start(bob)
+    bob.open(alice.seal(bob, b"begun anew"))
+    bob.device.retire(alice.peer)
+    assert bob.open(late).content == b"late"
+    bob.device = Device.restore({key: value for key, value in bob.device.take_changes().items() if value is not None})
+    assert alice.open(bob.seal(alice, b"in the new one")).content == b"in the new one"
+
+
 def test_30_days_without_an_answer_ask_for_a_handshake():
     alice, bob = friends()
     alice.seal(bob)

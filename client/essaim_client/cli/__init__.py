@@ -2,7 +2,7 @@
 
 import typer
 
-from essaim_client.cli import account, messages, network, room, room_moderation
+from essaim_client.cli import account, contact, device, keeping, message, messages, network, room, room_moderation
 
 app = typer.Typer(
     help="Write to people over Essaim, a private messaging network.",
@@ -11,6 +11,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(account.app, name="account")
+app.add_typer(device.app, name="device")
+app.add_typer(contact.app, name="contact")
+app.add_typer(message.app, name="message")
+app.command()(keeping.settings)
 room.app.registered_commands += room_moderation.app.registered_commands
 app.add_typer(room.app, name="room")
 app.command()(messages.send)

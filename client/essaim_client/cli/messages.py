@@ -102,6 +102,8 @@ def _flat(message: Message) -> Mapping[str, object]:
         "text": message.text,
         "sent_ms": message.sent_ms,
         "received_ms": message.received_ms,
+        "reply_to": message.reply_to.hex() or None,
+        "request": message.request,
         "changes": [change.name for change in message.changes],
     }
 
@@ -116,5 +118,6 @@ def _show(message: Message) -> None:
     # The sender's word for it; shown as when it came where it makes no sense.
     ms = min(message.sent_ms, message.received_ms)
     when = datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    screen.print(f"{when}  {message.sender}", style="bold")
+    note = "  asks to write to you: see `contact accept`, `contact block`" if message.request else ""
+    screen.print(f"{when}  {message.sender}{note}", style="bold")
     screen.print(visible(message.text))

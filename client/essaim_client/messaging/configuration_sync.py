@@ -41,6 +41,8 @@ class ConfigurationSync:
         self._mailboxes = OwnMailboxes(profile)
         self._turn = asyncio.Lock()
         self._changed: Configuration | None = None
+        self.found = False
+        """The mailbox held a state when it was read: what was agreed on before, deletions too, is known here."""
 
     # The key
 
@@ -57,7 +59,8 @@ class ConfigurationSync:
 
     async def rotate(self) -> None:
         """A new key, so that a revoked device reads nothing more; the others are told (NotAManagerError)."""
-        made_ms, key = self._swarms.clock.now_ms(), self._swarms.random(KEY_SIZE)
+        kept, key = self.kept_key(), self._swarms.random(KEY_SIZE)
+        made_ms = max(self._swarms.clock.now_ms(), kept[0] + 1 if kept else 0)
         await self._publish_recovery(made_ms, key)
         self.take_key(made_ms, key)
         await self._sender.sync(configuration_key=content_pb2.ConfigurationKey(key=key, made_ms=made_ms))
@@ -125,6 +128,7 @@ class ConfigurationSync:
                 states.append(mailbox.open(ENTRY, envelope))
             except ProtocolError:
                 continue
+        self.found = self.found or bool(states)
         for state in states:
             for event in self._intake.merge(state):
                 self._tell(event)

@@ -131,6 +131,8 @@ class Conversations:
                 return [Edited(conversation, author, entry.target, content.edit.text)]
             case "unsend":
                 gone = self._forget(entry.conversation, entry.author, entry.target)
+                if gone and self._agreement.is_contact(conversation):  # no backup brings it back
+                    self._agreement.delete(entry.conversation, entry.author, entry.target)
                 return [Unsent(conversation, author, entry.target)] if gone else []
             case "timer":
                 return [TimerChanged(conversation, author, disappearing_of(content.timer))]

@@ -1,9 +1,10 @@
 """What received contents set off in the background: answers, new sessions, new prekeys. Nobody waits for them."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from essaim.messaging.v1 import content_pb2
 from essaim.protocol.account import Account
@@ -60,7 +61,7 @@ class Errands:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def run(self, work: Coroutine[None, None, object]) -> None:
+    def run(self, work: Callable[[], Awaitable[object]]) -> None:
         """Begin something that nobody waits for."""
         task = asyncio.create_task(_quietly(work))
         self._running.add(task)
@@ -74,13 +75,13 @@ class Errands:
         """What an envelope that was dealt with asks for."""
         self._hands.healing.wake()
         if broken is not None and self._agreement.is_contact(broken.account):
-            self.run(self._renew(broken))
+            self.run(partial(self._renew, broken))
         if initial:
-            self.run(self._hands.publisher.used_one())
+            self.run(self._hands.publisher.used_one)
         if taken.follow_manifest:
-            self.run(self._hands.manifest.follow())
+            self.run(self._hands.manifest.follow)
         for answer in taken.answers:
-            self.run(self._answer(answer))
+            self.run(partial(self._answer, answer))
         for secret in taken.secrets:
             self._take_secret(secret)
 
@@ -93,13 +94,16 @@ class Errands:
             await self._hands.sender.renew(peer)
 
     async def _answer(self, answer: Answer) -> None:
-        await self._hands.sender.signal(answer.peer.account, frozenset({answer.peer.slot}), **answer.body)
+        account, body = answer.peer.account, dict(answer.body)
+        if "summary" in body:
+            body["after"] = self._profile.store.history.heads(account.raw)
+        await self._hands.sender.signal(account, frozenset({answer.peer.slot}), **body)
 
     def _take_secret(self, sync: content_pb2.Sync) -> None:
         """What a manager gives its account's other devices."""
         if sync.WhichOneof("body") == "configuration_key":
             self._hands.configuration.take_key(sync.configuration_key.made_ms, sync.configuration_key.key)
-            self.run(self._hands.configuration.sync())
+            self.run(self._hands.configuration.sync)
         if sync.WhichOneof("body") == "account_seed":
             self._become_manager(sync.account_seed.seed)
         for record in sync.slot_records.records:
@@ -121,6 +125,6 @@ class Errands:
                     self._profile.store.put(record_key(policy.mailbox_id), encoded)
 
 
-async def _quietly(work: Coroutine[None, None, object]) -> None:
+async def _quietly(work: Callable[[], Awaitable[object]]) -> None:
     with suppress(ProtocolError):
-        await work
+        await work()

@@ -28,7 +28,7 @@ GONE_AFTER = 3
 
 @dataclass(frozen=True)
 class Answer:
-    """A content for one device, without a place in a conversation."""
+    """A content for one device, without a place in a conversation. A summary is made when it is sent."""
 
     peer: Peer
     body: dict[str, object]
@@ -100,8 +100,8 @@ class Intake:
         self._history.want(conversation, named(content.after), now_ms + GRACE_MS)
         match content.WhichOneof("body"):
             case "renewal":
-                heads = self._history.heads(conversation)
-                taken.answers.append(Answer(sender, {"summary": content_pb2.Summary(), "after": heads}))
+                self._profile.device.retire(sender)
+                taken.answers.append(Answer(sender, {"summary": content_pb2.Summary()}))
             case "want":
                 given = self._giving.answer(conversation, content.want.ids)
                 taken.answers.append(Answer(sender, {"given": given}))
@@ -160,13 +160,14 @@ class Intake:
         for heads in filter(lambda each: _is_account(each.conversation), state.heads):
             self._history.want(heads.conversation, named(heads.after), now_ms)
         if state.answer:
+            self._profile.device.retire(sender)
             taken.answers.append(_own(sender, conversations=self.state(answer=False)))
             whole = self._profile.configuration.encode()
             taken.answers.append(_own(sender, configuration=whole))
 
-    def state(self, *, answer: bool) -> content_pb2.Conversations:
-        """What this device has of the conversations that it used last."""
-        newest = self._history.conversations()[:HEADS_MAX]
+    def state(self, *, answer: bool, since_ms: int = 0) -> content_pb2.Conversations:
+        """What this device has of the conversations in which something came since."""
+        newest = self._history.conversations(since_ms)[:HEADS_MAX]
         heads = [content_pb2.Heads(conversation=each, after=self._history.heads(each)) for each in newest]
         return content_pb2.Conversations(heads=heads, answer=answer)
 

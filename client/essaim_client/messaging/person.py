@@ -5,11 +5,16 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 
-from essaim.protocol.account import AccountId
+from essaim.messaging.v1 import content_pb2
+from essaim.protocol.account import Account, AccountId
 from essaim.protocol.configuration import Configuration
+from essaim.protocol.conversation import Peer
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.mailbox.rule import DAY_MS
+from essaim.protocol.moving import Move
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Agreement
+from essaim_client.messaging.backups import Backups
 from essaim_client.messaging.configuration_sync import ConfigurationSync
 from essaim_client.messaging.contacts import Contacts
 from essaim_client.messaging.conversations import Conversations
@@ -32,8 +37,10 @@ from essaim_client.messaging.transcript import Shown
 from essaim_client.messaging.upkeep import Upkeep
 from essaim_client.messaging.vanishing import Vanishing
 from essaim_client.messaging.vigil import Vigil
+from essaim_client.messaging.wiping import Wiping
 
-INTRODUCED_KEY = "introduced"
+SEEN_KEY = "last-mended"
+AWAY_MS = 13 * DAY_MS
 
 
 class Person:
@@ -42,6 +49,7 @@ class Person:
     def __init__(self, swarms: Swarms, profile: Profile) -> None:
         now_ms = swarms.clock.now_ms
         self.profile = profile
+        self._now_ms = now_ms
         self.stream = EventStream()
         tell: Callable[[Event], None] = self.stream.tell
         self.agreement = Agreement(profile, now_ms)
@@ -68,6 +76,15 @@ class Person:
             sender=self.sender,
             vigil=self.vigil,
         )
+        self.backups = Backups(
+            swarms,
+            profile,
+            self.agreement,
+            conversations=self.conversations,
+            intake=self.intake,
+            configuration=self.configuration,
+        )
+        self.wiping = Wiping(swarms, profile, self.configuration)
         self.receiver = Receiver(swarms, profile, self.intake, self.errands)
         self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
         duties = (self.sender.mail.flush, self.configuration.sync, self.mend, self.in_step)
@@ -101,7 +118,7 @@ class Person:
     def _agreed(self, change: Configuration) -> None:
         """Something was agreed on here: the other devices are told in the background."""
         self.configuration.changed(change)
-        self.errands.run(self.configuration.tell())
+        self.errands.run(self.configuration.tell)
 
     def _accepted(self, account: AccountId) -> None:
         """What was missing in their conversation may be asked for now."""
@@ -113,14 +130,29 @@ class Person:
         await self.devices.look_after()
 
     async def mend(self) -> None:
-        """A new device asks the others what there is; one whose store was an old copy tells everybody to begin anew."""
+        """What this device may lack unknowingly: it asks when it is new, was away, or its store was an old copy."""
         await self.generation.current()
-        if self.profile.store.get(INTRODUCED_KEY) is None:
-            await self.sender.sync(conversations=self.intake.state(answer=True))
-            self.profile.store.put(INTRODUCED_KEY, b"1")
         broken = self.generation.broken()
-        if broken is None:
-            return
+        if broken is not None:
+            await self._begin_anew(broken)
+        now_ms, store = self._now_ms(), self.profile.store
+        seen_ms = int(store.get(SEEN_KEY) or b"0")
+        if now_ms - seen_ms > AWAY_MS:
+            await self.sender.sync(conversations=self.intake.state(answer=True))
+            if seen_ms:
+                await self._ask_contacts()
+        else:
+            await self._compare(seen_ms)
+        store.put(SEEN_KEY, b"%d" % now_ms)
+
+    async def _compare(self, since_ms: int) -> None:
+        """Show the own other devices what has come: whoever sent it may not have known of them yet."""
+        state = self.intake.state(answer=False, since_ms=since_ms)
+        if state.heads:
+            await self.sender.sync(conversations=state)
+
+    async def _begin_anew(self, broken: list[Peer]) -> None:
+        """An old copy of the store was put back: everybody is told, and everything published."""
         self.publisher.forget()
         await self.publisher.publish()
         for peer in broken:
@@ -128,6 +160,14 @@ class Person:
                 with suppress(ProtocolError):
                     await self.sender.renew(peer)
         self.generation.mended()
+
+    async def _ask_contacts(self) -> None:
+        """What they have: mail for a device that is away is kept for two weeks."""
+        for contact in self.agreement.contacts():
+            if not contact.blocked:
+                heads = self.profile.store.history.heads(contact.account.raw)
+                with suppress(ProtocolError):
+                    await self.sender.signal(contact.account, renewal=content_pb2.Renewal(), after=heads)
 
     # What is asked of it
 
@@ -161,6 +201,17 @@ class Person:
             return self.conversations.shown(account.raw)
         shown = [each for raw in self.profile.store.history.conversations() for each in self.conversations.shown(raw)]
         return sorted(shown, key=lambda each: each.shown_ms)
+
+    async def move_to(self, after: Account) -> int:
+        """Tell every contact that this account goes on as `after`; how many were told (NotAManagerError)."""
+        statement = Move.sign(self.profile.keys, after, self._now_ms())
+        told = 0
+        for contact in self.agreement.contacts():
+            if not contact.blocked and contact.moved_to is None:
+                with suppress(ProtocolError):  # one that cannot be reached keeps nobody else from knowing
+                    await self.sender.tell_move(contact.account, statement)
+                    told += 1
+        return told
 
     async def _stop_listening(self) -> None:
         if self._listening is not None:

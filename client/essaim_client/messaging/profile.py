@@ -10,6 +10,7 @@ from essaim_client.store.local_store import LocalStore
 
 SEED_KEY = "account-seed"
 ENTROPY_KEY = "account-entropy"
+BESIDE_KEY = "beside"
 AUTHORSHIP_KEY = "authorship-key"
 CONFIGURATION_KEY = "configuration"
 
@@ -55,6 +56,7 @@ class Profile:
         profile = cls(account, device, store, _authorship(account, store), _configuration(device, b""))
         with store.transaction():
             profile.save()
+            store.newcomers.vet(profile.own, device.manifest.head.encode())  # whoever comes later is new
         return profile
 
     @property

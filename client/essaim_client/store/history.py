@@ -92,10 +92,12 @@ class History:
         where = "conversation = ? AND kind = ? AND content <> x'' ORDER BY position DESC, message_id DESC LIMIT 1"
         return next(iter(self._entries(where, conversation, kind)), None)
 
-    def conversations(self) -> list[bytes]:
-        """The one with the newest entry first."""
-        sql = "SELECT conversation FROM entry GROUP BY conversation ORDER BY max(shown_ms) DESC"
-        return [conversation for (conversation,) in self._db.execute(sql)]
+    def conversations(self, since_ms: int = 0) -> list[bytes]:
+        """Those with an entry that came since; the one with the newest first."""
+        sql = (
+            "SELECT conversation FROM entry GROUP BY conversation HAVING max(shown_ms) >= ? ORDER BY max(shown_ms) DESC"
+        )
+        return [conversation for (conversation,) in self._db.execute(sql, (since_ms,))]
 
     def _entries(self, where: str, *values: bytes | str | int) -> list[Entry]:
         return [Entry(*row) for row in self._db.execute(f"SELECT * FROM entry WHERE {where}", values)]  # noqa: S608  # ours

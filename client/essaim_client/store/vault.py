@@ -7,6 +7,7 @@ that nobody can lower the cost of guessing.
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -78,6 +79,12 @@ class Vault:
             )
         except CryptoError:
             raise VaultRefusedError("the passphrase is wrong, or the vault file is damaged") from None
+
+    def forget(self) -> None:
+        """What the system's key ring keeps for it."""
+        if self.kind == "keyring":
+            with suppress(KeyringError, RuntimeError):
+                keyring.delete_password(KEYRING_SERVICE, self.salt)
 
     def save(self, path: Path) -> None:
         """Durably, readable by its owner alone; never over an existing one."""

@@ -193,6 +193,13 @@ class Device:
             device.active.renew = True
             self._roster.touch(peer)
 
+    def retire(self, peer: Peer) -> None:
+        """The other side says, in the session that is active now, that it gave up those before."""
+        device = self._roster.device(peer)
+        if device is not None:
+            device.retire_others()
+            self._roster.touch(peer)
+
     def start(self, bundle: Bundle, now: int, random: Random) -> None:
         """Begin a session by PQXDH; until it is answered, `seal` gives initial messages.
 
@@ -207,7 +214,10 @@ class Device:
             self._roster.touch(peer)
             return
         session = handshake.begin(self.keys, self.manifest.certificate(self.slot), bundle, now, random)
+        renewing = device is not None and bool(device.sessions) and device.active.renew
         self._roster.activate(peer, bundle.device, session)
+        if renewing:
+            self.retire(peer)
 
     def seal(self, peer: Peer, content: bytes, now: int, random: Random) -> bytes:
         """The smallest envelope that holds `content` for that device (`NoSessionError`, `ContentTooLargeError`)."""
@@ -236,7 +246,10 @@ class Device:
             raise SessionBrokenError(place.peer) from error
         device = self._roster.device(place.peer)
         assert device is not None
-        self._roster.activate(place.peer, device.record, place.session)
+        if place.session.retired:
+            self._roster.used(place)
+        else:
+            self._roster.activate(place.peer, device.record, place.session)
         return Opened(place.peer, content, (), initial=False)
 
     def _open_initial(self, envelope: bytes, now: int, random: Random) -> Opened:

@@ -60,6 +60,11 @@ class DeviceSessions:
         self.sessions, dropped = [session, *others[:INACTIVE_KEPT]], others[INACTIVE_KEPT:]
         return dropped
 
+    def retire_others(self) -> None:
+        """All but the active one and those that wait for an answer: who begins at the same time has not given up."""
+        for session in self.sessions[1:]:
+            session.retired = session.retired or session.opening is None
+
     def begun_by(self, base: bytes) -> Session | None:
         return next((session for session in self.sessions if session.base == base), None)
 

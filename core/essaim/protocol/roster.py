@@ -138,6 +138,11 @@ class Roster:
         self._follow(Place(peer, session))
         self.touch(peer)
 
+    def used(self, place: Place) -> None:
+        """A session received something and stays where it is."""
+        self._follow(place)
+        self.touch(place.peer)
+
     def touch(self, peer: Peer) -> None:
         """A session with this device changed."""
         self._changed.add(_sessions_key(peer))

@@ -1,6 +1,7 @@
 """One session with one device: its ratchet and, until the other side has answered, how the session began.
 
-    session   version 1 | base 32 | created_ms 8 | used_ms 8 | unanswered_ms 8 | renew 1 | opening | ratchet state
+    session   version 1 | base 32 | created_ms 8 | used_ms 8 | unanswered_ms 8 | flags 1 | opening | ratchet state
+    flags     bit 0: renew, bit 1: retired
     opening   0, or 1 | checked_ms 8 | signed X25519 prekey 32 | signed ML-KEM prekey 1184 | length 4 | introduction
 
 Until an answer comes every message is an initial one, for the first may be lost. `base` is the handshake's ephemeral
@@ -49,7 +50,11 @@ class Opening:
 
 @dataclass(eq=False)
 class Session:
-    """`used_ms`: last sent or received; `unanswered_ms`: when the first message since the last answer went, or 0."""
+    """`used_ms`: last sent or received; `unanswered_ms`: when the first message since the last answer went, or 0.
+
+    `renew`: the next message begins another one; `retired`: the other side began another one because it gave this one
+    up, so that it is read, for what is on its way, and never sent in again.
+    """
 
     base: bytes
     created_ms: int
@@ -58,6 +63,7 @@ class Session:
     used_ms: int = 0
     unanswered_ms: int = 0
     renew: bool = False
+    retired: bool = False
 
     def seal(self, content: bytes, now: int, random: Random) -> bytes:
         """The smallest envelope that holds `content` (`ContentTooLargeError`)."""
@@ -99,7 +105,7 @@ class Session:
     def encode(self) -> bytes:
         times = b"".join(time.to_bytes(8, "big") for time in (self.created_ms, self.used_ms, self.unanswered_ms))
         opening = b"\1" + self.opening.encode() if self.opening else b"\0"
-        front = bytes((VERSION,)) + self.base + times + bytes((self.renew,))
+        front = bytes((VERSION,)) + self.base + times + bytes((self.renew | self.retired << 1,))
         return front + opening + block(self.ratchet.encode())
 
     @classmethod
@@ -112,8 +118,8 @@ class Session:
             reader.number(8),
             reader.number(8),
         )
-        renew = bool(reader.number(1))
+        flags = reader.number(1)
         opening = Opening.read(reader) if reader.number(1) else None
         ratchet = DoubleRatchet.decode(reader.block())
         reader.end()
-        return cls(base, created_ms, ratchet, opening, used_ms, unanswered_ms, renew)
+        return cls(base, created_ms, ratchet, opening, used_ms, unanswered_ms, bool(flags & 1), bool(flags & 2))

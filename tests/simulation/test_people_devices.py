@@ -1,0 +1,220 @@
+"""Devices of an account: linked, revoked, asleep, restored from an old copy or from the phrase; and who is told."""
+
+import pytest
+
+from essaim.protocol.account import Account
+from essaim.protocol.manifest import ManifestRefusedError
+from essaim.protocol.succession import DevicesFullError, LastDeviceError
+from essaim_client.mailbox.refusals import SwarmRefusedError
+from essaim_client.messaging.devices import OwnDeviceError
+from essaim_client.messaging.events import DevicesChanged, NewDevice
+from essaim_client.messaging.profile import NotAManagerError
+from essaim_client.messaging.vigil import KeysChangedError
+from people.town import say, texts, town
+
+
+async def test_linked_device_sends_receives_and_gets_what_was_before(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        await say(alice, bob, "before")
+        await bob.look()
+        alice.person.agreement.rename(bob.account, "Bob")
+        second = await here.linked(alice)
+        assert texts(second, bob) == ["before"]
+        assert second.person.agreement.contact(bob.account).name == "Bob"
+        await say(second, bob, "from the second")
+        await bob.look()
+        with pytest.raises(KeysChangedError):
+            await say(bob, alice, "to whom?")
+        bob.person.vigil.acknowledge(alice.account)
+        await say(bob, alice, "to both")
+        for gadget in (alice, second):
+            await gadget.look()
+            assert texts(gadget, bob) == ["before", "from the second", "to both"]
+        assert texts(bob, alice) == texts(alice, bob)
+
+
+async def test_device_without_the_accounts_keys_cannot_manage_and_is_promoted(tmp_path):
+    async with town(tmp_path) as here:
+        alice = await here.person()
+        second = await here.linked(alice)
+        assert second.person.profile.account is None
+        with pytest.raises(NotAManagerError):
+            await second.person.devices.revoke(0)
+        with pytest.raises(NotAManagerError):
+            second.person.devices.sponsor("ABCD-EFGH-JKMN")
+        await alice.person.devices.promote(1)
+        await second.look()
+        third = await here.linked(second)
+        assert [device.slot for device in third.person.devices.all()] == [0, 1, 2]
+        await second.stop()
+        second.start()
+        assert second.person.profile.account is not None
+        with pytest.raises(OwnDeviceError):
+            await second.person.devices.revoke(1)
+
+
+async def test_account_has_five_devices_and_keeps_one(tmp_path):
+    async with town(tmp_path) as here:
+        alice = await here.person()
+        for _ in range(4):
+            await here.linked(alice)
+        assert [device.slot for device in alice.person.devices.all()] == [0, 1, 2, 3, 4]
+        with pytest.raises(DevicesFullError):
+            alice.person.devices.sponsor("ABCD-EFGH-JKMN")
+        for slot in (1, 2, 3, 4):
+            await alice.person.devices.revoke(slot)
+        with pytest.raises(LastDeviceError):
+            await alice.person.devices.sleep(0, dormant=True)
+
+
+async def test_revoked_device_reads_and_receives_nothing_more(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        second = await here.linked(alice)
+        await say(alice, bob, "hello")
+        await bob.look()
+        await say(bob, alice, "waits for both")
+        await alice.person.devices.revoke(second.slot)
+        bob.person.directory.forget(alice.account)
+        await say(bob, alice, "not for the second")
+        with pytest.raises(SwarmRefusedError) as refused:
+            await second.person.receiver.receive()
+        assert refused.value.refused_reason == "SLOT_RECORD_REFUSED"
+        with pytest.raises(ManifestRefusedError):
+            await second.person.manifest.follow()
+        old_key = second.person.configuration.kept_key()
+        assert alice.person.configuration.kept_key() != old_key
+        await alice.look()
+        assert texts(alice, bob) == ["hello", "waits for both", "not for the second"]
+        third = await here.linked(alice)  # in the slot that is free again
+        assert third.slot == second.slot
+        bob.person.vigil.acknowledge(alice.account)
+        bob.person.directory.forget(alice.account)
+        with pytest.raises(KeysChangedError):
+            await say(bob, alice, "who is that?")
+
+
+async def test_new_device_is_an_alert_on_every_side_until_one_acknowledges(tmp_path):
+    async with town(tmp_path) as here:
+        account = Account(here.random.randbytes(32))
+        alice, bob = await here.person(account), await here.person()
+        second = await here.linked(alice)
+        await say(alice, bob, "hello")
+        await bob.look()
+        stranger = await here.person(account, slot=3)  # somebody has the phrase
+        events = [event for gadget in (alice, second) for event in await gadget.rest()]
+        assert [each for each in events if isinstance(each, NewDevice)] == [
+            NewDevice(alice.account, 3, stranger.person.profile.device.manifest.version)
+        ] * 2
+        assert any(isinstance(each, DevicesChanged) for each in events)
+        assert [device.new for device in alice.person.devices.all()] == [False, False, True]
+        await say(alice, bob, "not for the stranger")
+        await here.rest(alice, second, stranger)
+        assert texts(stranger, bob) == []
+        second.person.vigil.acknowledge(alice.account)
+        await here.rest(alice, second)
+        assert [device.new for device in alice.person.devices.all()] == [False, False, False]
+        await say(alice, bob, "for all")
+        await here.rest(alice, second, stranger)
+        assert "for all" in texts(stranger, bob)
+
+
+async def test_dormant_device_gets_nothing_until_it_is_back(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        second = await here.linked(alice)
+        await say(alice, bob, "hello")
+        await bob.look()
+        bob.person.vigil.acknowledge(alice.account)
+        here.later(32)
+        await alice.rest()
+        assert [device.dormant for device in alice.person.devices.all()] == [False, True]
+        bob.person.directory.forget(alice.account)
+        sent = await bob.do(bob.person.sender.send_text, alice.account, "meanwhile")
+        assert sent.devices == 1
+        await here.rest(second, alice, second, bob)
+        assert [device.dormant for device in alice.person.devices.all()] == [False, False]
+        await here.rest(alice, second, bob, rounds=4)
+        assert texts(second, bob) == ["hello", "meanwhile"]
+
+
+async def test_old_copy_of_a_store_discards_its_sessions_before_it_sends(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        await say(alice, bob, "one")
+        await bob.look()
+        await say(bob, alice, "two")
+        await alice.look()
+        await alice.stop()
+        copy = alice.copy()
+        alice.start()
+        await say(alice, bob, "three")
+        await alice.stop()
+        alice.put_back(copy)
+        alice.start()
+        assert alice.person.profile.device.peers()
+        await alice.person.generation.current()
+        assert not alice.person.profile.device.peers()
+        await say(alice, bob, "four")
+        await here.rest(alice, bob, rounds=4)
+        assert sorted(texts(bob, alice)) == ["four", "one", "three", "two"]
+        assert texts(alice, bob) == texts(bob, alice)  # "three" came back from who had it
+
+
+async def test_copy_of_a_running_store_is_noticed_after_fifty_envelopes(tmp_path, monkeypatch):
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        await say(alice, bob, "one")
+        running = alice.person.profile.store
+        running._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        copy = alice.copy()
+        for number in range(51):
+            await say(alice, bob, f"{number}")
+        await alice.stop(well=False)
+        alice.put_back(copy)
+        alice.start()
+        await alice.person.generation.current()
+        assert alice.person.generation.broken() is not None
+
+
+async def test_account_that_was_away_for_a_year_is_reachable_through_its_outbox(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        await say(alice, bob, "see you")
+        await bob.look()
+        await say(bob, alice, "bye")
+        await alice.look()
+        here.later(365)
+        await alice.rest()
+        await say(alice, bob, "still there?")
+        await here.rest(bob, alice)
+        await say(bob, alice, "yes")
+        await here.rest(alice)
+        assert texts(alice, bob) == texts(bob, alice) == ["see you", "bye", "still there?", "yes"]
+
+
+async def test_messages_without_prekeys_left_open_all_the_same(tmp_path):
+    async with town(tmp_path) as here:
+        bob = await here.person()
+        for place in here.mailboxes.places.values():
+            place.prekeys.clear()
+        others = [await here.person() for _ in range(3)]
+        for place in here.mailboxes.places.values():
+            place.prekeys.clear()
+        for number, other in enumerate(others):
+            await say(other, bob, f"{number}")
+        await bob.look()
+        assert [texts(bob, other) for other in others] == [["0"], ["1"], ["2"]]
+
+
+async def test_two_devices_that_send_at_once_agree_on_the_order(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        second = await here.linked(alice)
+        for turn in range(5):
+            await say(alice, bob, f"a{turn}")
+            await say(second, bob, f"b{turn}")
+        await here.rest(alice, second, bob)
+        assert texts(alice, bob) == texts(second, bob) == texts(bob, alice)
+        assert len(texts(alice, bob)) == 10
