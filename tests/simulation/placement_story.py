@@ -1,6 +1,8 @@
 """A network of storage nodes on paper, as placement sees it: they come, die, leave, complete, and views are made."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from essaim.protocol.kdf import blake2b256
 from essaim.protocol.view import SwarmSizes
@@ -31,7 +33,7 @@ class Story:
         for number in numbers:
             self.seats.setdefault(node(number), Seat(node(number), None, None, shown=False))
 
-    def change(self, number: int, **facts: bool) -> None:
+    def change(self, number: int, **facts: Any) -> None:
         seat = self.seats.get(node(number))
         if seat is not None:
             self.seats[node(number)] = replace(seat, **facts)
@@ -103,7 +105,7 @@ class Story:
         return sorted(map(len, self.swarms().values()))
 
 
-def grouped(places) -> dict[int, frozenset[bytes]]:
+def grouped(places: Iterable[tuple[int | None, bytes]]) -> dict[int, frozenset[bytes]]:
     found: dict[int, frozenset[bytes]] = {}
     for swarm_id, node_id in places:
         if swarm_id is not None:
