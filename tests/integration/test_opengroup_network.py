@@ -1,17 +1,28 @@
 """A host of open groups as a real process, reached through a real onion; and what it must not know."""
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
+import grpc
 import pytest
 
+from essaim.network.call import LinkRefusedError
+from essaim.network.links import Links
+from essaim.network.tls import dial_peer
+from essaim.opengroup.v1 import opengroup_pb2, opengroup_pb2_grpc
+from essaim.protocol.geometry import CellClass, Suite
 from essaim.protocol.keys import VerifyKey
+from essaim.protocol.onion import CellSpec, Refusal, minute_of, wrap
 from essaim.protocol.opengroup.member import is_account, member_factor
+from essaim.protocol.view import Role
+from essaim.runtime.clock import SystemClock
 from essaim_client.home import Home
 from essaim_client.network.failure import DestinationRefusedError
+from essaim_client.rooms.finding import DESCRIBE
 from essaim_client.rooms.rooms import RoomClient, Rooms
 from essaim_client.rooms.shown import RoomEvent
 from real_network import PASSPHRASE, PATIENCE_SECONDS, RealNetwork
@@ -165,3 +176,26 @@ async def test_host_that_drains_ends_with_zero_and_its_streams_go_on(network: Re
             waiting = asyncio.create_task(expect(events, "post"))
             await made.post("after")
             assert (await waiting).text == "after"
+
+
+async def test_host_opens_to_relays_alone(network: RealNetwork, owner: Rooms) -> None:
+    """Neither a direct call nor a cell of one layer is served: a host never meets a member's address."""
+    view = await network.view_where(lambda view: bool(view.active(Role.OPENGROUP)))
+    [node] = view.active(Role.OPENGROUP)
+    async with dial_peer(node) as channel:
+        stub = opengroup_pb2_grpc.RoomServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Describe(opengroup_pb2.DescribeRequest(), timeout=PATIENCE_SECONDS)
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+    now_ms = SystemClock().now_ms()
+    payload = DESCRIBE.encode(opengroup_pb2.DescribeRequest(), os.urandom(16))
+    spec = CellSpec(Suite.HYBRID, CellClass.SMALL, CellClass.SMALL)
+    cell, _ = wrap([node.hop(now_ms)], payload, spec, minute_of(now_ms), os.urandom)
+    async with Links(None) as links:
+        with pytest.raises(LinkRefusedError) as refused:
+            async with await links.call(node, cell) as call:
+                async for _ in call.replies():
+                    pytest.fail("it was served")
+    assert refused.value.refusal == Refusal.NOT_LISTED
+    assert await owner.hosts()  # through relays it is

@@ -4,7 +4,6 @@ import sys
 from contextlib import AsyncExitStack
 
 from essaim.protocol.view import Role
-from essaim.runtime.endpoint import Endpoint
 from essaim.runtime.genesis import read_genesis
 from essaim.runtime.membership import Membership
 from essaim.runtime.node import run
@@ -12,6 +11,7 @@ from essaim.runtime.settings import load
 from essaim.runtime.start import Service, Start
 from essaim.runtime.view_service import view_offer
 from essaim_opengroup.assembly import Host
+from essaim_opengroup.door import OnionDoor
 from essaim_opengroup.page.site import Site
 from essaim_opengroup.service import DOMAIN
 from essaim_opengroup.settings import OpengroupSettings
@@ -27,7 +27,7 @@ async def build(start: Start[OpengroupSettings]) -> Service:
     await membership.open()
     stack.push_async_callback(membership.close)
     offers = (host.offer, view_offer(membership.holder.answer, standing.now_ms))
-    endpoint = Endpoint(standing, membership.keyring, offers, DOMAIN, links=start.settings.links)
+    endpoint = OnionDoor(standing, membership.keyring, offers, DOMAIN, links=start.settings.links)
     await stack.enter_async_context(endpoint)
     if start.settings.page is not None:
         await stack.enter_async_context(Site(start.settings.page, start.settings.name, host.asking))
