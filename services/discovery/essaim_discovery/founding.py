@@ -91,9 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     sizes = default.swarm_sizes
     numbers = {
         "view-min-interval-ms": (default.view_min_interval_ms, "least milliseconds between two views"),
-        "swarm-min": (sizes.minimum, "members below which a swarm takes spares"),
-        "swarm-target": (sizes.target, "spares that form a new swarm"),
-        "swarm-max": (sizes.maximum, "most members of a swarm"),
+        "swarm-min": (sizes.minimum, "nodes that form the first swarm, and that a swarm keeps"),
+        "swarm-target": (sizes.target, "spares that form a further swarm; it takes so many members"),
+        "swarm-max": (sizes.maximum, "most members of a swarm (none has more than its target yet)"),
         "x25519-period-seconds": (default.x25519_period_seconds, "period of the X25519 onion keys"),
         "kem-period-seconds": (default.kem_period_seconds, "period of the ML-KEM onion keys"),
         "uptime-seconds": (default.uptime_seconds, "a node proves its uptime this often"),

@@ -1,5 +1,5 @@
 """Which storage nodes keep what: a pure step from the places in one view to those in the next. The rules are
-docs/protocol/view.md, "Which storage node is in which swarm"; this is their order.
+docs/protocol/discovery.md, "Which storage node is in which swarm"; this is their order.
 
 A step ends and takes back moves, gives up what is lost for good, and begins moves among the swarms that were still.
 """
