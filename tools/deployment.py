@@ -71,6 +71,11 @@ class Deployment:
         """`kubectl get -o json`, parsed."""
         return json.loads(self.kubectl("get", *what, "-o", "json").stdout)
 
+    def create(self, content: Mapping[str, Any]) -> None:
+        """One object, in this namespace."""
+        where = ("--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace)
+        finish([str(helm.find_kubectl()), "create", *where, "-f", "-"], fails=False, given=json.dumps(content))
+
     # The cluster
 
     @cached_property
@@ -142,9 +147,11 @@ class Deployment:
             offer_volumes(Place.default(), Api(Place.default()))
 
 
-def finish(command: Sequence[str], fails: bool, **environment: str) -> "subprocess.CompletedProcess[str]":
+def finish(
+    command: Sequence[str], fails: bool, given: str = "", **environment: str
+) -> "subprocess.CompletedProcess[str]":
     told = {**os.environ, "ESSAIM_PYTHON": sys.executable, **environment}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=told)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, input=given, env=told)
     if done.returncode and not fails:
         said = done.stderr.strip().splitlines() or ["it said nothing"]
         raise DeploymentError(f"{Path(command[0]).name} {command[1]} failed: {said[-1]}")

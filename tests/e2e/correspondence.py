@@ -19,7 +19,7 @@ from nacl.pwhash import argon2id
 from deployment import Deployment
 from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.view import Genesis, NetworkView, ViewKeeper, ViewRefusedError
+from essaim.protocol.view import Genesis, NetworkView, Node, ViewKeeper, ViewRefusedError
 from essaim_client import Client, NetworkFile
 from essaim_client.home import Home
 from essaim_client.network.direct import NoAnswerError, Seed, ask
@@ -143,6 +143,17 @@ class Correspondence:
 
     def _do(self, what: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result()
+
+    def is_answered_by(self, node: Node) -> bool:
+        """Whether a client outside reaches this very node where the view says it is: by its certificate."""
+        return self._do(self._is_answered_by(node))
+
+    async def _is_answered_by(self, node: Node) -> bool:
+        try:
+            await ask(node, 0, 0, now_ms)
+        except NoAnswerError:
+            return False
+        return True
 
     async def _ask_view(self) -> NetworkView | None:
         genesis = self._network.genesis
