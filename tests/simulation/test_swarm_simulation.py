@@ -4,60 +4,101 @@
 """
 
 import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
 
 import pytest
 
-from simulated import bug
+from simulated.bug import BUGS
+from simulated.catch import Caught, catch
 from simulated.history import BrokenPromiseError
 from simulated.world import HINTS_ONLY, Report, Scenario, World
 
 SEEDS = int(os.environ.get("ESSAIM_SEEDS", "200"))
 PARTS = 10
+PROCESSES = 2
+BUG_SEEDS = 60
+
+pytestmark = pytest.mark.timeout(60 + 2 * SEEDS)
 
 
 def run(seed: int, scenario: Scenario | None = None) -> Report:
     try:
         return World(seed, scenario).run()
-    except Exception:
-        print(f"failing seed: {seed}")
-        raise
+    except Exception as error:
+        more = " --hints-only" if scenario is HINTS_ONLY else ""
+        again = f"cd tests/simulation && python -m simulated --seed {seed}{more}"
+        raise BrokenPromiseError(f"seed {seed}: {error}; again: {again}") from error
+
+
+def run_part(part: int) -> list[Report]:
+    return [run(seed) for seed in range(part, SEEDS, PARTS)]
+
+
+def run_hints(part: int) -> int:
+    return len([run(seed, HINTS_ONLY) for seed in range(part, max(1, SEEDS // 5), PROCESSES)])
+
+
+class Work:
+    """All of it, begun at once and shared by two processes; each test waits for its own."""
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        jobs: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
+            *((run_part, (part,)) for part in range(PARTS)),
+            *((run_hints, (part,)) for part in range(PROCESSES)),
+            *((catch, (bug, BUG_SEEDS)) for bug in BUGS),
+        ]
+        self._futures: dict[Any, Future[Any]] = {(do, of): pool.submit(do, *of) for do, of in jobs}
+
+    def result(self, do: Callable[..., Any], *of: Any) -> Any:
+        return self._futures[do, of].result()
+
+
+@pytest.fixture(scope="module")
+def work() -> Iterator[Work]:
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+        yield Work(pool)
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_swarm_keeps_every_promise_under_all_faults(part: int) -> None:
-    reports = [run(seed) for seed in range(part, SEEDS, PARTS)]
+def test_swarm_keeps_every_promise_under_all_faults(work: Work, part: int) -> None:
+    reports: list[Report] = work.result(run_part, part)
+    many = len(range(part, SEEDS, PARTS))
 
     # A simulation in which nothing happens proves nothing.
-    assert sum(each.acknowledged for each in reports) > 50 * len(reports)
-    assert sum(each.removed for each in reports) > 10 * len(reports)
-    assert sum(each.quorum_reads for each in reports) > 10 * len(reports)
-    assert sum(each.claims for each in reports) > 2 * len(reports)
-    assert sum(each.notes for each in reports) > 20 * len(reports)
+    assert len(reports) == many
+    assert sum(each.acknowledged for each in reports) > 50 * many
+    assert sum(each.removed for each in reports) > 10 * many
+    assert sum(each.quorum_reads for each in reports) > 10 * many
+    assert sum(each.claims for each in reports) > 2 * many
+    assert sum(each.notes for each in reports) > 20 * many
+    assert sum(each.moves for each in reports) >= many // 4
 
 
-def test_hints_alone_bring_every_acknowledged_envelope_to_every_member() -> None:
-    for seed in range(max(1, SEEDS // 5)):
-        run(seed, HINTS_ONLY)
+def test_hints_alone_bring_every_acknowledged_envelope_to_every_member(work: Work) -> None:
+    assert sum(work.result(run_hints, part) for part in range(PROCESSES)) == max(1, SEEDS // 5)
 
 
-@pytest.mark.parametrize(
-    ("scenario", "seeds"),
-    [
-        pytest.param(bug.ACKNOWLEDGES_BEFORE_FSYNC, 30, id="acknowledges before fsync"),
-        pytest.param(bug.QUORUM_OF_ONE, 20, id="a quorum of one"),
-        pytest.param(bug.NO_HINTS, 5, id="no hints"),
-        pytest.param(bug.TOMBSTONES_BEAT_NOTHING, 10, id="tombstones beat nothing"),
-        pytest.param(bug.PREKEY_BEFORE_FSYNC, 30, id="a prekey given before fsync"),
-        pytest.param(bug.CURSOR_LEAPS, 5, id="cursor leaps over what did not fit"),
-    ],
-)
-def test_simulation_finds_a_planted_bug(scenario: Scenario, seeds: int) -> None:
-    for seed in range(seeds):
-        try:
-            World(seed, scenario).run()
-        except BrokenPromiseError:
-            return
-    pytest.fail(f"not found in {seeds} seeds")
+@pytest.mark.parametrize("bug", BUGS)
+def test_simulation_finds_a_planted_bug(work: Work, bug: str) -> None:
+    caught: Caught = work.result(catch, bug, BUG_SEEDS)
+    print(caught)
+
+    assert caught.seed is not None
+
+
+def test_there_are_a_dozen_bugs() -> None:
+    assert len(BUGS) >= 12
+
+
+def test_a_bug_is_caught_by_the_same_seed_again() -> None:
+    first = catch("tombstones beat nothing", BUG_SEEDS)
+
+    assert first == catch("tombstones beat nothing", BUG_SEEDS)
+    assert isinstance(first, Caught)
 
 
 def test_the_same_seed_gives_the_same_run() -> None:

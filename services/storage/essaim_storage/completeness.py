@@ -32,14 +32,11 @@ class Completeness:
     intact: bool
     fresh: dict[bytes, bool] = field(default_factory=dict)
     """Of the members that said so."""
+    incomplete: bool = True
+    """Whether a reader may miss something here."""
     _complete: Arcs = NOTHING
     _transferred: dict[int, Arcs] = field(default_factory=dict)
     _compared: dict[bytes, list[Comparison]] = field(default_factory=dict)
-
-    @property
-    def incomplete(self) -> bool:
-        """Whether a reader may miss something here."""
-        return not self.swarm.ranges or not self.swarm.served <= self._complete
 
     @property
     def transfers(self) -> tuple[Range, ...]:
@@ -82,7 +79,7 @@ class Completeness:
 
     def lost(self) -> None:
         """Something that was here is gone."""
-        self.intact, self._complete = False, NOTHING
+        self.intact, self._complete, self.incomplete = False, NOTHING, True
         self._transferred.clear()
         self._compared.clear()
 
@@ -104,6 +101,10 @@ class Completeness:
             for member, found in self._compared.items()
             if member in self.swarm.members
         }
+        self._look()
+
+    def _look(self) -> None:
+        self.incomplete = not self.swarm.ranges or not self.swarm.served <= self._complete
 
     def judge(self) -> bool:
         """Take note of what is complete now. True: all is, but the disk has to say so first (`settle`)."""
@@ -120,10 +121,11 @@ class Completeness:
 
     def _note(self) -> None:
         for each in self.swarm.ranges:
-            if self.swarm.own_id in each.now and self._is_enough(each):
+            if self.swarm.own_id in each.now and not each.arcs <= self._complete and self._is_enough(each):
                 self._complete |= each.arcs
             if each.moves and self.swarm.own_id in each.next and self._has_all_for_move(each):
                 self._transferred[each.move_serial] = self._moving(each.move_serial) | each.arcs
+        self._look()
 
     # ---- rules
 

@@ -6,6 +6,7 @@ A node is `incomplete` from each start until it has what it missed (completeness
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from essaim.protocol.mailbox.record import Record
 from essaim.protocol.mailbox.refusal import ExpiryRefusedError
@@ -73,6 +74,8 @@ expiry record that is still to come.
 class Reconciler:
     """The rounds under way, and what came of them."""
 
+    completeness_type: ClassVar[type[Completeness]] = Completeness
+
     def __init__(
         self,
         swarm: Swarm,
@@ -88,7 +91,7 @@ class Reconciler:
         self._replica = replica
         self._tuning = tuning
         self._number = int.from_bytes(random(4)) << 20
-        self._standing = Completeness(swarm, store.settled())
+        self._standing = self.completeness_type(swarm, store.settled())
         self._adopted: dict[bytes, int] = {}
         self._rounds: dict[bytes, Round] = {}
         self._doomed: set[bytes] = set()

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from essaim.protocol.view.swarm import position_of
-from essaim_storage.arc import Arcs
+from essaim_storage.arc import NOTHING, Arcs
 from essaim_storage.placement import Range
 
 
@@ -27,10 +27,16 @@ class Swarm:
     """The same, on the disk: what was written before is committed, and a crash changes nothing."""
     members: frozenset[bytes] = frozenset()
 
+    _sources: dict[bytes, Arcs] = field(default_factory=dict)
+
     def turn_to(self, serial: int, ranges: tuple[Range, ...]) -> None:
         """A newer view."""
         self.serial, self.ranges = serial, ranges
         self.members = frozenset().union(*(each.members for each in ranges))
+        self._sources = {
+            member: Arcs.of(part for each in ranges if member in each.now for part in each.arcs.parts)
+            for member in self.members
+        }
 
     @property
     def others(self) -> tuple[bytes, ...]:
@@ -63,7 +69,7 @@ class Swarm:
 
     def source(self, member: bytes) -> Arcs:
         """Positions that the other keeps now, so that what this node misses there is asked of it."""
-        return Arcs.of(part for each in self.ranges if member in each.now for part in each.arcs.parts)
+        return self._sources.get(member, NOTHING)
 
     @property
     def served(self) -> Arcs:

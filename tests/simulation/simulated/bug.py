@@ -4,18 +4,39 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from essaim.protocol.mailbox.cursor import Cursor
-from essaim.protocol.mailbox.record import ExpiryRecord, Record, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, Tombstone
+from essaim_storage.arc import Arcs
+from essaim_storage.completeness import Completeness
 from essaim_storage.coordinator import Coordinator, _Job
 from essaim_storage.delivery import Readers
-from essaim_storage.effects import Effect, Reply, Send
+from essaim_storage.effects import DropForeign, Effect, Reply, Send
+from essaim_storage.events import Query
 from essaim_storage.feed import Feed
+from essaim_storage.foreign import Foreign
 from essaim_storage.hints import Hints
-from essaim_storage.message import Ack, Write
+from essaim_storage.message import Ack, Records, Write
 from essaim_storage.node import StorageNode
+from essaim_storage.page import Page
+from essaim_storage.placement import Range
 from essaim_storage.prekeys import ClaimWaits, Prekeys
+from essaim_storage.reconcile import Reconciler
+from essaim_storage.record import record_id
 from essaim_storage.replica import Replica
 from essaim_storage.swarm import Swarm
 from simulated.disk import MemoryStore
+from simulated.fault import (
+    ALL,
+    blind,
+    crash,
+    deafen,
+    drain,
+    flip_bit,
+    join,
+    lose_disk,
+    partition,
+    slow_network,
+    snapshot,
+)
 from simulated.world import HINTS_ONLY, HintsOnlyNode, Scenario
 
 
@@ -31,7 +52,7 @@ class HastyCoordinator(Coordinator):
 
     def _submit(self, job: _Job, records: Sequence[Record]) -> list[Effect]:
         for item in job.items.values():
-            self._hold(job, item, self._swarm.own_id)
+            self._hold(job, item, self._swarm.own_id, None)
         return super()._submit(job, records)
 
 
@@ -96,9 +117,144 @@ class CarelessNode(StorageNode):
     prekeys_type = CarelessPrekeys
 
 
-ACKNOWLEDGES_BEFORE_FSYNC = Scenario(HastyNode)
-QUORUM_OF_ONE = Scenario(LonelyNode)
-TOMBSTONES_BEAT_NOTHING = Scenario(disk_type=BlindDisk)
-PREKEY_BEFORE_FSYNC = Scenario(CarelessNode)
-CURSOR_LEAPS = Scenario(LeapingNode)
-NO_HINTS = replace(HINTS_ONLY, node_type=ForgetfulNode)
+class ForwardSwarm(Swarm):
+    """Forgets the new members while a mailbox moves: W of the old are enough for it."""
+
+    def enough(self, where: Range, holders: Collection[bytes]) -> bool:
+        return len(where.now & set(holders)) >= self.write_quorum(where.now)
+
+
+class ForwardNode(StorageNode):
+    swarm_type = ForwardSwarm
+
+
+class EagerCompleteness(Completeness):
+    """Takes a move for done before it has compared with anybody."""
+
+    def _has_all_for_move(self, where: Range) -> bool:
+        return True
+
+
+class EagerReconciler(Reconciler):
+    completeness_type = EagerCompleteness
+
+
+class EagerNode(StorageNode):
+    reconciler_type = EagerReconciler
+
+
+class LightReconciler(Reconciler):
+    """Takes envelopes alone from others, and leaves the tombstones behind."""
+
+    def records(self, member: bytes, records: Records, now_ms: int) -> list[Effect]:
+        envelopes = tuple(each for each in records.records if isinstance(each, EnvelopeRecord))
+        return super().records(member, Records(records.number, envelopes), now_ms)
+
+
+class LightNode(StorageNode):
+    reconciler_type = LightReconciler
+
+
+class LenientReplica(Replica):
+    """Takes writes under any view, whatever it has said that it adopted."""
+
+    def _is_stale(self, view_serial: int) -> bool:
+        return False
+
+
+class LenientNode(StorageNode):
+    replica_type = LenientReplica
+
+
+class NextSwarm(Swarm):
+    """Answers the clients of mailboxes that are only to be its own."""
+
+    def serves(self, mailbox_id: bytes) -> bool:
+        where = self.range_of(mailbox_id)
+        return where is not None and self.own_id in where.next
+
+
+class NextNode(StorageNode):
+    swarm_type = NextSwarm
+
+
+class TidyForeign(Foreign):
+    """Drops at once what it will not keep when the move has ended."""
+
+    def view_changed(self) -> list[Effect]:
+        mine = [each for each in self._swarm.ranges if self._swarm.own_id in each.next]
+        self._journal.change(DropForeign(Arcs.of(part for each in mine for part in each.arcs.parts)))
+        return super().view_changed()
+
+
+class TidyNode(StorageNode):
+    foreign_type = TidyForeign
+
+
+class TimelessReaders(Readers):
+    """Gives what has expired to readers, as long as it is there."""
+
+    def _fill(self, page: Page, query: Query, now_ms: int) -> bool:
+        return super()._fill(page, query, 0)
+
+
+class TimelessNode(StorageNode):
+    readers_type = TimelessReaders
+
+
+class ForgetfulDisk(MemoryStore):
+    """Purges tombstones before their time."""
+
+    def _purge(self, expired_ms: int) -> None:
+        super()._purge(expired_ms)
+        for record in [record for record, _ in self._log.values() if isinstance(record, Tombstone)]:
+            self._remove(record_id(record))
+
+
+class FamiliarDisk(MemoryStore):
+    """Keeps its incarnation when it is put back from a copy."""
+
+    def restored(self) -> MemoryStore:
+        incarnation = self._incarnation
+        super().restored()
+        self._incarnation = incarnation
+        return self
+
+
+class TrustedDisk(MemoryStore):
+    """Is taken for whole when it is put back from a copy."""
+
+    def restored(self) -> MemoryStore:
+        settled = self._settled
+        super().restored()
+        self._settled = settled
+        return self
+
+
+HARD = Scenario(faults=(*ALL, lose_disk, flip_bit), always_moves=True)
+CUT_OFF = Scenario(
+    faults=(partition, partition, deafen, slow_network, crash), moves=(join, drain), always_moves=True, pace_ms=3_000
+)
+RESTORES = Scenario(faults=(snapshot, snapshot, crash, partition, partition), moves=(), sizes=(3,), pace_ms=3_000)
+BLIND = replace(
+    HARD, moves=(join, drain, drain, blind, blind, blind), faults=(partition, slow_network, lose_disk, crash)
+)
+BUGS = {
+    "acknowledges before fsync": Scenario(HastyNode),
+    "a quorum of one": Scenario(LonelyNode),
+    "no hints": replace(HINTS_ONLY, node_type=ForgetfulNode),
+    "tombstones beat nothing": Scenario(disk_type=BlindDisk),
+    "a prekey given before fsync": Scenario(CarelessNode),
+    "cursor leaps over what did not fit": Scenario(LeapingNode),
+    "W of the old alone while a mailbox moves": replace(CUT_OFF, node_type=ForwardNode),
+    "transfer complete too early": replace(CUT_OFF, node_type=EagerNode),
+    "tombstones left behind by a bootstrap": replace(HARD, node_type=LightNode),
+    "the serial of a move is not adopted": replace(BLIND, node_type=LenientNode),
+    "reads go to the new members": replace(HARD, node_type=NextNode, reads_next=True),
+    "drops what moves before the move has ended": replace(HARD, node_type=TidyNode),
+    "gives what has expired": Scenario(TimelessNode),
+    "a purge forgets tombstones": Scenario(disk_type=ForgetfulDisk),
+    "a cursor is believed after a restore": replace(RESTORES, disk_type=FamiliarDisk),
+    "a restored disk is taken for whole": replace(RESTORES, disk_type=TrustedDisk),
+}
+"""Each must be found."""

@@ -1,6 +1,6 @@
 """Who writes and who reads, as the client library does: any member, retried elsewhere, cursors carried along."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -14,6 +14,7 @@ from essaim.protocol.mailbox.payload import removal_hash
 from essaim.protocol.mailbox.policy import Kind, Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
 from essaim_storage import effects, events
+from simulated.authority import NO_VIEW, Authority, View
 from simulated.history import BrokenPromiseError, History
 from simulated.host import Host
 from simulated.process import Ask, Client, Clients, Next, Sleep
@@ -42,19 +43,42 @@ class Site:
     hosts: list[Host]
     clients: Clients
     history: History
-    read_quorum: int
+    authority: Authority
     attempts: int
     quiet: bool = False
+    former: View = NO_VIEW
+    """The view before the newest: some clients still have it."""
+    most_hosts: int = 0
+    fewest_hosts: int = 0
+    add_host: Callable[[], None] = lambda: None
+    reads_next: bool = False
+    """A planted bug: reads go where the mailbox moves to."""
 
     @property
     def now_ms(self) -> int:
         return self.scheduler.now_ms
 
+    def members(self, mailbox: "Mailbox") -> list[Host]:
+        """Whom a client asks by the view that it has."""
+        view = self.authority.view if not self.former.serial or self.rng.random() < 0.9 else self.former
+        ids = view.now(mailbox.policy.mailbox_id)
+        if self.reads_next:
+            ids = view.following(mailbox.policy.mailbox_id)
+        return [host for host in self.hosts if host.node_id in ids]
+
+    def is_newest(self, mailbox: "Mailbox", members: list[Host]) -> bool:
+        """Whether these are all that the newest view names."""
+        return {host.node_id for host in members} == self.authority.view.now(mailbox.policy.mailbox_id)
+
+    def member(self, mailbox: "Mailbox") -> Host:
+        """One of them; any host, while there is none."""
+        return self.rng.choice(self.members(mailbox) or self.hosts)
+
 
 def new_envelope(site: Site, mailbox: Mailbox) -> EnvelopeRecord:
     """An envelope that some writer may store; one in eight does not live long."""
     policy, rng = mailbox.policy, site.rng
-    ttl_ms = rng.randrange(30_000, 120_000) if rng.random() < 0.125 else DAY_MS
+    ttl_ms = rng.randrange(30_000, 120_000) if rng.random() < 0.125 else DAY_MS * rng.choice((1, 1, 4))
     expires_ms, version, slot = site.now_ms + ttl_ms, 0, b"\x00"
     if policy.kind is Kind.OUTBOX:
         mailbox.versions += 1
@@ -83,7 +107,7 @@ def write(site: Site, mailbox: Mailbox, pause_ms: int) -> Client:
         left = tuple(new_envelope(site, mailbox) for _ in range(site.rng.randrange(1, 4)))
         site.history.stored.update((each.envelope_id, each) for each in left)
         for _ in range(site.attempts):
-            result = yield Ask(site.rng.choice(site.hosts), partial(_store, left))
+            result = yield Ask(site.member(mailbox), partial(_store, left))
             if isinstance(result, effects.Stored):
                 done = {each.envelope_id for each in result.outcomes if each.refusal is None}
                 site.history.acknowledged |= done
@@ -137,10 +161,13 @@ def read(site: Site, reader: Reader, pause_ms: int) -> Client:
 def read_quorum(site: Site, reader: Reader) -> Client:
     """After it, nothing that was acknowledged before it may be missing, whatever happens meanwhile."""
     due = site.history.due(reader.mailbox_id, site.now_ms)
+    members = site.members(reader.mailbox)
+    if not site.reads_next and not site.is_newest(reader.mailbox, members):
+        return
     complete = 0
-    for host in site.rng.sample(site.hosts, len(site.hosts)):
+    for host in site.rng.sample(members, len(members)):
         complete += yield from read_all(site, reader, host)
-        if complete == site.read_quorum:
+        if complete == len(members) - len(members) // 2:
             site.history.quorum_reads += 1
             still_due = site.history.due(reader.mailbox_id, site.now_ms)
             missing = (due & still_due) - reader.seen
@@ -166,7 +193,7 @@ def read_all(site: Site, reader: Reader, host: Host) -> Generator[Any, Any, bool
 
 def follow(site: Site, reader: Reader) -> Client:
     """Subscribe at one member for a while. A client that dies before it has written down a Notify sees it again."""
-    host = site.rng.choice(site.hosts)
+    host = site.member(reader.mailbox)
     query = reader.query(site.rng, SIZE * site.rng.randrange(1, 20))
     stream = site.clients.open(host, lambda request: events.SubscribeAsked(request, query))
     until = site.now_ms + site.rng.randrange(30_000)
@@ -197,7 +224,7 @@ def confirm(site: Site, reader: Reader) -> Client:
     )
     history.removing.update(ids)
     for _ in range(site.attempts):
-        result = yield Ask(rng.choice(site.hosts), lambda request: events.RemoveAsked(request, tombstone))
+        result = yield Ask(site.member(mailbox), lambda request: events.RemoveAsked(request, tombstone))
         if isinstance(result, effects.Removed):
             history.removed.update(ids)
             return
@@ -207,7 +234,7 @@ def confirm(site: Site, reader: Reader) -> Client:
 def claim_prekeys(site: Site, mailbox: Mailbox) -> Client:
     """Publish batches to one member, once each; claim there as strangers do, each until it has an answer."""
     rng, policy = site.rng, mailbox.policy
-    host, version = rng.choice(site.hosts), 0
+    host, version = site.member(mailbox), 0
     while not site.quiet:
         yield Sleep(rng.randrange(6_000))
         if rng.random() < 0.2 or not version:

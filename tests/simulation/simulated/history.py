@@ -29,20 +29,24 @@ class History:
 
     def due(self, mailbox_id: bytes, now_ms: int) -> set[bytes]:
         """What a reader of the mailbox must get, if it begins now."""
+        newest = self._newest(mailbox_id)
+        due = (self.stored[each] for each in self.acknowledged - self.removing)
         return {
-            each for each in self.acknowledged - self.removing if self._is_due(self.stored[each], mailbox_id, now_ms)
+            each.envelope_id
+            for each in due
+            if each.mailbox_id == mailbox_id
+            and each.expires_ms >= now_ms + NEAR_EXPIRY_MS
+            and (not each.version or newest[each.slot] == (each.version, each.envelope_id))
         }
 
     def must_be_gone(self, record: EnvelopeRecord, now_ms: int) -> bool:
         """Whether no reader may get it any more, once the swarm is at rest."""
         return record.envelope_id in self.removed or record.expires_ms <= now_ms
 
-    def _is_due(self, record: EnvelopeRecord, mailbox_id: bytes, now_ms: int) -> bool:
-        if record.mailbox_id != mailbox_id or record.expires_ms < now_ms + NEAR_EXPIRY_MS:
-            return False
-        return not record.version or not any(self._replaces(other, record) for other in self.stored.values())
-
-    @staticmethod
-    def _replaces(other: EnvelopeRecord, record: EnvelopeRecord) -> bool:
-        same = (other.mailbox_id, other.slot) == (record.mailbox_id, record.slot)
-        return same and (other.version, other.envelope_id) > (record.version, record.envelope_id)
+    def _newest(self, mailbox_id: bytes) -> dict[bytes, tuple[int, bytes]]:
+        """Of each entry of an outbox: (version, id) that replaces all others."""
+        newest: dict[bytes, tuple[int, bytes]] = {}
+        for each in self.stored.values():
+            if each.version and each.mailbox_id == mailbox_id:
+                newest[each.slot] = max(newest.get(each.slot, (0, b"")), (each.version, each.envelope_id))
+        return newest

@@ -1,14 +1,15 @@
 """One simulated machine: does the effects of a StorageNode, and feeds back what comes of them."""
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from random import Random
 
 from essaim_storage import effects, events
 from essaim_storage.effects import Effect
 from essaim_storage.message import Message
 from essaim_storage.node import StorageNode
-from essaim_storage.placement import Range
 from essaim_storage.tuning import Tuning
+from simulated.authority import NO_VIEW, Authority
 from simulated.disk import MemoryStore
 from simulated.network import Network
 from simulated.scheduler import Scheduler
@@ -29,7 +30,7 @@ class Host:
         node_type: type[StorageNode],
         disk_type: type[MemoryStore],
         tuning: Tuning,
-        members: frozenset[bytes],
+        authority: Authority,
     ) -> None:
         self.node_id = node_id
         self._scheduler = scheduler
@@ -37,12 +38,26 @@ class Host:
         self._node_type = node_type
         self._disk_type = disk_type
         self._tuning = tuning
-        self._members = members
+        self._authority = authority
+        self.view = NO_VIEW
+        """The newest that it knows; on its volume."""
+        self.blind = False
+        """Cut off from discovery: it hears of no view."""
+        self.retired = False
+        """It is gone for good."""
+        self.lost = False
+        """It lost something that it had acknowledged, and has not mended it yet."""
+        self.seen_ms = 0
+        """When it last told discovery that it lives."""
         self.network: Network
         self.disk = disk_type(rng.randbytes)
         self.node: StorageNode | None = None
         self.skew_ms = 0
         self.disk_full = False
+        self.disk_broken = False
+        self.snapshot: MemoryStore | None = None
+        self.die: Callable[[], object] = self.crash
+        """An error of the disk ends the process."""
         self._life = 0
         self._timers: dict[Hashable, int] = {}
         self._timer_serial = 0
@@ -65,8 +80,26 @@ class Host:
         self._under_way = None
         self.node = self._node_type(self.node_id, self.disk, self._rng.randbytes, self._tuning)
         self.handle(events.Started())
-        self.handle(events.ViewChanged(1, (Range.still(self._members),)))
+        if not self.disk.settled() and not self.disk.all_ids():
+            self.view = NO_VIEW  # it went with the disk
+        self._show()
         self._scrub()
+        self.hear_of_views()
+
+    def hear_of_views(self) -> None:
+        """The newest view arrives, some time, if nothing keeps it off."""
+        life = self._life
+
+        def hear() -> None:
+            if self._life == life and not self.blind and self._authority.view.serial > self.view.serial:
+                self.view = self._authority.view
+                self._show()
+
+        self._scheduler.after(self._rng.choice((5, 100, 1_000, 4_000)), hear)
+
+    def _show(self) -> None:
+        if self.view.serial:
+            self.handle(events.ViewChanged(self.view.serial, self.view.ranges(self.node_id)))
 
     def crash(self) -> None:
         """Un-synced writes are lost, or just made it; never in part."""
@@ -82,10 +115,31 @@ class Host:
     def lose_disk(self) -> None:
         """While it is down."""
         assert not self.runs
+        self.lost = True
         self.disk = self._disk_type(self._rng.randbytes)
+
+    def restore(self) -> bool:
+        """While it is down: the disk is what it was when the snapshot was made. False: there is none."""
+        assert not self.runs
+        if self.snapshot is None:
+            return False
+        self.lost = True
+        self.disk = self.snapshot.restored()
+        self.snapshot = None
+        return True
+
+    def tend(self) -> None:
+        """From time to time: tell discovery that it lives, note whether it is whole, stop when it has left."""
+        if self.node is None:
+            return
+        if not self.blind:
+            self.seen_ms = self._scheduler.now_ms
+        if self.disk.settled() and not self.disk.bad and not self.node.incomplete:
+            self.lost = False
 
     def spoil(self, record_id: bytes) -> None:
         """A bit flips on the disk, and the scrubber finds it."""
+        self.lost = True
         self.disk.spoil(record_id)
         self._scrub()
 
@@ -107,13 +161,15 @@ class Host:
         for effect in self.node.handle(event, self._scheduler.now_ms + self.skew_ms):
             self._do(effect)
 
-    def hear(self, sender: bytes, message: Message) -> None:
-        self.handle(events.PeerMessage(sender, message, 1))
+    def hear(self, sender: bytes, message: Message, view_serial: int) -> None:
+        self.handle(events.PeerMessage(sender, message, view_serial))
 
     def _do(self, effect: Effect) -> None:
         match effect:
             case effects.Send(to, message):
-                self.network.send(self.node_id, to, message)
+                self.network.send(self.node_id, to, message, self.view.serial)
+            case effects.TransferDone(swarm_id, move_serial):
+                self._tell_discovery(swarm_id, move_serial)
             case effects.Commit(batch, changes):
                 self._commit(batch, changes)
             case effects.SetTimer(timer, after_ms):
@@ -129,6 +185,12 @@ class Host:
                 if listener is not None:
                     listener(effect)
 
+    def _tell_discovery(self, swarm_id: int, move_serial: int) -> None:
+        """It may get lost."""
+        if not self.blind and self._rng.random() < 0.8:
+            tell = partial(self._authority.complete, self.node_id, swarm_id, move_serial)
+            self._scheduler.after(self._rng.randrange(10, 400), tell)
+
     def _commit(self, batch: int, changes: tuple[effects.Change, ...]) -> None:
         assert self._under_way is None, "a second commit while one is under way"
         self._under_way = changes
@@ -138,6 +200,10 @@ class Host:
             if self._life != life:
                 return
             self._under_way = None
+            if self.disk_broken:
+                self.disk_broken = False
+                self.die()
+                return
             if self.disk_full:
                 self.handle(events.CommitRefused(batch))
                 return

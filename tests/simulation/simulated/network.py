@@ -16,13 +16,13 @@ SLOW_MS = 5_000
 
 
 class Network:
-    """`deliver(to, from, message)`, `up(node, peer)` and `down(node, peer)` tell the hosts."""
+    """`deliver(to, from, message, view serial)`, `up(node, peer)` and `down(node, peer)` tell the hosts."""
 
     def __init__(
         self,
         scheduler: Scheduler,
         rng: Random,
-        deliver: Callable[[bytes, bytes, Message], None],
+        deliver: Callable[[bytes, bytes, Message, int], None],
         up: Callable[[bytes, bytes], None],
         down: Callable[[bytes, bytes], None],
     ) -> None:
@@ -35,6 +35,8 @@ class Network:
         self._standing: set[Pair] = set()
         self._last: dict[tuple[bytes, bytes], int] = {}
         self.cut: set[Pair] = set()
+        self.mute: set[tuple[bytes, bytes]] = set()
+        """(from, to): nothing arrives any more, and neither end has noticed yet."""
         self.slow = False
 
     def delay(self) -> int:
@@ -65,25 +67,25 @@ class Network:
         for node, peer in ((one, other), (other, one)):
             self._tell(pair, epoch, partial(self._down, node, peer))
 
-    def send(self, sender: bytes, to: bytes, message: Message) -> None:
+    def send(self, sender: bytes, to: bytes, message: Message, serial: int) -> None:
         pair = frozenset((sender, to))
-        if pair not in self._standing:
+        if pair not in self._standing or (sender, to) in self.mute:
             return
         epoch = self._epochs[pair]
         at = max(self._scheduler.now_ms + self.delay(), self._last.get((sender, to), 0))
         self._last[sender, to] = at
         stray = self._rng.random()
         self._scheduler.after(
-            at - self._scheduler.now_ms, lambda: self._arrive(pair, epoch, sender, to, message, stray)
+            at - self._scheduler.now_ms, lambda: self._arrive(pair, epoch, stray, (to, sender, message, serial))
         )
 
-    def _arrive(self, pair: Pair, epoch: int, sender: bytes, to: bytes, message: Message, stray: float) -> None:
+    def _arrive(self, pair: Pair, epoch: int, stray: float, what: tuple[bytes, bytes, Message, int]) -> None:
         if epoch == self._epochs[pair]:
-            self._deliver(to, sender, message)
+            self._deliver(*what)
             if stray < 0.02:
-                self._scheduler.after(self.delay(), lambda: self._deliver(to, sender, message))
+                self._scheduler.after(self.delay(), lambda: self._deliver(*what))
         elif stray < 0.2 and pair not in self.cut:
-            self._deliver(to, sender, message)
+            self._deliver(*what)
 
     def _tell(self, pair: Pair, epoch: int, tell: Callable[[], None]) -> None:
         """Each end notices by itself, unless the link has changed again by then."""

@@ -13,6 +13,7 @@ class Scheduler:
     def __init__(self) -> None:
         self.now_ms = START_MS
         self.steps = 0
+        self.slept_ms = 0
         self._order = count()
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
 
@@ -20,10 +21,17 @@ class Scheduler:
         """Plan an action."""
         heapq.heappush(self._heap, (self.now_ms + delay_ms, next(self._order), action))
 
+    def sleep(self, ms: int) -> None:
+        """So much time passes in which nothing happens anywhere: what is planned comes as much later."""
+        self.now_ms += ms
+        self.slept_ms += ms
+        self._heap = [(at + ms, order, action) for at, order, action in self._heap]
+
     def run_until(self, end_ms: int) -> None:
-        """Everything that happens up to then."""
-        while self._heap and self._heap[0][0] <= end_ms:
+        """Everything that happens up to then; time that is slept through does not count."""
+        before = self.slept_ms
+        while self._heap and self._heap[0][0] <= end_ms + self.slept_ms - before:
             self.now_ms, _, action = heapq.heappop(self._heap)
             self.steps += 1
             action()
-        self.now_ms = end_ms
+        self.now_ms = end_ms + self.slept_ms - before
