@@ -31,11 +31,6 @@ def still(view: NetworkView) -> bool:
     return not any(node.move_serial for node in view.nodes.values())
 
 
-def told(net: Testnet, verb: str, name: str) -> int:
-    files = ["--genesis", str(net.genesis_file), "--data-dir", str(net.folder / "discovery")]
-    return order([verb, node_id(net, name).hex(), "--discovery", net.discovery_address, *files])
-
-
 def test_spare_takes_the_place_of_a_retired_node_and_a_restarted_one_keeps_its_own(net: Testnet) -> None:
     view = net.view()
     assert view is not None
@@ -44,7 +39,7 @@ def test_spare_takes_the_place_of_a_retired_node_and_a_restarted_one_keeps_its_o
     spare = next(name for name, each in names.items() if each not in swarm.node_ids)
     retired, restarted, _ = (name for name in names if name != spare)
 
-    assert told(net, "retire", retired) == 0
+    net.retire(retired)
     view = net.await_view(lambda view: names[retired] not in view.nodes and still(view), SECONDS)
     (after,) = view.swarms.values()
     assert after.node_ids == swarm.node_ids - {names[retired]} | {names[spare]}

@@ -1,6 +1,6 @@
 """A whole network on loopback: discovery, relays, storage nodes, each a real process with real TLS.
 
-python -m testnet up | status | kill NAME | start NAME | down        (in tools/; state in --folder)
+python -m testnet up | status | kill NAME | start NAME | retire NAME | down        (in tools/; state in --folder)
 Testnet(folder, layout).up()                                         (demo, tests, bench)
 """
 

@@ -26,14 +26,14 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="testnet", description=__doc__)
-    parser.add_argument("verb", choices=["up", "status", "kill", "stop", "start", "down"])
+    parser.add_argument("verb", choices=["up", "status", "kill", "stop", "start", "retire", "down"])
     parser.add_argument("name", nargs="?", help="discovery, relay-1 ..., storage-1 ..., opengroup-1")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="data, logs, keys (%(default)s)")
     parser.add_argument("--relays", type=int, default=Layout.relays)
     parser.add_argument("--storage", type=int, default=Layout.storage)
     parser.add_argument("--opengroups", type=int, default=1, help="hosts of open groups (%(default)s)")
     options = parser.parse_args()
-    if options.verb in {"kill", "stop", "start"} and not options.name:
+    if options.verb in {"kill", "stop", "start", "retire"} and not options.name:
         parser.error(f"{options.verb} needs the name of a node")
     return options
 
@@ -69,6 +69,8 @@ def _run(net: Testnet, options: argparse.Namespace) -> int:
             net.node(options.name).kill()
         case "stop":
             net.node(options.name).stop()
+        case "retire":
+            net.retire(options.name)
     return 0
 
 

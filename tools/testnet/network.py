@@ -149,6 +149,15 @@ class Testnet:
             flags += [] if self.layout.open_admission else ["--operator-key", str(self.operator_key_file)]
         return NodeProcess(name, (sys.executable, "-m", f"essaim_{service}", *flags), folder)
 
+    def retire(self, name: str) -> None:
+        """Tell a node, by the authority's word, to leave for good. Raises RuntimeError."""
+        node_id, folder = str(self.node(name).facts.get("node_id")), str(self.folder / "discovery")
+        flags = ["--genesis", str(self.genesis_file), "--discovery", self.discovery_address, "--data-dir", folder]
+        command = [sys.executable, "-m", "essaim_discovery", "retire", node_id, *flags]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip())
+
     def name_of(self, node_id: bytes) -> str:
         """Which process a node of the view is."""
         found = (name for name in self.layout.names if self.node(name).facts.get("node_id") == node_id.hex())

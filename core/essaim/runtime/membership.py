@@ -106,7 +106,8 @@ class Membership:
 
         At once when nobody retires it; `for_good` retires it now.
         """
-        ask = partial(self._tell, discovery_pb2.Transaction(leave=discovery_pb2.Leave())) if for_good else None
+        leaving = partial(self.submit, discovery_pb2.Transaction(leave=discovery_pb2.Leave()))
+        ask = partial(persist, leaving) if for_good else None
         return await retire(self.holder, self._start.identity.node_id, limits, ask)
 
     async def leave(self) -> None:

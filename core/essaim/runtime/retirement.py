@@ -28,11 +28,12 @@ class RetirementLimits:
 async def retire(
     holder: ViewHolder, node_id: bytes, limits: RetirementLimits, ask: Callable[[], Awaitable[None]] | None = None
 ) -> bool:
-    """Returns when the node may stop: whether its data has moved. `ask`, if any, tells discovery that it leaves."""
-    if ask is not None:
-        await ask()
+    """Returns when the node may stop: whether its data has moved. `ask`, if any, tells discovery that it leaves, and
+    returns when that has heard it."""
     try:
-        async with asyncio.timeout(limits.notice_seconds):
+        async with asyncio.timeout(limits.notice_seconds if ask is None else limits.move_seconds):
+            if ask is not None:
+                await ask()
             await holder.wait_for(lambda view: is_retired(view, node_id))
     except TimeoutError:
         return False
