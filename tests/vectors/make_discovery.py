@@ -74,6 +74,27 @@ def entry(number, state, swarm, signed_descriptor, records, **move):
     return h("essaim/view-entry/v1", *(h("essaim/view-piece/v1", piece) for piece in pieces))
 
 
+def testers(seed, kind, circle, node):
+    """docs/protocol/node-tests.md: who comes after a node on the circle of its kind; (node id, whether it tests)."""
+    order = sorted(circle, key=lambda each: h("essaim/testers/v1", seed, bytes([kind]), each[0]))
+    at = [each[0] for each in order].index(node)
+    return [each for each, tests in order[at + 1 :] + order[:at] if tests][:5]
+
+
+def draw():
+    """Nine nodes, of which one is expelled; the first five are two swarms."""
+    seed, ids = bytes([77]) * 32, [public(number) for number in range(1, 10)]
+    swarms = [0, 0, 0, 1 << 63, 1 << 63, None, None, None, None]
+    everybody = [(node, node != ids[6]) for node in ids]
+    found = [[1, node.hex(), [each.hex() for each in testers(seed, 1, everybody, node)]] for node in ids]
+    for node, swarm in zip(ids, swarms, strict=True):
+        if swarm is not None:
+            members = [each for each, its in zip(everybody, swarms, strict=True) if its == swarm]
+            found.append([2, node.hex(), [each.hex() for each in testers(seed, 2, members, node)]])
+    candidates = [[node.hex(), tests, its] for (node, tests), its in zip(everybody, swarms, strict=True)]
+    return {"seed": seed.hex(), "candidates": candidates, "testers": found}
+
+
 def make():
     signed_genesis, network_id = genesis()
     hour, day = NOW_MS // 3_600_000, NOW_MS // 86_400_000
@@ -116,6 +137,7 @@ def make():
         "transactions": [each.hex() if isinstance(each, bytes) else each for each in transactions],
         "entry_hashes": {node.hex(): value.hex() for node, value in entries.items()},
         "nodes_root": root.hex(),
+        "draw": draw(),
     }
 
 

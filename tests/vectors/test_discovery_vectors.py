@@ -6,6 +6,7 @@ from pathlib import Path
 from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.view import Genesis
 from essaim.protocol.view.entry import root_of
+from essaim.protocol.view.testers import Candidate, draw
 from essaim_discovery.apply import apply
 from essaim_discovery.state import State
 from essaim_discovery.transaction import BeginView
@@ -28,3 +29,11 @@ def test_transactions_come_to_the_root_that_the_law_gives() -> None:
     entries = entries_of(state, {})
     assert {node_id.hex(): entry.hash.hex() for node_id, entry in entries.items()} == VECTORS["entry_hashes"]
     assert root_of(entries.values()).hex() == VECTORS["nodes_root"]
+
+
+def test_draw_is_the_one_that_the_law_gives() -> None:
+    vector = VECTORS["draw"]
+    candidates = [Candidate(bytes.fromhex(node), tests, swarm) for node, tests, swarm in vector["candidates"]]
+    drawn = draw(bytes.fromhex(vector["seed"]), candidates)
+    found = {(int(kind), node.hex()): [each.hex() for each in testers] for (kind, node), testers in drawn.items()}
+    assert found == {(kind, node): testers for kind, node, testers in vector["testers"]}
