@@ -166,6 +166,7 @@ def answers(store: MemoryStore | SqliteStore, author: Author) -> list[object]:
         found += [store.mailbox_bytes(policy.mailbox_id), store.notice_bytes(policy.mailbox_id)]
         found.append(sorted(map(record_id, store.sweeps(policy.mailbox_id))))
         found += [store.mark(policy.mailbox_id, slot) for slot in SLOTS]
+        found += [list(store.under(policy.mailbox_id, bytes([byte]))) for byte in range(0, 256, 51)]
         for slot in (b"", *SLOTS, *ENTRIES):
             found.append(list(store.entries_after(policy.mailbox_id, slot, author.number // 3, 4)))
             found.append(store.newest(policy.mailbox_id, slot))

@@ -167,6 +167,15 @@ def test_mark_drops_what_the_slots_key_signs_after_it_and_keeps_what_it_signed_b
     assert not stage.store.has(first.envelope_id) and not stage.store.has(second.envelope_id)
 
 
+def test_mark_takes_back_what_came_before_it_and_was_signed_after_it() -> None:
+    stage = Stage()
+    late, early = envelope("a"), envelope("b")
+    told(stage, confirm(late, 7, NOW_MS + 1), confirm(early, 7, NOW_MS - 1))
+    assert told(stage, mark(7, None, NOW_MS)).refused == ()
+    told(stage, late, early)
+    assert stage.store.has(late.envelope_id) and not stage.store.has(early.envelope_id)
+
+
 def test_mark_ends_the_subscriptions_of_its_slots_key_alone() -> None:
     stage = Stage()
     stage.do(events.SubscribeAsked(1, query(slot_record=slot_record(7))))

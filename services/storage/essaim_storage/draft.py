@@ -12,6 +12,8 @@ from essaim_storage.store import Newest, Store
 
 Place = tuple[bytes, bytes]
 """Mailbox id and slot."""
+SlotSigned = EnvelopeRecord | Tombstone | ExpiryRecord
+"""What a slot's key may sign."""
 
 
 class Verdict(Enum):
@@ -40,8 +42,10 @@ class Draft:
         self._forgotten: set[bytes] = set()
         self._notices: list[Tombstone | ExpiryRecord] = []
         self._places: dict[bytes, bytes] = {}
+        self._firsts: dict[bytes, int] = {}
         self._newest: dict[Place, Newest] = {}
         self._marks: dict[Place, SlotMark] = {}
+        self._signed: dict[Place, list[SlotSigned]] = {}
         self.changes: list[Change] = []
         self.number = number
 
@@ -81,6 +85,10 @@ class Draft:
         self.number += 1
         self._ids.add(of_id)
         self._weights[self._pile(record)] = self._weights.get(self._pile(record), 0) + weight(record)
+        authorization = record.authorization
+        if authorization is not None and authorization.slot_record and not isinstance(record, SlotMark):
+            place = (record.mailbox_id, slot_of(authorization.slot_record))
+            self._signed.setdefault(place, []).append(record)
         self._blobs += weight(record) if is_blob(record) else 0
 
     @staticmethod
@@ -121,7 +129,7 @@ class Draft:
         if self._is_crowded(record):
             return Verdict.FULL
         self._take(of_id, record)
-        self._places[of_id] = record.slot
+        self._places[of_id], self._firsts[of_id] = record.slot, record.expires_ms
         if record.version:
             self._newest[record.mailbox_id, record.slot] = Newest(record.version, of_id)
         put_off = until_ms if until_ms != record.expires_ms else 0
@@ -130,8 +138,9 @@ class Draft:
 
     def _about(self, envelope_id: bytes, mailbox_id: bytes) -> Iterator[Tombstone | ExpiryRecord]:
         yield from self._notices
-        yield from self._store.naming(envelope_id)
-        yield from self._store.sweeps(mailbox_id)
+        for each in (*self._store.naming(envelope_id), *self._store.sweeps(mailbox_id)):
+            if not self._forgotten or record_id(each) not in self._forgotten:
+                yield each
 
     @staticmethod
     def _until(covering: list[Tombstone | ExpiryRecord], first_ms: int) -> int:
@@ -153,10 +162,13 @@ class Draft:
             slot = self._slot_of(record.mailbox_id, each)
             if slot is None or not record.speaks_of(slot, each):
                 continue
-            others = (other for other in self._about(each, record.mailbox_id) if isinstance(other, ExpiryRecord))
-            same_mailbox = (other for other in others if other.mailbox_id == record.mailbox_id)
-            if all(_rank(other) <= _rank(record) for other in same_mailbox if other.speaks_of(slot, each)):
+            if all(_rank(other) <= _rank(record) for other in self._speaking(record.mailbox_id, slot, each)):
                 self.changes.append(SetUntil(each, record.until_ms))
+
+    def _speaking(self, mailbox_id: bytes, slot: bytes, envelope_id: bytes) -> list[ExpiryRecord]:
+        """The expiry records that speak of an envelope."""
+        expiries = [each for each in self._about(envelope_id, mailbox_id) if isinstance(each, ExpiryRecord)]
+        return [each for each in expiries if each.mailbox_id == mailbox_id and each.speaks_of(slot, envelope_id)]
 
     def _slot_of(self, mailbox_id: bytes, envelope_id: bytes) -> bytes | None:
         if envelope_id in self._places:
@@ -172,7 +184,36 @@ class Draft:
         self._take(of_id, mark)
         self._marks[place] = mark
         self.changes.append(PutMark(self.number, of_id, mark, coordinated))
+        self._drop_signed(place)
         return Verdict.KEPT
+
+    def _drop_signed(self, place: Place) -> None:
+        """What the slot's key signed too late goes: a member to which the mark came first does not have it."""
+        committed = [each for each in self._store.under(*place) if not isinstance(each, SlotMark)]
+        for each in (*committed, *self._signed.get(place, [])):
+            of_id = record_id(each)
+            if of_id in self._forgotten or not self._is_dropped(each):
+                continue
+            self.change(Forget(of_id))
+            self._ids.discard(of_id)
+            if isinstance(each, EnvelopeRecord):
+                self._newest.pop((each.mailbox_id, each.slot), None)
+            elif each in self._notices:
+                self._notices.remove(each)
+            if isinstance(each, ExpiryRecord):
+                self._unset_untils(each)
+
+    def _unset_untils(self, record: ExpiryRecord) -> None:
+        """What it put off or cut short goes by the next newest, or by its first expiry."""
+        for each in record.envelope_ids:
+            entry = self._store.entry(record.mailbox_id, each)
+            first_ms = self._firsts.get(each) or (entry.expires_ms if entry else 0)
+            slot = self._slot_of(record.mailbox_id, each)
+            if not first_ms or slot is None or not record.speaks_of(slot, each):
+                continue
+            speaking = self._speaking(record.mailbox_id, slot, each)
+            until_ms = max(speaking, key=_rank).until_ms if speaking else first_ms
+            self.changes.append(SetUntil(each, until_ms))
 
     def _mark(self, place: Place) -> SlotMark | None:
         return self._marks.get(place) or self._store.mark(*place)

@@ -15,6 +15,8 @@ from essaim.protocol.mailbox.authorization import NONCE_SIZE, Authorization, Met
 from essaim.protocol.mailbox.envelope import ENVELOPE_ID_SIZE
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.rule import SLOT_AT
+from essaim.protocol.mailbox.slot_record import SLOT_RECORD_SIZE
 
 SUM_SIZE = 16
 ENVELOPE, EXPIRY, MARK = 0, 5, 6
@@ -25,6 +27,9 @@ _UNTIL = struct.Struct(">q")
 _TIME_SIZE = 8
 _SIGNATURE_AT = _TIME_SIZE + NONCE_SIZE
 _SLOT_RECORD_AT = _SIGNATURE_AT + SIGNATURE_SIZE
+SLOT_PROOF_SIZE = _SLOT_RECORD_AT + SLOT_RECORD_SIZE
+SLOT_IN_PROOF = _SLOT_RECORD_AT + SLOT_AT + 1
+"""The byte of a proof, counted from 1, that names the slot whose key signed."""
 
 
 class BadRowError(Exception):

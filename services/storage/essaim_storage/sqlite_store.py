@@ -17,7 +17,7 @@ from essaim.runtime.database import migrations, open_database
 from essaim_storage import incarnation, metrics
 from essaim_storage.arc import Arcs
 from essaim_storage.compaction import make_compactable
-from essaim_storage.row import COLUMNS, BadRowError, Head, checksum, record_of
+from essaim_storage.row import COLUMNS, SLOT_IN_PROOF, SLOT_PROOF_SIZE, BadRowError, Head, checksum, record_of
 from essaim_storage.sqlite_ids import RecordIds, stored_position
 from essaim_storage.sqlite_writer import SqliteWriter
 from essaim_storage.store import Entry, Newest, PrekeyBatch
@@ -90,6 +90,11 @@ class SqliteStore:
 
     def sweeps(self, mailbox_id: bytes) -> Sequence[Tombstone]:
         return [each for each in self._special(mailbox_id) if isinstance(each, Tombstone)]
+
+    def under(self, mailbox_id: bytes, slot: bytes) -> Sequence[Record]:
+        mailbox = "mailbox = (SELECT id FROM mailbox WHERE mailbox_id = ?)"
+        where = f"{mailbox} AND length(proof) = {SLOT_PROOF_SIZE} AND substr(proof, {SLOT_IN_PROOF}, 1) = ?"
+        return list(self._records(f"{_WHOLE} WHERE {where} ORDER BY number", mailbox_id, slot))
 
     def mark(self, mailbox_id: bytes, slot: bytes) -> SlotMark | None:
         marks = (each for each in self._special(mailbox_id) if isinstance(each, SlotMark))

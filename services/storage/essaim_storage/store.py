@@ -81,6 +81,9 @@ class Store(Protocol):
     def sweeps(self, mailbox_id: bytes) -> Sequence[Tombstone]:
         """Every DeleteBefore and DeleteAll of this mailbox."""
 
+    def under(self, mailbox_id: bytes, slot: bytes) -> Sequence[Record]:
+        """Every record of this mailbox that a key of this device slot signed."""
+
     def mark(self, mailbox_id: bytes, slot: bytes) -> SlotMark | None:
         """The slot mark of this device slot (one byte)."""
 

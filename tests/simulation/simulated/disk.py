@@ -8,6 +8,7 @@ from essaim.protocol.mailbox.authorization import Method
 from essaim.protocol.mailbox.policy import Kind
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone, weight
 from essaim.protocol.mailbox.removal import SWEEPS
+from essaim.protocol.mailbox.slot_record import slot_of
 from essaim.protocol.view.swarm import position_of
 from essaim_storage import effects
 from essaim_storage.arc import Arcs
@@ -70,6 +71,12 @@ class MemoryStore:
     def sweeps(self, mailbox_id: bytes) -> Sequence[Tombstone]:
         records = (record for record, _ in self._of(mailbox_id) if isinstance(record, Tombstone))
         return tuple(each for each in records if each.method in SWEEPS and record_id(each) not in self.bad)
+
+    def under(self, mailbox_id: bytes, slot: bytes) -> Sequence[Record]:
+        numbers = [*self._special.get(mailbox_id, ()), *self._mailboxes.get(mailbox_id, {})]
+        records = (self._log[number][0] for number in sorted(numbers))
+        signed = ((each, each.authorization) for each in records if record_id(each) not in self.bad)
+        return [each for each, by in signed if by is not None and slot_of(by.slot_record) == slot]
 
     def mark(self, mailbox_id: bytes, slot: bytes) -> SlotMark | None:
         marks = (record for record, _ in self._of(mailbox_id) if isinstance(record, SlotMark))
