@@ -8,6 +8,10 @@ from dashboards.panel import AMBER, GREEN, RED, Panel, graph, or_nothing, quanti
 def machine(service: str = "") -> Sequence[Panel]:
     """Of one kind of node, or of all."""
     where = f'pod=~".*-{service}-.*"' if service else ""
+    return (*_process(where), *_room(where))
+
+
+def _process(where: str) -> Sequence[Panel]:
     more = where and ", " + where
     lag = quantiles("essaim_loop_lag_seconds", where)["99 of 100 below"]
     return (
@@ -42,6 +46,12 @@ def machine(service: str = "") -> Sequence[Panel]:
             steps=up_is_bad(0.6, 0.8),
             width=6,
         ),
+    )
+
+
+def _room(where: str) -> Sequence[Panel]:
+    more = where and ", " + where
+    return (
         graph(
             "Room on the volume",
             "Free share of the volume with a node's data. Storage refuses stores when it is full, and loses nothing.",
