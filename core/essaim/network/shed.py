@@ -14,6 +14,8 @@ class Full(StrEnum):
     """The budget of a client's connection at the guard's door."""
     CALLS = "CALLS"
     """The calls that a node serves at once, beside links."""
+    CALL_BYTES = "CALL_BYTES"
+    """The bytes of their requests."""
     REQUESTS = "REQUESTS"
     """The requests out of cells that a destination serves at once."""
 

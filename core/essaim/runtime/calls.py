@@ -100,27 +100,27 @@ class _Around:
         if isasyncgenfunction(behaviour):
 
             async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-                async with self._call(context), aclosing(behaviour(_readable(request), context)) as responses:
+                async with self._call(context, request), aclosing(behaviour(_readable(request), context)) as responses:
                     async for response in responses:
                         yield response
 
             return stream
 
         async def answer(request: Any, context: Context) -> Any:
-            async with self._call(context):
+            async with self._call(context, request):
                 return await behaviour(_readable(request), context)
 
         return answer
 
     @asynccontextmanager
-    async def _call(self, context: Context) -> AsyncIterator[None]:
+    async def _call(self, context: Context, request: Any) -> AsyncIterator[None]:
         begin = time.perf_counter()
         self._started.inc()
         cancelled = False
         try:
             async with self._refusals(context), asyncio.timeout(self._seconds):
                 if self._plain is not None:
-                    self._plain.enter(context)
+                    self._plain.enter(context, request)
                 yield
         except (asyncio.CancelledError, GeneratorExit):
             cancelled = True
