@@ -27,6 +27,12 @@ EDGES = {
     ("grade", "relay", 7440),
     ("grade", "storage", 7440),
 }
+ROOMS = {
+    ("relay", "opengroup", 7440),
+    ("opengroup", "discovery", 7440),
+    ("grade", "opengroup", 7440),
+}
+"""Where there is a host of open groups."""
 
 
 def test_every_pod_is_restricted(scenario):
@@ -81,6 +87,8 @@ def test_only_discovery_mounts_the_authority(scenario):
         if "secret" in volume
     }
     nodes = {("net-essaim-operator", f"net-essaim-{name}") for name in ("relay", "storage")}
+    if scenario.of("StatefulSet", "opengroup"):
+        nodes |= {("net-essaim-operator", "net-essaim-opengroup"), ("rooms-host-key", "net-essaim-opengroup")}
     assert holders == {("net-essaim-authority", "net-essaim-discovery")} | nodes
 
 
@@ -151,7 +159,7 @@ def test_edges_are_the_known_ones_and_no_other(scenario):
     policies = [doc["spec"] for doc in scenario.of("NetworkPolicy")]
     out = {edge for policy in policies for edge in _edges(policy, "egress")}
     into = {(source, target, port) for policy in policies for target, source, port in _edges(policy, "ingress")}
-    assert out & into == EDGES
+    assert out & into == EDGES | (ROOMS if scenario.of("StatefulSet", "opengroup") else set())
     assert out == into, "a policy without its other half"
 
 

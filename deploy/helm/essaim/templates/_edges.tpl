@@ -5,13 +5,16 @@
   (dict "from" "relay" "to" "discovery")
   (dict "from" "relay" "to" "relay")
   (dict "from" "relay" "to" "storage")
+  (dict "from" "relay" "to" "opengroup")
   (dict "from" "storage" "to" "discovery")
   (dict "from" "storage" "to" "storage")
+  (dict "from" "opengroup" "to" "discovery")
   (dict "from" "test" "to" "discovery")
   (dict "from" "test" "to" "relay")
   (dict "from" "grade" "to" "discovery")
   (dict "from" "grade" "to" "relay")
-  (dict "from" "grade" "to" "storage") -}}
+  (dict "from" "grade" "to" "storage")
+  (dict "from" "grade" "to" "opengroup") -}}
 {{- range $edges }}
 {{- if and (has .to $on) (or (has .from (list "test" "grade")) (has .from $on)) }}
 - {from: {{ .from }}, to: {{ .to }}, port: {{ (index $.Values .to).port }}}

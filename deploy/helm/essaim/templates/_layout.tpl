@@ -6,7 +6,7 @@
 {{- fail (printf "Kubernetes %s is older than %s, the oldest that this chart is made for (minimumKubernetesVersion)." $version $v.minimumKubernetesVersion) -}}
 {{- end -}}
 {{- if eq (include "essaim.components" . | trim) "" -}}
-{{- fail "Nothing is enabled: enable discovery, relay or storage." -}}
+{{- fail "Nothing is enabled: enable discovery, relay, storage or opengroup." -}}
 {{- end -}}
 {{- include "essaim.checkNetwork" . -}}
 {{- if $v.discovery.enabled -}}
@@ -14,6 +14,7 @@
 {{- else if not $v.discovery.address -}}
 {{- fail "discovery.enabled is false: say in discovery.address which discovery the nodes join (ip:port)." -}}
 {{- end -}}
+{{- include "essaim.checkOpengroup" . -}}
 {{- include "essaim.checkShrinking" . -}}
 {{- range include "essaim.components" . | fromYamlArray -}}
 {{- include "essaim.checkExposure" (dict "root" $ "component" .) -}}
@@ -62,6 +63,16 @@
 {{- end -}}
 {{- if and $v.storage.enabled (lt (int $v.storage.replicas) (int $v.network.swarm.minimum)) -}}
 {{- fail (printf "storage.replicas is %d: the first swarm forms from network.swarm.minimum (%d) storage nodes." (int $v.storage.replicas) (int $v.network.swarm.minimum)) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "essaim.checkOpengroup" -}}
+{{- $o := .Values.opengroup -}}
+{{- if and $o.enabled (gt (int $o.replicas) 1) (not (and $o.database.secret $o.hostKey.secret)) -}}
+{{- fail (printf "opengroup.replicas is %d: replicas of one host need opengroup.database.secret (PostgreSQL) and opengroup.hostKey.secret." (int $o.replicas)) -}}
+{{- end -}}
+{{- if and $o.enabled $o.database.secret .Values.networkPolicy.enabled (not $o.database.to) -}}
+{{- fail "opengroup.database.to is empty: name where the database is (a list of NetworkPolicyPeer), or the pods could not reach it." -}}
 {{- end -}}
 {{- end }}
 

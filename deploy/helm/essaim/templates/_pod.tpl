@@ -50,9 +50,28 @@
 - name: {{ $prefix }}REGION
   value: {{ . | quote }}
 {{- end }}
+{{- if eq .component "opengroup" }}
+{{- include "essaim.opengroupEnv" .root }}
+{{- end }}
 {{- range $name, $value := $c.settings }}
 - name: {{ $prefix }}{{ upper $name }}
-  value: {{ $value | toJson | quote }}{{/* a number as it was written, without an exponent */}}
+  value: {{ ternary $value ($value | toJson) (kindIs "string" $value) | quote }}{{/* a number without an exponent */}}
+{{- end }}
+{{- end }}
+
+{{- define "essaim.opengroupEnv" -}}
+{{- $o := .Values.opengroup }}
+{{- if $o.database.secret }}
+- name: ESSAIM_OPENGROUP_DATABASE
+  valueFrom: {secretKeyRef: {name: {{ $o.database.secret }}, key: {{ $o.database.key }}}}
+{{- end }}
+{{- if $o.hostKey.secret }}
+- name: ESSAIM_OPENGROUP_HOST_KEY
+  value: /etc/essaim/host/host-key
+{{- end }}
+{{- if $o.page.enabled }}
+- name: ESSAIM_OPENGROUP_PAGE
+  value: {{ printf "%s:%d" (ternary "[::]" "0.0.0.0" (eq .Values.network.ipFamily "IPv6")) (int $o.page.port) | quote }}
 {{- end }}
 {{- end }}
 
@@ -101,6 +120,9 @@ readinessProbe:
 {{- else if include "essaim.operatorSecret" .root }}
 - {name: operator, mountPath: /etc/essaim/operator, readOnly: true}
 {{- end }}
+{{- if and (eq .component "opengroup") .root.Values.opengroup.hostKey.secret }}
+- {name: host-key, mountPath: /etc/essaim/host, readOnly: true}
+{{- end }}
 {{- if has $c.exposure.type (list "NodePort" "LoadBalancer") }}
 - {name: addresses, mountPath: /etc/essaim/settings/advertised, subPathExpr: $(POD_NAME), readOnly: true}
 {{- end }}
@@ -125,6 +147,13 @@ readinessProbe:
   secret:
     secretName: {{ include "essaim.operatorSecret" .root }}
     items: [{key: operator.key, path: operator.key}]
+    defaultMode: 0440
+{{- end }}
+{{- if and (eq .component "opengroup") .root.Values.opengroup.hostKey.secret }}
+- name: host-key
+  secret:
+    secretName: {{ .root.Values.opengroup.hostKey.secret }}
+    items: [{key: {{ .root.Values.opengroup.hostKey.key }}, path: host-key}]
     defaultMode: 0440
 {{- end }}
 {{- if has $c.exposure.type (list "NodePort" "LoadBalancer") }}
