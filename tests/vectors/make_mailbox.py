@@ -147,6 +147,26 @@ def authorizations():
     ]
 
 
+def receipt():
+    node, count = SigningKey(bytes([7]) * 32), 3
+    records = [h("record", bytes([at])) for at in range(count)]
+    leaves = [h("essaim/receipt/leaf/v1", each, bytes([1 + (at == 1)])) for at, each in enumerate(records)]
+    pair = h("essaim/receipt/node/v1", leaves[0], leaves[1])
+    root = h("essaim/receipt/node/v1", pair, leaves[2])
+    text = b"essaim/receipt/v1" + bytes(node.verify_key) + u64(NOW) + u32(count) + root
+    paths = [[leaves[1], leaves[2]], [leaves[0], leaves[2]], [pair]]
+    return {
+        "node_id": bytes(node.verify_key).hex(),
+        "time_ms": NOW,
+        "count": count,
+        "signature": node.sign(text).signature.hex(),
+        "records": [
+            {"record_id": each.hex(), "outcome": 1 + (at == 1), "path": [beside.hex() for beside in paths[at]]}
+            for at, each in enumerate(records)
+        ],
+    }
+
+
 def cursor():
     positions = [(bytes([n]) * 8, bytes([n + 16]) * 16, n) for n in (1, 2, 3)]
     return {
@@ -168,6 +188,7 @@ def main():
         "payloads": payloads(),
         "authorizations": authorizations(),
         "cursor": cursor(),
+        "receipt": receipt(),
         "have": {
             "salt": "11" * 16,
             "envelope_id": ENVELOPE_IDS[0].hex(),

@@ -12,6 +12,7 @@ from essaim.protocol.mailbox.cursor import Cursor
 from essaim.protocol.mailbox.envelope import envelope_id, have_prefix
 from essaim.protocol.mailbox.payload import prekeys_hash, read_hash, removal_hash, slot_hash, sweep_hash
 from essaim.protocol.mailbox.policy import Policy
+from essaim.protocol.mailbox.receipt import Outcome, Receipt, sign_batch
 from essaim.protocol.mailbox.slot_record import SlotRecord
 
 VECTORS = json.loads((Path(__file__).parent / "mailbox.json").read_text())
@@ -97,6 +98,19 @@ def test_cursor_matches() -> None:
     ]
     assert found == VECTORS["cursor"]["positions"]
     assert cursor.encoded.hex() == VECTORS["cursor"]["encoded"]
+
+
+def test_receipt_matches() -> None:
+    vector = VECTORS["receipt"]
+    node_id, signature = bytes.fromhex(vector["node_id"]), bytes.fromhex(vector["signature"])
+    leaves = []
+    for index, each in enumerate(vector["records"]):
+        path = tuple(bytes.fromhex(beside) for beside in each["path"])
+        leaves.append((bytes.fromhex(each["record_id"]), Outcome(each["outcome"])))
+        receipt = Receipt(node_id, vector["time_ms"], signature, leaves[-1][1], vector["count"], index, path)
+        assert receipt.proves(leaves[-1][0])
+    made = sign_batch(SigningKey(bytes([7]) * 32).sign, node_id, vector["time_ms"], leaves)
+    assert made.signature == signature
 
 
 def test_have_prefix_matches() -> None:
