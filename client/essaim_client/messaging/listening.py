@@ -43,5 +43,5 @@ class Listening(Generic[T]):
         self.closed = True
         if self._next is not None:
             self._next.cancel()
-            await asyncio.wait({self._next})
+            await asyncio.gather(self._next, return_exceptions=True)
         await self._items.aclose()
