@@ -1,10 +1,8 @@
 """`python -m testnet`: a network to play with, to break and to look at."""
 
 import argparse
-import json
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from testnet.layout import Layout
@@ -26,15 +24,19 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="testnet", description=__doc__)
-    parser.add_argument("verb", choices=["up", "status", "kill", "stop", "start", "retire", "down"])
-    parser.add_argument("name", nargs="?", help="discovery, relay-1 ..., storage-1 ..., opengroup-1")
+    verbs = ["up", "status", "kill", "stop", "start", "add", "retire", "drain", "down"]
+    parser.add_argument("verb", choices=verbs)
+    parser.add_argument("name", nargs="?", help="discovery, relay-1 ..., storage-1 ..., opengroup-1; to add: storage")
+    parser.add_argument("count", nargs="?", type=int, default=1, help="how many nodes to add")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="data, logs, keys (%(default)s)")
     parser.add_argument("--relays", type=int, default=Layout.relays)
     parser.add_argument("--storage", type=int, default=Layout.storage)
     parser.add_argument("--opengroups", type=int, default=1, help="hosts of open groups (%(default)s)")
     options = parser.parse_args()
-    if options.verb in {"kill", "stop", "start", "retire"} and not options.name:
+    if options.verb in {"kill", "stop", "start", "retire", "drain"} and not options.name:
         parser.error(f"{options.verb} needs the name of a node")
+    if options.verb == "add" and (options.name != "storage" or options.count < 1):
+        parser.error("add storage N: storage nodes alone can be added")
     return options
 
 
@@ -42,12 +44,11 @@ def _layout(options: argparse.Namespace) -> Layout:
     """What `up` was told is kept, so that the other verbs know it."""
     kept = options.folder / "layout.json"
     if options.verb != "up" and kept.exists():
-        facts = json.loads(kept.read_text())
-        return Layout(**{**facts, "suites": tuple(facts["suites"])})
+        return Layout.load(kept.read_text())
     layout = Layout(relays=options.relays, storage=options.storage, opengroups=options.opengroups)
     if options.verb == "up":
         options.folder.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(asdict(layout)))
+        kept.write_text(layout.dump())
     return layout
 
 
@@ -71,6 +72,10 @@ def _run(net: Testnet, options: argparse.Namespace) -> int:
             net.node(options.name).stop()
         case "retire":
             net.retire(options.name)
+        case "add":
+            print(" ".join(net.add_storage(options.count)))
+        case "drain":
+            net.drain(options.name)
     return 0
 
 

@@ -1,6 +1,7 @@
 """How large a testnet is, and the parameters that its genesis signs."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,31 @@ class Layout:
     """Anybody may register; else the nodes show the operator's signature."""
     opengroups: int = 0
     """Hosts of open groups, each a host of its own."""
+    drained: tuple[str, ...] = ()
+    """Storage nodes that were started once and have left for good."""
 
     @property
     def swarms(self) -> int:
-        return max(1, self.storage // self.swarm_target)
+        return max(1, (self.storage - len(self.drained)) // self.swarm_target)
+
+    @property
+    def storage_names(self) -> list[str]:
+        """Of the storage nodes that have not left."""
+        names = (f"storage-{number}" for number in range(1, self.storage + 1))
+        return [name for name in names if name not in self.drained]
+
+    @classmethod
+    def load(cls, text: str) -> "Layout":
+        """What `dump` wrote."""
+        facts = json.loads(text)
+        return cls(**{**facts, "suites": tuple(facts["suites"]), "drained": tuple(facts["drained"])})
+
+    def dump(self) -> str:
+        return json.dumps(asdict(self))
 
     @property
     def names(self) -> list[str]:
         """Every process, in the order of starting."""
         relays = [f"relay-{number}" for number in range(1, self.relays + 1)]
         hosts = [f"opengroup-{number}" for number in range(1, self.opengroups + 1)]
-        return ["discovery", *relays, *(f"storage-{number}" for number in range(1, self.storage + 1)), *hosts]
+        return ["discovery", *relays, *self.storage_names, *hosts]

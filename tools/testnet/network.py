@@ -10,14 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from essaim.protocol.view import Genesis, NetworkView, ViewKeeper, ViewRefusedError
+from essaim.runtime.retirement import keeps_nothing
 from essaim_client.network.direct import NoAnswerError, Seed, ask
 from testnet.layout import Layout
 from testnet.process import NodeProcess
 
 READY_SECONDS = 60.0
+DRAIN_SECONDS = 120.0
 Progress = Callable[[str, float], None]
 """What has just become ready, and seconds since the beginning."""
 
@@ -132,6 +135,35 @@ class Testnet:
             self.node(name).signal(signal.SIGKILL)
         for name in self.layout.names:
             self.node(name).await_end(10)
+
+    # Growing and shrinking
+
+    def add_storage(self, count: int) -> list[str]:
+        """Start so many more storage nodes; their names. They take their places as the views go on."""
+        before = self.layout.storage_names
+        self._keep(replace(self.layout, storage=self.layout.storage + count))
+        names = [name for name in self.layout.storage_names if name not in before]
+        for name in names:
+            self.node(name).start()
+        for name in names:
+            self.node(name).await_ready(READY_SECONDS)
+        return names
+
+    def drain(self, name: str, seconds: float = DRAIN_SECONDS) -> None:
+        """An authority retires a storage node; it ends when its data has moved. Raises TimeoutError."""
+        if name not in self.layout.storage_names:
+            raise KeyError(f"no storage node {name}")
+        node = self.node(name)
+        node_id = bytes.fromhex(node.facts["node_id"])
+        self.retire(name)
+        self.await_view(lambda view: keeps_nothing(view, node_id), seconds)
+        node.stop(seconds)
+        self._keep(replace(self.layout, drained=(*self.layout.drained, name)))
+
+    def _keep(self, layout: Layout) -> None:
+        """For another `Testnet` of the same folder."""
+        self.layout = layout
+        (self.folder / "layout.json").write_text(layout.dump())
 
     # Nodes
 
