@@ -194,6 +194,21 @@ def test_node_that_an_authority_retires_leaves_whatever_it_does() -> None:
     assert net.seen(leaver) is None and net.sizes() == [3, 3]
 
 
+def test_spare_that_is_retired_is_told_before_it_is_listed_no_longer() -> None:
+    net = Network(4)
+    net.view(2)
+    spare = next(node for node in net.nodes if net.seen(node).swarm_id is None)
+    net.retire(spare)
+    net.view()
+    assert net.seen(spare).state == NodeState.LEAVING
+    net.do(spare.register(NOW_MS + 5_000))
+    net.view()
+    assert net.seen(spare).state == NodeState.ACTIVE, "another start of a spare is a new beginning"
+    net.retire(spare)
+    net.view(2)
+    assert net.seen(spare) is None
+
+
 def test_own_wish_to_leave_ends_with_another_start() -> None:
     net = Network(3)
     net.view(2)

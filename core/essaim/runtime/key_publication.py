@@ -31,13 +31,16 @@ class KeyPublication:
         signing: SigningKey,
         start_id: bytes,
         now_ms: Callable[[], int],
+        listed: Callable[[], bool],
     ) -> None:
+        """`listed`: whether the view has this node; one that has left for good has nothing to publish."""
         self._keyring = keyring
         self._periods = periods
         self._discovery = discovery
         self._signing = signing
         self._start_id = start_id
         self._now_ms = now_ms
+        self._listed = listed
         self._published: dict[KeyKind, int] = {}
         self._changed = asyncio.Event()
 
@@ -55,7 +58,7 @@ class KeyPublication:
             await self._changed.wait()
             self._changed.clear()
             due = self._due()
-            if due:
+            if due and self._listed():
                 await persist(partial(self._publish, due))
 
     def _due(self) -> tuple[PeriodKey, ...]:

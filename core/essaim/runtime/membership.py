@@ -65,6 +65,7 @@ class Membership:
             start.identity.signing,
             self._start_id,
             self._now_ms,
+            self._is_listed,
         )
 
     @property
@@ -74,6 +75,9 @@ class Membership:
 
     def _listed(self, node_id: bytes) -> bool:
         return self.holder.current is not None and node_id in self.holder.current.nodes
+
+    def _is_listed(self) -> bool:
+        return self._listed(self._start.identity.node_id)
 
     def _serial(self) -> int:
         return self.holder.current.serial if self.holder.current is not None else 0
@@ -155,7 +159,7 @@ class Membership:
     async def _prove_uptime(self) -> None:
         while True:
             await asyncio.sleep(self._genesis.parameters.uptime_seconds)
-            if not self._leaving:
+            if self._is_listed() and not self._leaving:
                 await self._tell(
                     discovery_pb2.Transaction(prove_uptime=discovery_pb2.ProveUptime(start_id=self._start_id))
                 )

@@ -10,14 +10,14 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from essaim.discovery.v1 import discovery_pb2
-from essaim.protocol.view import MalformedError
+from essaim.protocol.view import MalformedError, NodeState
 from essaim_discovery.command import by_authority, by_node, decommission, recommission, retire
 from essaim_discovery.events import Event
 from essaim_discovery.passing import resume, tick
 from essaim_discovery.registration import register
 from essaim_discovery.seating import place
 from essaim_discovery.standing import leave, prove_uptime, publish_keys, report_tests, transfer_complete
-from essaim_discovery.state import State
+from essaim_discovery.state import Member, State
 from essaim_discovery.transaction import BeginView, Checked, Resume, Tick, check
 from essaim_discovery.verdict import turn_round
 
@@ -69,5 +69,14 @@ def _begin_view(state: State, at: BeginView) -> Applied:
         return state, ()
     state, tested = turn_round(state, at.serial, at.previous_hash)
     state, placed = place(state, at.serial, at.previous_hash)
-    new = [replace(each, shown_serial=at.serial) for each in state.members.values() if not each.shown_serial]
-    return replace(state.with_members(new), serial=at.serial), (*tested, *placed)
+    shown = [_shown(each, at.serial) for each in state.members.values()]
+    return replace(state.with_members(shown), serial=at.serial), (*tested, *placed)
+
+
+def _shown(member: Member, serial: int) -> Member:
+    """With the views that first showed it, and that first showed it LEAVING."""
+    leaving_serial = (member.leaving_serial or serial) if member.state == NodeState.LEAVING else 0
+    shown_serial = member.shown_serial or serial
+    if (shown_serial, leaving_serial) == (member.shown_serial, member.leaving_serial):
+        return member
+    return replace(member, shown_serial=shown_serial, leaving_serial=leaving_serial)

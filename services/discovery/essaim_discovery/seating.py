@@ -59,11 +59,16 @@ def _without_leavers(state: State, events: tuple[Event, ...]) -> tuple[State, tu
         for _, member in sorted(state.members.items())
         if member.descriptor.role == Role.STORAGE
         and not member.placed
-        and (member.state == NodeState.LEAVING or is_gone(member, state))
+        and (_was_told(member) or is_gone(member, state))
     ]
     for member in done:
         state = state.without(member.node_id, state.now_ms + REMEMBERED_MS)
     return state, (*events, *(Event(EventKind.RETIRED, Role.STORAGE) for _ in done))
+
+
+def _was_told(member: Member) -> bool:
+    """An earlier view showed it LEAVING, and it still is."""
+    return member.state == NodeState.LEAVING and member.leaving_serial > 0
 
 
 def _events(state: State, placed: Placed) -> tuple[Event, ...]:

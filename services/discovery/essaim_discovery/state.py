@@ -67,6 +67,8 @@ class Member:
     next_id: int | None = None
     shown_serial: int = 0
     """The view that first listed it; 0 before."""
+    leaving_serial: int = 0
+    """The view that first showed it LEAVING; 0 before. It must have been told before it is listed no longer."""
     retired: bool = False
     """An authority told it to leave: another start does not change that while it has a place."""
     gone: bool = False
