@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "deploy" / "helm" / "essaim"
 IMAGES = ROOT / "build" / "images"
 NAMES = ("discovery", "relay", "storage", "client")
+"""Images that every release needs; whatever else was built is loaded, too."""
 PLUGINS = ROOT / "tests" / "e2e" / "plugins"
 OLD = "old-kubernetes"
 OLDEST = 31
@@ -100,8 +101,7 @@ class Deployment:
             return
         if not all((IMAGES / f"{name}.tar").exists() for name in NAMES):
             finish([str(ROOT / "tools" / "images.py")], fails=False)
-        for name in NAMES:
-            archive = IMAGES / f"{name}.tar"
+        for archive in sorted(IMAGES.glob("*.tar")):
             kind.load(archive) if kind.usable() else node.load(Place.default(), archive)
 
     # The release

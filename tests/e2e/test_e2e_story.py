@@ -14,7 +14,7 @@ from essaim_client.messaging.addresses import public_inbox
 from journal import Journal
 
 VALUES = Path(__file__).parent / "small-values.yaml"
-READY_SECONDS = 180
+READY_SECONDS = 300
 MESSAGES = 200
 PAUSE_SECONDS = 0.2
 HOST_PORT = 7441
