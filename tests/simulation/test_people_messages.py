@@ -42,7 +42,7 @@ async def test_reply_reaction_edit_and_unsending_reach_every_device(tmp_path):
         second = await here.linked(alice)
         bob.person.vigil.acknowledge(alice.account)
         hello, hi = only(bob, alice)
-        await bob.person.sender.send_text(alice.account, "an answer", hello.message_id)
+        await bob.do(bob.person.sender.send_text, alice.account, "an answer", hello.message_id)
         await bob.person.sender.react(alice.account, hello.message_id, "+")
         await alice.person.sender.edit(bob.account, hello.message_id, "hello, Bob")
         await bob.person.sender.react(alice.account, hello.message_id, "*")

@@ -12,7 +12,7 @@ from people.story import Story
 
 STORIES = int(os.environ.get("ESSAIM_STORIES", "50"))
 STEPS = 40
-CHUNK = 10
+CHUNK = 5
 
 
 @pytest.mark.timeout(3600)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from types import TracebackType
 
 from essaim.messaging.v1 import content_pb2
@@ -34,13 +35,14 @@ from essaim_client.messaging.publisher import Publisher
 from essaim_client.messaging.receiver import Receiver
 from essaim_client.messaging.sender import Sender
 from essaim_client.messaging.transcript import Shown
-from essaim_client.messaging.upkeep import Upkeep
+from essaim_client.messaging.upkeep import Duty, Upkeep
 from essaim_client.messaging.vanishing import Vanishing
 from essaim_client.messaging.vigil import Vigil
 from essaim_client.messaging.wiping import Wiping
 
 SEEN_KEY = "last-mended"
 AWAY_MS = 13 * DAY_MS
+SELDOM_MS = 600_000
 
 
 class Person:
@@ -87,7 +89,8 @@ class Person:
         self.wiping = Wiping(swarms, profile, self.configuration)
         self.receiver = Receiver(swarms, profile, self.intake, self.errands)
         self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
-        duties = (self.sender.mail.flush, self.configuration.sync, self.mend, self.in_step)
+        seldom: dict[str, Duty] = {"configuration": self.configuration.sync, "devices": self.in_step, "mend": self.mend}
+        duties: list[Duty] = [self.sender.mail.flush, *(partial(self._seldom, *each) for each in seldom.items())]
         self.upkeep = Upkeep(self.publisher.publish, duties)
         self.agreement.on_change = self._agreed
         self._listening: Listening[Event] | None = None
@@ -123,6 +126,13 @@ class Person:
     def _accepted(self, account: AccountId) -> None:
         """What was missing in their conversation may be asked for now."""
         self.healing.wake()
+
+    async def _seldom(self, name: str, work: Duty) -> None:
+        """Not at each of several starts in a row: what it asks the network for does not change so fast."""
+        key, now_ms = f"done/{name}", self._now_ms()
+        if now_ms - int(self.profile.store.get(key) or b"0") >= SELDOM_MS:
+            await work()
+            self.profile.store.put(key, b"%d" % now_ms)
 
     async def in_step(self) -> None:
         """The own manifest, and who of the devices sleeps."""

@@ -11,7 +11,7 @@ from essaim.protocol.errors import ProtocolError
 from essaim_client.messaging.directory import published_manifest
 from essaim_client.messaging.linking import Joining
 from essaim_client.messaging.own_mailboxes import VERSION_KEY
-from essaim_client.messaging.person import Person
+from essaim_client.messaging.person import SELDOM_MS, Person
 from essaim_client.messaging.profile import SEED_KEY, NoAccountError, Profile
 from essaim_client.messaging.vigil import KeysChangedError
 from essaim_client.store.local_store import LocalStore
@@ -102,7 +102,8 @@ class Gadget:
         return self.person.profile.device.slot
 
     async def rest(self) -> list:
-        """An hour's upkeep, and what waits."""
+        """What time brings: the upkeep, and what waits."""
+        self.mailboxes.now_ms += SELDOM_MS
         await self.person.upkeep.round()
         return await self.look()
 
