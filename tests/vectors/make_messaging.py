@@ -1,8 +1,8 @@
-"""Writes messaging.json: linking, marks, configuration, generation, safety numbers, moving and backups, with all secrets.
+"""Writes messaging.json: linking, marks, configuration, generation, safety numbers, moving, backups; all secrets too.
 
 python tests/vectors/make_messaging.py > tests/vectors/messaging.json
 
-ML-KEM encapsulation and the backup's header are random, so every run writes other bytes; what is committed is frozen (v0).
+ML-KEM encapsulation and a backup's header are random: every run writes other bytes; what is committed is frozen (v0).
 """
 
 import io
