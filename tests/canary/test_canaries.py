@@ -1,7 +1,7 @@
 """Nothing that belongs to a person is found in what nodes leave behind; a leak that is planted in each service is.
 
 Accounts, mailboxes, envelopes, devices, texts and the clients' address go through a run with errors, garbage, kill -9
-and a drain; then every file, log, metric, command line and environment is searched for some 60 forms of each.
+and a drain; then every file, log, metric, command line and environment is searched for some 80 forms of each.
 """
 
 import asyncio
