@@ -25,6 +25,7 @@ import e2e_crypto_bench
 import floor_bench
 import network_bench
 import onion_bench
+import opengroup_bench
 import relay_bench
 import storage_bench
 import storage_disk_bench
@@ -66,6 +67,7 @@ ALONE = (
     Target("onion", ("onion.", "x25519_us"), lambda scale: [onion_bench.run() for _ in range(scale.runs)]),
     Target("relay", ("relay.",), relay_runs),
     Target("storage", ("storage.",), lambda _: [storage_bench.run()]),
+    Target("opengroup", ("opengroup.",), lambda scale: [opengroup_bench.figures(1_000_000 if scale == LARGE else 0)]),
     Target("client", ("client.",), lambda _: [e2e_crypto_bench.run()]),
     Target("floor", ("e2e.floor",), floor_bench.run),
     Target("start", ("testnet.ready_s",), network_bench.started),

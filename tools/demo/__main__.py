@@ -9,7 +9,7 @@ from pathlib import Path
 
 from demo.report import Report, StepFailedError
 from demo.story import Story
-from testnet import Testnet
+from testnet import Layout, Testnet
 
 
 def main() -> int:
@@ -17,7 +17,7 @@ def main() -> int:
     options = _options()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="essaim-demo-"))
     report = Report(as_json=options.json)
-    story = Story(Testnet(folder / "network"), folder, report)
+    story = Story(Testnet(folder / "network", Layout(opengroups=1)), folder, report)
     complete = False
     try:
         story.start()

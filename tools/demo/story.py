@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from io import StringIO
 from pathlib import Path as FilePath
 
@@ -18,6 +18,7 @@ from essaim_client.linkgrade.grade import Grade
 from essaim_client.messaging.addresses import public_inbox
 from essaim_client.network.path import Path
 from essaim_client.network_file import NetworkFile
+from essaim_client.rooms.rooms import RoomClient
 from testnet import Testnet
 
 PASSPHRASE = "demo"
@@ -46,6 +47,7 @@ class Story:
                 await self._live(alice, bob)
                 await self._relay_dies(alice, bob)
             await self._draw_path(alice)
+        await self._meet_in_a_room()
 
     def start(self) -> None:
         """The first step; it needs no event loop."""
@@ -163,6 +165,29 @@ class Story:
                 self._report.path.append({"node": name, "role": hop.position, "sees": sees})
                 self._report.say(f"{hop.position:12} {name:10} {sees}")
             step.evidence |= {"hops": len(trace.hops), "milliseconds": round(trace.milliseconds, 1)}
+
+    async def _meet_in_a_room(self) -> None:
+        with self._report.step("A opens a room at a host; B reads it live, and neither key tells who they are") as step:
+            async with self._rooms("a") as alice, self._rooms("b") as bob:
+                [host] = await alice.hosts()
+                digits = host.host_id.hex()
+                token = (self.net.node("opengroup-1").folder / "owner-invitation").read_text()
+                await alice.claim(digits, bytes.fromhex(token.strip()))
+                made = await alice.create(digits, "lobby", title="The lobby")
+                room = await bob.room(f"{digits}/lobby")
+                async with aclosing(bob.follow([room])) as events:
+                    arriving = asyncio.ensure_future(anext(events))
+                    began = time.monotonic()
+                    await made.post("Welcome to the room.")
+                    event = await asyncio.wait_for(arriving, PATIENCE_SECONDS)
+                    step.evidence |= {"arrived_ms": _ms_since(began), "author": event.author.hex()}
+                found, _ = await room.search("welcome")
+                if [post.text for post in found] != ["Welcome to the room."]:
+                    raise RuntimeError("the post was not found as it was written")
+            self._report.say(f"{event.author.hex()[:8]} wrote, B had it after {step.evidence['arrived_ms']:.0f} ms")
+
+    def _rooms(self, name: str) -> RoomClient:
+        return RoomClient(self._folder / name, PASSPHRASE)
 
     @asynccontextmanager
     async def _online(self, name: str) -> AsyncIterator[Client]:

@@ -120,7 +120,9 @@ class Acting:
         statement = Statement.parse(asked.statement, asked.author, asked.signature)
         statement.check_signature()
         rooms, members = (statement.message.room_id,), (statement.author,)
-        said: Message = await self.writer.do(Job(lambda work: say(work, statement), rooms, members))
+        said: Message = await self.writer.do(
+            Job(lambda work: say(work, statement), rooms, members, (statement.digest,))
+        )
         metrics.ENTRIES.labels(statement.kind).inc()
         return said
 

@@ -44,6 +44,7 @@ MEMBER: Final = Table(
     _count("banned_until_ms"),
     _count("direct_day_ms"),
     _count("directs"),
+    sqlite_autoincrement=True,  # a number that is free again means somebody else to whatever is in memory
 )
 ROOM: Final = Table(
     "room",
@@ -58,6 +59,7 @@ ROOM: Final = Table(
     _count("version"),
     _count("created_ms"),
     _count("members"),
+    sqlite_autoincrement=True,
 )
 MEMBERSHIP: Final = Table(
     "membership",

@@ -5,7 +5,7 @@ for the whole batch. A room's row is locked from its first use to the commit: it
 their order, on every replica.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,6 +99,8 @@ class Work:
     connection: Connection
     host_id: bytes
     now_ms: int
+    chains: Mapping[tuple[int, int], bytes] = field(default_factory=dict)
+    """Hashes of (room, sequence) that are on disk: what members say they have seen is asked for again and again."""
     fresh: list[Fresh] = field(default_factory=list)
     changed_access: set[int | None] = field(default_factory=set)
     """Rooms (None: the host) of which somebody's rights have changed."""
@@ -108,12 +110,12 @@ class Work:
         self._members: dict[bytes, MemberRow] = {}
         self._memberships: dict[tuple[int, int], MembershipRow] = {}
         self._posts: dict[tuple[int, bytes], PostRow] = {}
-        self._said: dict[tuple[int, bytes], tuple[int, int, bytes]] = {}
+        self._said: dict[tuple[int, bytes], tuple[int, int, bytes] | None] = {}
         self._dirty_rooms: set[bytes] = set()
         self._dirty: dict[tuple[int, int], MembershipRow] = {}
         self._entries: list[dict[str, Any]] = []
         self._new_posts: list[dict[str, Any]] = []
-        self._chains: dict[tuple[int, int], bytes] = {}
+        self.new_chains: dict[tuple[int, int], bytes] = {}
         self._newcomers: list[MemberRow] = []
 
     # Rooms
@@ -258,6 +260,17 @@ class Work:
 
     # The log
 
+    def prefetch_said(self, digests: Iterable[bytes]) -> None:
+        """Which statements of a batch the rooms locked have already, by one question."""
+        wanted, rooms = sorted(set(digests)), [each.no for each in self._rooms.values()]
+        if not wanted or not rooms:
+            return
+        self._said |= {(room_no, digest): None for room_no in rooms for digest in wanted}
+        columns = (ENTRY.c.room_no, ENTRY.c.digest, ENTRY.c.sequence, ENTRY.c.time_ms, ENTRY.c.chain)
+        here = ENTRY.c.room_no.in_(rooms) & ENTRY.c.digest.in_(wanted)
+        for row in self.connection.execute(select(*columns).where(here)):
+            self._said[row.room_no, row.digest] = (row.sequence, row.time_ms, row.chain)
+
     def said(self, room: RoomRow, digest: bytes) -> tuple[int, int, bytes] | None:
         """(sequence, time, chain) of a statement that the room has already."""
         if (room.no, digest) in self._said:
@@ -276,14 +289,15 @@ class Work:
         if sequence == 0:
             return chain.first(self.host_id, room.room_id)
         key = (room.no, sequence)
-        if key not in self._chains:
+        known = self.new_chains.get(key) or self.chains.get(key)
+        if known is None:
             found = self.connection.execute(
                 select(ENTRY.c.chain).where(ENTRY.c.room_no == room.no, ENTRY.c.sequence == sequence)
             ).scalar()
             if found is None:
                 return None
-            self._chains[key] = found
-        return self._chains[key]
+            known = self.new_chains[key] = found
+        return known
 
     def append(
         self, room: RoomRow, author: MemberRow, statement: Statement, target: int, post: "PostRow | None" = None
@@ -309,7 +323,7 @@ class Work:
             }
         )
         self._said[room.no, statement.digest] = (sequence, self.now_ms, room.chain)
-        self._chains[room.no, sequence] = room.chain
+        self.new_chains[room.no, sequence] = room.chain
         self._dirty_rooms.add(room.room_id)
         entry = room_pb2.Entry(
             sequence=sequence,

@@ -26,6 +26,8 @@ from essaim_opengroup.work import Work
 MOST = 256
 """Actions in one transaction."""
 TRIES = 3
+MAX_CHAINS = 100_000
+"""Hashes of rooms' chains kept at hand, some 15 MB."""
 WAITING = 4_096
 """Actions that wait for the disk; further ones are refused BUSY."""
 
@@ -44,11 +46,12 @@ class WriterBusyError(ProtocolError):
 
 @dataclass
 class Job:
-    """One action: `run` in the transaction, with the rooms locked and the members read that it names."""
+    """One action: `run` in the transaction, with what it names locked (rooms) and read (members, statements)."""
 
     run: Callable[[Work], Any]
     rooms: Sequence[bytes] = ()
     members: Sequence[bytes] = ()
+    digests: Sequence[bytes] = ()
     done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     outcome: Any = None
 
@@ -66,6 +69,7 @@ class Writer:
         self._jobs: deque[Job] = deque()
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "writer")
+        self._chains: dict[tuple[int, int], bytes] = {}
 
     async def do(self, job: Job) -> Any:
         """Raises what refused it."""
@@ -107,9 +111,10 @@ class Writer:
 
     def _together(self, jobs: Sequence[Job]) -> News:
         with self._database.writer.begin() as connection:
-            work = Work(connection, self._host_id, self._now_ms())
+            work = Work(connection, self._host_id, self._now_ms(), self._chains)
             work.lock(room for job in jobs for room in job.rooms)
             work.prefetch(key for job in jobs for key in job.members)
+            work.prefetch_said(digest for job in jobs for digest in job.digests)
             for job in jobs:
                 _attempt(work, job)
             work.finish()
@@ -117,7 +122,14 @@ class Writer:
             if self._database.postgresql:
                 for payload in payloads(news):
                     connection.execute(select(func.pg_notify(CHANNEL, payload)))
+        self._remember(work)
         return news
+
+    def _remember(self, work: Work) -> None:
+        """Committed: what it learnt of the chains holds for good."""
+        if len(self._chains) > MAX_CHAINS:
+            self._chains.clear()
+        self._chains |= work.new_chains
 
     def _one_by_one(self, jobs: Sequence[Job]) -> News:
         fresh, changed = list[Fresh](), set[int | None]()
