@@ -49,6 +49,7 @@ AIMS: Mapping[str, Aim] = {
     "storage.store_per_s_node": Aim(None, None, "envelopes that one node commits a second, 64 stores in flight"),
     "storage.fsync_per_store": Aim(0.2, None, "fsyncs of one node over envelopes it commits, likewise"),
     "storage.retrieve_per_s": Aim(None, None),
+    "storage.repair_bytes_ratio": Aim(1.3, None, "bytes moved over bytes missing: 1% of 20,000 letters"),
     "storage.bare_commit_per_s": Aim(None, None, "plain SQLite, as many rows in a commit, on the same disk"),
     "storage.bare_rows_per_s": Aim(None, None, "likewise"),
     "storage.rows_5m_ratio": Aim(0.8, None, "store rate with 5 million rows over that with 10 thousand", least=True),

@@ -27,6 +27,7 @@ import network_bench
 import onion_bench
 import opengroup_bench
 import relay_bench
+import repair_bench
 import storage_bench
 import storage_disk_bench
 from rich.console import Console
@@ -66,7 +67,7 @@ def relay_runs(_: Scale) -> list[Figures]:
 ALONE = (
     Target("onion", ("onion.", "x25519_us"), lambda scale: [onion_bench.run() for _ in range(scale.runs)]),
     Target("relay", ("relay.",), relay_runs),
-    Target("storage", ("storage.",), lambda _: [storage_bench.run()]),
+    Target("storage", ("storage.",), lambda _: [storage_bench.run() | repair_bench.run()]),
     Target("opengroup", ("opengroup.",), lambda scale: [opengroup_bench.figures(1_000_000 if scale == LARGE else 0)]),
     Target("client", ("client.",), lambda _: [e2e_crypto_bench.run()]),
     Target("floor", ("e2e.floor",), floor_bench.run),

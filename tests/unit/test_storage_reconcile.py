@@ -129,7 +129,7 @@ def test_question_is_answered_with_names_where_they_are_few():
     stage = Stage(tuning=SMALL)
     stage.keep(envelope("a"), envelope("b"))
     (few,) = sent(Digest, stage.hear(B, Question(1, ALL)))
-    assert set(few.names) == {each[:16] for each in stage.store.all_ids()}
+    assert set(few.names) == {each[:12] for each in stage.store.all_ids()}
     stage.keep(*map(envelope, "cde"))
     (many,) = sent(Digest, stage.hear(B, Question(1, ALL)))
     assert many.names is None
@@ -148,9 +148,9 @@ def test_fetch_is_answered_by_what_is_there():
     stage = Stage()
     stage.keep(envelope("a"))
 
-    (found,) = sent(Records, stage.hear(B, Fetch(5, (bytes(16), envelope("a").envelope_id[:16]))))
+    (found,) = sent(Records, stage.hear(B, Fetch(5, (bytes(12), envelope("a").envelope_id[:12]))))
     assert found == Records(5, (envelope("a"),))
-    (nothing,) = sent(Records, stage.hear(B, Fetch(6, (bytes(16),))))
+    (nothing,) = sent(Records, stage.hear(B, Fetch(6, (bytes(12),))))
     assert nothing == Records(6, ())
 
 
@@ -203,7 +203,7 @@ def test_refused_record_is_not_fetched_again_for_some_rounds():
         """Whether the stage fetches what B has, in B's turn and C's."""
         found = stage.do(events.Fired(BackgroundTimer())) + stage.do(events.Fired(BackgroundTimer()))
         (question,) = sent(Question, found, B)
-        has = Digest(question.number, (removed[:16],))
+        has = Digest(question.number, (removed[:12],))
         fetches = sent(Fetch, stage.hear(B, has))
         for fetch in fetches:
             stage.hear(B, Records(fetch.number, (envelope("a"),)))

@@ -15,7 +15,7 @@ from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, SlotMar
 from essaim.protocol.mailbox.slot_record import SlotRecord
 from essaim.storage.v1 import replica_pb2
 from essaim_storage.message import Ack, AckSignature, Digest, Fetch, Hello, Question, Records, Refusal, Write
-from essaim_storage.tally import Fingerprint, Part
+from essaim_storage.tally import EMPTY, Fingerprint, Part
 from essaim_storage.wire import decode_message, encode_message
 
 A, B = (SigningKey(bytes([n]) * 32).public for n in (1, 2))
@@ -34,12 +34,12 @@ MESSAGES = (
     Write(8, (replace(OPEN, received_ms=1_799_999_999_999), SWEEP, EXPIRY, MARK)),
     Ack(7, (Refusal(1, "DISK_FULL"),)),
     Ack(8, (), AckSignature(1_800_000_000_000, b"s" * 64, (0, 3))),
-    Fetch(9, (b"i" * 16,)),
+    Fetch(9, (b"i" * 12,)),
     Records(9, (REMOVAL, OPEN)),
     Question(3, Part((7, 1 << 63), (5, 1 << 260))),
-    Digest(3, (b"i" * 16, b"j" * 16)),
+    Digest(3, (b"i" * 12, b"j" * 12)),
     Digest(4, ()),
-    Digest(5, None, (Fingerprint(0, bytes(16)), Fingerprint(9, b"f" * 16))),
+    Digest(5, None, (EMPTY, Fingerprint(9, b"f" * 16))),
 )
 
 
@@ -67,12 +67,12 @@ def test_malformed_message_has_its_reason() -> None:
     elsewhere = proto_of(OPEN)
     elsewhere.records.records[0].mailbox_id = bytes(32)
     assert reason(elsewhere) == "POLICY_MISMATCH"
-    question = replica_pb2.ReplicaQuestion(from_key=bytes(34), to_key=bytes(34))
+    question = replica_pb2.ReplicaQuestion(from_key=b"", to_key=b"\x01")
     for wrong in (
         {"from_key": bytes(200_000)},
-        {"to_key": b"\xff" * 34},
+        {"to_key": b"\xff" * 2},
         {"first_position": 1},
-        {"from_key": b"a" * 34},
+        {"from_key": b"\x02"},
     ):
         broken = replica_pb2.ReplicaQuestion(**{"from_key": question.from_key, "to_key": question.to_key, **wrong})
         assert reason(replica_pb2.ReplicaMessage(question=broken)) == "MALFORMED"

@@ -63,20 +63,27 @@ def _run(net: Testnet, options: argparse.Namespace) -> int:
             for name in net.layout.names:
                 node = net.node(name)
                 print(f"{name:12} {'up' if node.pid else 'down':5} {node.facts.get('address', '')}")
-        case "start":
-            net.node(options.name).start()
-            net.node(options.name).await_ready(60)
-        case "kill":
-            net.node(options.name).kill()
-        case "stop":
-            net.node(options.name).stop()
-        case "retire":
-            net.retire(options.name)
         case "add":
             print(" ".join(net.add_storage(options.count)))
-        case "drain":
-            net.drain(options.name)
+        case verb:
+            _tell(net, verb, options.name)
     return 0
+
+
+def _tell(net: Testnet, verb: str, name: str) -> None:
+    """Something to one node."""
+    match verb:
+        case "start":
+            net.node(name).start()
+            net.node(name).await_ready(60)
+        case "kill":
+            net.node(name).kill()
+        case "stop":
+            net.node(name).stop()
+        case "retire":
+            net.retire(name)
+        case "drain":
+            net.drain(name)
 
 
 if __name__ == "__main__":

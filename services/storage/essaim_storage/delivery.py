@@ -32,7 +32,12 @@ class _Subscriber:
 
 
 class Readers:
-    """Answers readers from the store; `incomplete()` says whether this node is."""
+    """Answers readers from the store; `incomplete()` says whether this node is.
+
+    `missed(mailbox id)`, set by the node: read repair, for a reader knows of something that is not here.
+    """
+
+    missed: Callable[[bytes], list[Effect]] = staticmethod(lambda _mailbox_id: [])
 
     def __init__(self, swarm: Swarm, store: Store, incomplete: Callable[[], bool], tuning: Tuning) -> None:
         self._swarm = swarm
@@ -53,7 +58,15 @@ class Readers:
             page = self._page(query, self._start(query.cursor), now_ms)
             cursor = self._advanced(query.cursor, page.number)
         incomplete = page.damaged or self._incomplete()
-        return [Reply(event.request, Retrieved(tuple(page.envelopes), cursor.encoded, page.more, incomplete))]
+        reply = Reply(event.request, Retrieved(tuple(page.envelopes), cursor.encoded, page.more, incomplete))
+        return [reply, *(self.missed(query.mailbox_id) if self._is_missed(event, page) else [])]
+
+    def _is_missed(self, event: RetrieveAsked, page: Page) -> bool:
+        """Whether the reader has, or names, envelopes that are not here. (Some may be gone: it costs a comparison.)"""
+        query = event.query
+        if event.envelope_ids:
+            return not all(self._store.has(each) or self._store.naming(each) for each in event.envelope_ids)
+        return not page.more and not self._start(query.cursor) and page.known < len(query.have)
 
     def subscribe(self, event: SubscribeAsked, now_ms: int) -> list[Effect]:
         """The first Notify comes at once, empty if there is nothing: it brings the cursor."""
@@ -153,9 +166,10 @@ class Readers:
         limit = self._tuning.page_entries
         entries = self._store.entries_after(query.mailbox_id, query.slot, page.number, limit)
         for entry in entries:
-            wanted = entry.until_ms > now_ms and not self._has(query, entry)
-            if wanted and not self._add(page, entry):
+            has = self._has(query, entry)
+            if entry.until_ms > now_ms and not has and not self._add(page, entry):
                 return False
+            page.known += has
             page.number = entry.number
         return len(entries) == limit
 

@@ -72,6 +72,7 @@ class StorageNode:
         self._replica.sign = sign
         self._reconciler = self.reconciler_type(self._swarm, store, self._journal, self._replica, self._tuning, random)
         self._readers = self.readers_type(self._swarm, store, lambda: self._reconciler.incomplete, self._tuning)
+        self._readers.missed = self._reconciler.missed
         self._prekeys = self.prekeys_type(self._swarm, store, self._journal, self._tuning)
 
     @property

@@ -25,6 +25,8 @@ class Page:
     max_entries: int
     envelopes: list[Delivery] = field(default_factory=list)
     more: bool = False
+    known: int = 0
+    """Envelopes that the reader said it has."""
     damaged: bool = False
     """Something that belongs here could not be read."""
 

@@ -128,10 +128,10 @@ class Store(Protocol):
         """The first `limit` record ids of a part, in the order of their keys."""
 
     def has_named(self, name: bytes) -> bool:
-        """Whether there is a record whose id begins with this name (16 bytes)."""
+        """Whether there is a record whose id begins with this name (`tally.NAME_SIZE`)."""
 
     def named(self, name: bytes) -> Record | None:
-        """The record whose id begins with this name (16 bytes); the lowest id of several."""
+        """The record whose id begins with this name (`tally.NAME_SIZE`); the lowest id of several."""
 
     def holds_outside(self, kept: Arcs) -> bool:
         """Whether there is a record of a mailbox with a position in none of these arcs."""

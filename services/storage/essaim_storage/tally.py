@@ -17,8 +17,8 @@ BUCKETS = 1 << BUCKET_BITS
 ID_SIZE = 32
 KEY_SIZE = 2 + ID_SIZE
 FINGERPRINT_SIZE = 16
-NAME_SIZE = 16
-"""A record is called by the first half of its id where the whole is not needed."""
+NAME_SIZE = 12
+"""A record is called by the beginning of its id where the whole is not needed."""
 BRANCHES = 16
 _ID_BITS = 256
 _SHIFT = 64 - BUCKET_BITS
@@ -77,6 +77,9 @@ def key_of(position: int, record_id: bytes) -> int:
 def fingerprint_of(total: int, count: int) -> Fingerprint:
     """Of a sum and a count."""
     return Fingerprint(count, blake2b256((total % (1 << _ID_BITS)).to_bytes(32), count.to_bytes(8))[:FINGERPRINT_SIZE])
+
+
+EMPTY = fingerprint_of(0, 0)
 
 
 @dataclass

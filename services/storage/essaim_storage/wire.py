@@ -3,7 +3,7 @@
 Foreign bytes that are no message, or name a policy that is not the mailbox's, are a ProtocolError.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -27,7 +27,7 @@ from essaim_storage.message import (
     Write,
 )
 from essaim_storage.refusal import MessageMalformedError
-from essaim_storage.tally import FINGERPRINT_SIZE, KEY_SIZE, KEYS, NAME_SIZE, Fingerprint, Part
+from essaim_storage.tally import EMPTY, FINGERPRINT_SIZE, KEY_SIZE, KEYS, NAME_SIZE, Fingerprint, Part
 
 REMOVAL_OF = {method.value: method for method in REMOVALS}
 
@@ -146,15 +146,18 @@ def _authorization(
 
 def _fetch(proto: replica_pb2.ReplicaFetch) -> Fetch:
     if any(len(each) != NAME_SIZE for each in proto.record_ids):
-        raise MessageMalformedError("a name has 16 bytes")
+        raise MessageMalformedError("a name has 12 bytes")
     return Fetch(proto.number, tuple(proto.record_ids))
 
 
 def _question(proto: replica_pb2.ReplicaQuestion) -> Question:
     """A part that has a beginning before its end, and an answer of no more than a message."""
     arc = proto.first_position, proto.last_position
-    span = int.from_bytes(proto.from_key), int.from_bytes(proto.to_key)
-    if len(proto.from_key) != KEY_SIZE or len(proto.to_key) != KEY_SIZE or arc[0] > arc[1] or span[0] > span[1]:
+    if len(proto.from_key) > KEY_SIZE or len(proto.to_key) > KEY_SIZE:
+        raise MessageMalformedError("a key has 34 bytes")
+    keys = proto.from_key.ljust(KEY_SIZE, b"\x00"), proto.to_key.ljust(KEY_SIZE, b"\xff")
+    span = int.from_bytes(keys[0]), int.from_bytes(keys[1])
+    if arc[0] > arc[1] or span[0] > span[1]:
         raise MessageMalformedError("a part has two ends")
     if span[1] >= KEYS:
         raise MessageMalformedError("a part beyond the last key")
@@ -162,14 +165,16 @@ def _question(proto: replica_pb2.ReplicaQuestion) -> Question:
 
 
 def _digest(proto: replica_pb2.ReplicaDigest) -> Digest:
-    if len(proto.names) % NAME_SIZE or len(proto.fingerprints) != FINGERPRINT_SIZE * len(proto.counts):
-        raise MessageMalformedError("names and fingerprints have 16 bytes each")
+    counted = sum(each > 0 for each in proto.counts)
+    if len(proto.names) % NAME_SIZE or len(proto.fingerprints) != FINGERPRINT_SIZE * counted:
+        raise MessageMalformedError("names have 12 bytes each, fingerprints 16")
     names = tuple(_cut(proto.names, NAME_SIZE)) if proto.listed else None
-    found = map(Fingerprint, proto.counts, _cut(proto.fingerprints, FINGERPRINT_SIZE))
-    return Digest(proto.number, names, tuple(found))
+    digests = iter(_cut(proto.fingerprints, FINGERPRINT_SIZE))
+    found = tuple(Fingerprint(count, next(digests)) if count else EMPTY for count in proto.counts)
+    return Digest(proto.number, names, found)
 
 
-def _cut(joined: bytes, size: int) -> Iterable[bytes]:
+def _cut(joined: bytes, size: int) -> Iterator[bytes]:
     return (joined[at : at + size] for at in range(0, len(joined), size))
 
 
@@ -209,8 +214,8 @@ _ENCODERS: Mapping[type, Callable[[Any], tuple[str, Any]]] = {
             number=m.number,
             first_position=m.part.arc[0],
             last_position=m.part.arc[1],
-            from_key=m.part.span[0].to_bytes(KEY_SIZE),
-            to_key=m.part.span[1].to_bytes(KEY_SIZE),
+            from_key=m.part.span[0].to_bytes(KEY_SIZE).rstrip(b"\x00"),
+            to_key=m.part.span[1].to_bytes(KEY_SIZE).rstrip(b"\xff"),
         ),
     ),
     Digest: lambda m: (
@@ -219,7 +224,7 @@ _ENCODERS: Mapping[type, Callable[[Any], tuple[str, Any]]] = {
             number=m.number,
             listed=m.names is not None,
             names=b"".join(m.names or ()),
-            fingerprints=b"".join(each.digest for each in m.fingerprints),
+            fingerprints=b"".join(each.digest for each in m.fingerprints if each.count),
             counts=[each.count for each in m.fingerprints],
         ),
     ),
