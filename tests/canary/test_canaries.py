@@ -16,7 +16,7 @@ from canary.traces import Leak, leaks
 from testnet import Layout, Testnet
 from testnet.process import NodeProcess
 
-LAYOUT = Layout(relays=4, storage=3)
+LAYOUT = Layout(relays=4, storage=3, opengroups=1)
 
 
 class LeakyTestnet(Testnet):
@@ -57,7 +57,8 @@ async def test_a_planted_leak_in_each_service_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
     _, found = await searched(LeakyTestnet(tmp_path / "network", LAYOUT), tmp_path, monkeypatch)
     where = {(each.kind, each.where.partition(",")[0]) for each in found}
-    assert any(kind is Kind.ADDRESS and "relay-" in place and "log" in place for kind, place in where)
+    for service in ("relay-", "opengroup-"):
+        assert any(kind is Kind.ADDRESS and service in place and "log" in place for kind, place in where), service
     assert any(kind is Kind.MAILBOX and place.endswith("cache") for kind, place in where)
     assert (Kind.ADDRESS, "discovery metrics") in where
 

@@ -17,8 +17,8 @@ def leak_into_log(context: Any) -> None:
     sys.stdout.flush()
 
 
-def plant_relay() -> None:
-    """The relay prints who opens a link to it."""
+def plant_links() -> None:
+    """A relay, or a host of open groups, prints who opens a link to it."""
     from essaim.network.acceptor import LinkAcceptor
 
     wrap(LinkAcceptor, "_link", lambda _self, _stream, context: leak_into_log(context))
@@ -65,7 +65,7 @@ def wrap(kind: type, name: str, before: Callable[..., None]) -> None:
     setattr(kind, name, wrapped)
 
 
-PLANTED = {"relay": plant_relay, "storage": plant_storage, "discovery": plant_discovery}
+PLANTED = {"relay": plant_links, "opengroup": plant_links, "storage": plant_storage, "discovery": plant_discovery}
 
 
 if __name__ == "__main__":
