@@ -49,9 +49,8 @@ def journal(deployment: Deployment) -> Iterator[Journal]:
     now = datetime.datetime.now(datetime.UTC)
     journal = Journal(REPORT, f"End to end on Kubernetes {version}, {now:%Y-%m-%d}")
     nodes = deployment.get("nodes")["items"]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    git = ("git", "describe", "--always", "--dirty=, with changes")
+    commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True)
     journal.facts = {
         "began": f"{now:%H:%M} UTC",
         "commit": commit.stdout.strip(),

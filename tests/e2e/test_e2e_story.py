@@ -61,8 +61,9 @@ class Network:
             view = self.people.newest_view()
             if view is not None:
                 moving = sum(1 for node in view.nodes.values() if node.move_serial)
-                seen = f"{len(view.storage())} storage nodes in {len(view.swarms)} swarms, {moving} moving"
-                if (len(view.storage()), len(view.swarms), moving) == (storage, swarms, 0):
+                seated = sum(len(swarm.members) for swarm in view.swarms.values())
+                seen = f"{seated} storage nodes in {len(view.swarms)} swarms, {moving} moving"
+                if (seated, len(view.swarms), moving) == (storage, swarms, 0):
                     return view
             time.sleep(0.5)
         raise AssertionError(f"the view did not settle within {READY_SECONDS} s: {seen}")
@@ -243,7 +244,10 @@ def test_storage_scales_down_after_its_data_has_moved(network: Network, journal:
 
 
 def retire(network: Network, pods: list[str]) -> None:
-    """An authority's word from discovery's pod, which has its key; returns when nothing moves and none is listed."""
+    """An authority's word from discovery's pod, which has its key; returns when their data has moved.
+
+    They have no place in a swarm any more; each is a spare until it is stopped.
+    """
     hosts = {pod: network.pods("storage")[pod]["status"]["podIP"] for pod in pods}
     view = network.await_view(storage=9, swarms=3)
     ids = {node.address.rpartition(":")[0]: node.node_id.hex() for node in view.storage()}
@@ -255,11 +259,15 @@ def retire(network: Network, pods: list[str]) -> None:
         "--data-dir",
         "/var/lib/essaim",
     )
-    for pod in pods:
+    told = [ids[hosts[pod]] for pod in pods]
+    for node_id in told:
         network.deployment.kubectl(
-            "exec", "essaim-discovery-0", "--", "/opt/essaim/bin/essaim-node", "retire", ids[hosts[pod]], *here
+            "exec", "essaim-discovery-0", "--", "/opt/essaim/bin/essaim-node", "retire", node_id, *here
         )
-    network.await_view(storage=6, swarms=2)
+    after = network.await_view(storage=6, swarms=2)
+    assert not {bytes.fromhex(each) for each in told} & {
+        node_id for swarm in after.swarms.values() for node_id in swarm.node_ids
+    }
 
 
 def await_gone(network: Network, pod: str) -> None:
