@@ -1,10 +1,11 @@
 """A host of open groups as a real process, reached through a real onion; and what it must not know."""
 
 import asyncio
+import importlib.util
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
 import grpc
@@ -29,6 +30,7 @@ from real_network import PASSPHRASE, PATIENCE_SECONDS, RealNetwork
 from test_network_commands import Shell
 
 HOST = "opengroup-1"
+BOT = Path(__file__).resolve().parents[2] / "examples" / "moderation_bot.py"
 ROOMS = iter(range(1_000_000))
 
 
@@ -199,3 +201,32 @@ async def test_host_opens_to_relays_alone(network: RealNetwork, owner: Rooms) ->
                     pytest.fail("it was served")
     assert refused.value.refusal == Refusal.NOT_LISTED
     assert await owner.hosts()  # through relays it is
+
+
+async def test_moderation_bot_deletes_and_bans(network: RealNetwork, owner: Rooms) -> None:
+    """The example in examples/, with a filter of the test's."""
+    spec = importlib.util.spec_from_file_location("moderation_bot", BOT)
+    bot = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bot)
+    host = await digits(owner)
+    made = await owner.create(host, f"room-{next(ROOMS)}")
+    async with AsyncExitStack() as guests:
+        guest = await guests.enter_async_context(RoomClient(network.home(), PASSPHRASE))
+        room = await guest.room(f"{host}/{made.info.settings.name}")
+        moderator = bot.ModerationBot(owner, made, lambda post: "pills" in post.text)
+        task = asyncio.create_task(moderator.run())
+        witness = await guests.enter_async_context(RoomClient(network.home(), PASSPHRASE))
+        watched = await witness.room(f"{host}/{made.info.settings.name}")
+        async with aclosing(witness.follow([watched])) as events:
+            await room.post("hello")
+            for number in range(3):
+                await room.post(f"pills {number}")
+                assert (await expect(events, "delete")).author == made.me
+            assert (await expect(events, "purge")).about == room.me
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        with pytest.raises(DestinationRefusedError) as caught:
+            await room.post("again")
+        assert caught.value.refused_reason == "BANNED"
+    assert bot.looks_like_spam(RoomEvent(b"", 1, 1, b"", "post", text="https://x.example " * 4))
+    assert not bot.looks_like_spam(RoomEvent(b"", 1, 1, b"", "post", text="good morning"))

@@ -118,8 +118,8 @@ class Rooms:
     async def follow(self, rooms: Sequence[Room]) -> AsyncGenerator[RoomEvent, None]:
         """What has happened in rooms of one host since each was last read, then what happens: for good.
 
-        A stream that breaks is followed by another one, on another path or replica, from where it was. Raises
-        DestinationRefusedError when no room can be followed any more, HistoryForkedError.
+        A stream that breaks is followed by another one, on another path or replica, from where it was. Ends when no
+        room can be followed any more (a ban, or the room is gone). Raises HistoryForkedError.
         """
         by_id = {room.room_id: room for room in rooms}
         asker, idle = rooms[0].asker, 0
