@@ -15,7 +15,7 @@ from essaim.protocol.account import Account, AccountId
 from essaim.protocol.conversation import Device
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.phrase import seed_of
-from essaim_client.messaging.profile import BESIDE_KEY, ENTROPY_KEY, SEED_KEY, NoAccountError
+from essaim_client.messaging.profile import BESIDE_KEY, ENTROPY_KEY, SEED_KEY, NoAccountError, NotAManagerError
 from essaim_client.network_file import NetworkFile
 from essaim_client.store import vault
 from essaim_client.store.local_store import LocalStore
@@ -137,8 +137,10 @@ class Home:
 
     @property
     def account(self) -> Account:
-        """Whose home it is. Raises NoAccountError."""
+        """The keys of whose home it is. Raises NoAccountError, NotAManagerError."""
         keys = self.keys
+        if keys is None and self.store.device_records():
+            raise NotAManagerError("this device does not hold the account's keys")
         if keys is None:
             raise NoAccountError("no account here yet: make one with `essaim account new`")
         return keys

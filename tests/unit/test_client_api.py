@@ -180,3 +180,21 @@ def test_home_may_be_named_from_the_tilde(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     Client.create_account("~/me", NetworkFile.parse(text_of()), "secret")
     assert (tmp_path / "me" / "store.db").exists()
+
+
+def test_second_factor_makes_another_account_of_the_same_words(tmp_path):
+    network, ids = NetworkFile.parse(text_of()), []
+    for number, factor in enumerate(("blue heron", "blue heron", "grey heron", "")):
+        home = Home.create(tmp_path / str(number), network, "pass", bytes(32), CHEAP, second_factor=factor)
+        ids.append(str(home.account_id))
+        home.close()
+    assert ids[0] == ids[1] and len(set(ids)) == 3
+
+
+def test_removed_home_leaves_nothing_and_can_be_made_again(tmp_path):
+    network = NetworkFile.parse(text_of())
+    Home.create(tmp_path, network, "pass", bytes(32), CHEAP).close()
+    Client.remove(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    Client.remove(tmp_path)
+    Home.create(tmp_path, network, "pass", bytes(32), CHEAP).close()
