@@ -11,6 +11,7 @@ from essaim.protocol.account import AccountId, AccountIdRefusedError
 from essaim.protocol.conversation import Change, Peer
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.padding import ContentTooLargeError
+from essaim_client import Disappeared, Disappearing, Message, TimerChanged
 from essaim_client.mailbox import live_stream, swarm_call
 from essaim_client.messaging.directory import UnknownAccountError
 from essaim_client.messaging.fan_out import Posting
@@ -227,3 +228,24 @@ async def test_refusals_of_what_cannot_be_sent(world):
             await alice.send(str(stranger)[:-1] + "q", "typo")
         with pytest.raises(TextRefusedError):
             await alice.send(stranger, "\ud800")
+
+
+async def test_events_tell_of_everything_in_one_stream(world):
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        await alice.set_timer(bob.account_id, Disappearing(5_000))
+        sent = await alice.send(bob.account_id, "gone in a moment")
+        kinds = []
+        async with aclosing(bob.events()) as events:
+            async for event in events:
+                kinds.append(type(event))
+                if isinstance(event, Message):
+                    assert event.message_id == sent.message_id and event.disappearing == Disappearing(5_000)
+                    await bob.react(alice.account_id, event.message_id, "+")
+                if isinstance(event, Disappeared):  # told by this device itself, while the inbox is followed
+                    assert event.message_id == sent.message_id
+                    break
+        assert kinds == [TimerChanged, Message, Disappeared]
+        assert bob.history(alice.account_id) == []
+        await alice.receive_events()
+        assert alice.history(bob.account_id) == []
