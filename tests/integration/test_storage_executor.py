@@ -105,3 +105,24 @@ async def test_failed_fsync_ends_the_process_and_acknowledges_nothing(disk: Sqli
     await asyncio.wait([asked])
     BreakingFile.broken = False
     await executor.close()
+
+
+async def test_drain_waits_for_what_is_asked_a_moment_later(disk: SqliteStore) -> None:
+    executor = Executor(StorageNode(OWN, disk, bytes), disk, lambda *_: None, CLOCK.now_ms)
+    executor.start()
+    executor.tell(ViewChanged(1, (Range.still([OWN]),)))
+    owner, done = MailboxOwner(), []
+
+    async def late(turn: int) -> None:
+        stored = await executor.ask(lambda request: StoreAsked(request, (record(owner),)))
+        done.append(stored.outcomes[0].refusal)
+        if turn:
+            asyncio.get_running_loop().call_soon(waiting.append, asyncio.ensure_future(late(turn - 1)))
+
+    waiting: list[asyncio.Future[None]] = []
+    asyncio.get_running_loop().call_later(0.02, lambda: waiting.append(asyncio.ensure_future(late(3))))
+    await executor.answered(seconds=10, quiet_seconds=0.5)
+
+    assert done == [None] * 4
+    await asyncio.gather(*waiting)
+    await executor.close()

@@ -128,7 +128,7 @@ class Author:
                 SetPosition(self.rng.choice(MEMBERS), self.rng.randint(0, 100)),
                 SetSettled(self.rng.random() < 0.5),
                 SetAdopted(self.rng.randint(0, 100)),
-                DropForeign(self.rng.choice(ARCS)) if self.rng.random() < 0.1 else SetSettled(),
+                DropForeign(self.rng.choice(ARCS), self.rng.choice((1, 9))) if self.rng.random() < 0.1 else SetSettled(),
                 Forget(self.rng.choice(known or [LOWEST])),
                 Purge(NOW + self.rng.randint(0, 20)),
             )

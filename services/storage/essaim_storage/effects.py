@@ -118,9 +118,10 @@ class SetAdopted:
 
 @dataclass(frozen=True, slots=True)
 class DropForeign:
-    """Remove every record of a mailbox whose position is not in these arcs."""
+    """Of each gap between these arcs, remove all records of the first `most` mailboxes that have any, by position."""
 
     kept: Arcs
+    most: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What moved away is kept for a while, for those whose view is older, then dropped."""
+"""What moved away is kept for a while, for those whose view is older, then dropped, a little at a time."""
 
 from dataclasses import dataclass
 
@@ -39,5 +39,7 @@ class Foreign:
         """Nothing is dropped while a range of this node moves: the move may be taken back."""
         if self._swarm.moves or self._kept is None:
             return [SetTimer(ForeignTimer(), self._tuning.foreign_ms)]
-        self._journal.change(DropForeign(self._kept))
-        return []
+        if not self._store.holds_outside(self._kept):
+            return []
+        self._journal.change(DropForeign(self._kept, self._tuning.foreign_mailboxes))
+        return [SetTimer(ForeignTimer(), self._tuning.foreign_pause_ms)]

@@ -225,8 +225,9 @@ class SqliteWriter:
     def _drop_foreign(self, change: DropForeign) -> None:
         for part in change.kept.rest.parts:
             self._run(
-                "DELETE FROM record WHERE mailbox IN (SELECT id FROM mailbox WHERE position BETWEEN ? AND ?)",
-                *map(stored_position, part),
+                "DELETE FROM record WHERE mailbox IN"
+                " (SELECT id FROM mailbox WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?)",
+                *(*map(stored_position, part), change.most),
             )
 
     def _forget(self, change: Forget) -> None:

@@ -58,6 +58,10 @@ class Tuning:
     """Between two times of telling discovery that a move is done here."""
     foreign_ms: int = 6 * 3_600_000
     """How long mailboxes that moved away stay on disk, for stragglers."""
+    foreign_mailboxes: int = 16
+    """Mailboxes that are dropped in one commit, then."""
+    foreign_pause_ms: int = 1_000
+    """Between two such commits."""
     blob_bytes: int = 0
     """What all blobs together may take; beyond it they alone are refused. 0: no limit but the disk's."""
     prekey_life_ms: int = 30 * DAY_MS

@@ -183,7 +183,7 @@ class TidyForeign(Foreign):
 
     def view_changed(self) -> list[Effect]:
         mine = [each for each in self._swarm.ranges if self._swarm.own_id in each.next]
-        self._journal.change(DropForeign(Arcs.of(part for each in mine for part in each.arcs.parts)))
+        self._journal.change(DropForeign(Arcs.of(part for each in mine for part in each.arcs.parts), 9))
         return super().view_changed()
 
 

@@ -234,13 +234,18 @@ class MemoryStore:
                 self._settled = settled
             case effects.SetAdopted(serial):
                 self._adopted = max(self._adopted, serial)
-            case effects.DropForeign(kept):
-                for of_id in [of_id for of_id, (_, position) in self._keys.items() if position not in kept]:
-                    self._remove(of_id)
+            case effects.DropForeign(kept, most):
+                self._drop_foreign(kept, most)
             case effects.PutPrekeys(mailbox_id, slot, version, prekeys, expires_ms):
                 self._batches[mailbox_id, slot] = (version, expires_ms, dict(enumerate(prekeys)), {})
             case effects.UsePrekey(mailbox_id, slot, version, index, claim_id):
                 self._use(self._batches.get((mailbox_id, slot)), version, index, claim_id)
+
+    def _drop_foreign(self, kept: Arcs, most: int) -> None:
+        for first, last in kept.rest.parts:
+            positions = sorted({position for _, position in self._keys.values() if first <= position <= last})[:most]
+            for of_id in [of_id for of_id, (_, position) in self._keys.items() if position in positions]:
+                self._remove(of_id)
 
     def _put_envelope(self, number: int, record: EnvelopeRecord, coordinated: bool, until_ms: int) -> None:
         assert record.envelope_id not in self._numbers
