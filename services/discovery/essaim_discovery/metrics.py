@@ -2,13 +2,14 @@
 
 from collections import Counter as Tally
 from enum import StrEnum
+from itertools import product
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from essaim.protocol.view import NetworkView, NodeState, Role
 from essaim.protocol.view.swarm import Swarm
-from essaim_discovery.events import Event
+from essaim_discovery.events import Event, EventKind
 from essaim_discovery.state import State
 
 NODES: Final = Gauge("essaim_discovery_nodes", "Registered nodes.", ["role", "state"])
@@ -35,6 +36,10 @@ SIGN_SECONDS: Final = Histogram(
 PENDING: Final = Gauge("essaim_discovery_pending", "Submissions that wait for the log.")
 APPLIED: Final = "APPLIED"
 NOBODY: Final = "NONE"
+CHURN: Final = (EventKind.WENT_AWAY, EventKind.RESTARTED, EventKind.DROPPED)
+for _kind, _role in product(CHURN, Role):
+    EVENTS.labels(_kind.name, _role.name)  # there from the start, so that the first one is an increase
+EVENTS.labels(EventKind.SWARM_LOST.name, Role.STORAGE.name)
 
 
 class Health(StrEnum):

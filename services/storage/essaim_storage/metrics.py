@@ -7,6 +7,8 @@ from prometheus_client import Counter, Gauge, Histogram
 ENVELOPES: Final = Gauge("essaim_storage_envelopes", "Envelopes on this node's disk.")
 BYTES: Final = Gauge("essaim_storage_bytes", "Bytes of envelopes on this node's disk.")
 STORES: Final = Counter("essaim_storage_stores", "Envelopes that clients asked to be stored, by outcome.", ["outcome"])
+for _outcome in ("ACKNOWLEDGED", "QUORUM_MISSING", "DISK_FULL"):
+    STORES.labels(_outcome)  # there from the start, so that the first one is an increase
 BATCH: Final = Histogram(
     "essaim_storage_commit_changes", "Changes in one commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )
