@@ -114,6 +114,11 @@ class Correspondence:
         return self._reader.account_id
 
     @property
+    def accounts(self) -> list[AccountId]:
+        """Of everybody."""
+        return [self._reader.account_id, self._writer.account_id, *(account for account, _ in self._away.values())]
+
+    @property
     def acknowledged(self) -> int:
         """Messages of this part so far."""
         return len(self._tally.acknowledged)

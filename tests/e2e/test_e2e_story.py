@@ -12,6 +12,7 @@ from deployment import Deployment
 from essaim.protocol.view import NetworkView, Role
 from essaim_client.messaging.addresses import public_inbox
 from journal import Journal
+from leavings import named
 
 VALUES = Path(__file__).parent / "small-values.yaml"
 READY_SECONDS = 300
@@ -314,6 +315,14 @@ def test_people_who_were_away_read_everything(network: Network, journal: Journal
         tally = network.people.await_those_away()
         seen |= {"acknowledged before all this": len(tally.acknowledged), "lost": len(tally.lost)}
         assert not tally.lost
+
+
+def test_the_cluster_names_nobody(network: Network, journal: Journal):
+    with journal.step("events, objects and logs are searched for the people") as seen:
+        searched, found = named(network.deployment, network.people.accounts)
+        seen |= {"bytes searched": searched, "found": found}
+        assert searched > 50_000
+        assert not found
 
 
 def test_uninstall_leaves_keys_and_volumes_and_nothing_else(network: Network, journal: Journal):
