@@ -128,6 +128,21 @@ def test_expiry_put_off_outlives_the_first_and_is_told() -> None:
     assert reply.result == effects.Expiries(((record.envelope_id, NOW_MS + 5 * DAY_MS),), incomplete=False)
 
 
+def test_expiry_put_off_after_it_passed_is_new_to_whoever_read_meanwhile() -> None:
+    stage, record = Stage(), envelope("a", expires_ms=NOW_MS + HOUR_MS)
+    told(stage, record, envelope("b"))
+    stage.now_ms += HOUR_MS
+    (reply,) = of(effects.Reply, stage.do(events.RetrieveAsked(7, query())))
+    assert isinstance(reply.result, effects.Retrieved)
+    assert [each.envelope_id for each in reply.result.envelopes] == [envelope("b").envelope_id]
+    stage.do(events.SubscribeAsked(8, query(reply.result.cursor)))
+    stage.do(events.Taken(8))
+    stage.requests += 1
+    stage.hear(B, Write(stage.requests, (expiry(record, NOW_MS + 5 * DAY_MS),)))
+    (note,) = of(effects.Notify, stage.commit())
+    assert [each.envelope_id for each in note.envelopes] == [record.envelope_id]
+
+
 def test_expiry_does_not_bring_back_what_was_deleted() -> None:
     stage, record = Stage(), envelope("a")
     told(stage, record)

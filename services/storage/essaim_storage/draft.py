@@ -12,6 +12,8 @@ from essaim_storage.store import Newest, Store
 
 Place = tuple[bytes, bytes]
 """Mailbox id and slot."""
+HIDDEN_MS = 900_000
+"""A clock that was so far ahead may have hidden what lives."""
 SlotSigned = EnvelopeRecord | Tombstone | ExpiryRecord
 """What a slot's key may sign."""
 
@@ -30,7 +32,7 @@ class Verdict(Enum):
 
 
 class Draft:
-    """`changes` and the last `number` given are the batch's."""
+    """`changes` and the last `number` given are the batch's; `kept` is that of the record that was added last."""
 
     def __init__(self, store: Store, number: int, now_ms: int, blob_bytes: int = 0) -> None:
         self._store = store
@@ -47,7 +49,7 @@ class Draft:
         self._marks: dict[Place, SlotMark] = {}
         self._signed: dict[Place, list[SlotSigned]] = {}
         self.changes: list[Change] = []
-        self.number = number
+        self.number = self.kept = number
 
     def change(self, change: Change | None) -> None:
         """Something that is not a record."""
@@ -57,7 +59,7 @@ class Draft:
             self.changes.append(change)
 
     def add(self, of_id: bytes, record: Record, *, coordinated: bool) -> Verdict:
-        """KEPT: under `number`."""
+        """KEPT: under the number `kept`."""
         if of_id in self._ids:
             return Verdict.HAD
         if isinstance(record, EnvelopeRecord):
@@ -83,6 +85,7 @@ class Draft:
 
     def _take(self, of_id: bytes, record: Record) -> None:
         self.number += 1
+        self.kept = self.number
         self._ids.add(of_id)
         self._weights[self._pile(record)] = self._weights.get(self._pile(record), 0) + weight(record)
         authorization = record.authorization
@@ -163,7 +166,23 @@ class Draft:
             if slot is None or not record.speaks_of(slot, each):
                 continue
             if all(_rank(other) <= _rank(record) for other in self._speaking(record.mailbox_id, slot, each)):
-                self.changes.append(SetUntil(each, record.until_ms))
+                self._set_until(record.mailbox_id, each, record.until_ms)
+
+    def _set_until(self, mailbox_id: bytes, envelope_id: bytes, until_ms: int) -> None:
+        """What had expired here, by whatever clock, is new to readers that went past it: it gets a new number."""
+        entry = self._store.entry(mailbox_id, envelope_id) if envelope_id not in self._ids else None
+        hidden = entry is not None and entry.until_ms <= self._now_ms + HIDDEN_MS
+        record = self._store.record(envelope_id) if hidden and until_ms > self._now_ms else None
+        if not isinstance(record, EnvelopeRecord):
+            self.changes.append(SetUntil(envelope_id, until_ms))
+            return
+        if any(isinstance(each, Tombstone) and each.covers(record) for each in self._notices):
+            return  # gone in this very batch
+        self.change(Forget(envelope_id))
+        self.number += 1
+        self._ids.add(envelope_id)
+        self._places[envelope_id], self._firsts[envelope_id] = record.slot, record.expires_ms
+        self.changes.append(PutEnvelope(self.number, record, coordinated=False, until_ms=until_ms))
 
     def _speaking(self, mailbox_id: bytes, slot: bytes, envelope_id: bytes) -> list[ExpiryRecord]:
         """The expiry records that speak of an envelope."""

@@ -133,5 +133,5 @@ def _settle(draft: Draft, submission: _Submission) -> Settled:
         return Settled(submission.waiter, b"", None, Verdict.KEPT)
     of_id = record_id(record)
     verdict = draft.add(of_id, record, coordinated=submission.coordinated)
-    number = (draft.number, submission.coordinated) if verdict is Verdict.KEPT else (0, False)
+    number = (draft.kept, submission.coordinated) if verdict is Verdict.KEPT else (0, False)
     return Settled(submission.waiter, of_id, record, verdict, *number)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar
 
-from essaim.protocol.mailbox.record import EnvelopeRecord, SlotMark, verify_record
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, SlotMark, verify_record
 from essaim_storage import events
 from essaim_storage.adoption import Adoption, AdoptWaits
 from essaim_storage.coordinator import ClientWaits, Coordinator, QuorumTimer
@@ -207,7 +207,7 @@ class StorageNode:
             self._coordinator.sign(settled, now_ms, self._sign)
         effects = [effect for each in settled for effect in self._settle_one(each, now_ms)]
         kept = [each.record for each in settled if each.verdict is Verdict.KEPT]
-        mailboxes = dict.fromkeys(each.mailbox_id for each in kept if isinstance(each, EnvelopeRecord))
+        mailboxes = dict.fromkeys(each.mailbox_id for each in kept if isinstance(each, EnvelopeRecord | ExpiryRecord))
         ended = [effect for each in kept if isinstance(each, SlotMark) for effect in self._readers.marked(each)]
         return [*effects, *ended, *self._readers.arrived(mailboxes, now_ms)]
 
