@@ -128,11 +128,14 @@ class Author:
                 SetPosition(self.rng.choice(MEMBERS), self.rng.randint(0, 100)),
                 SetSettled(self.rng.random() < 0.5),
                 SetAdopted(self.rng.randint(0, 100)),
-                DropForeign(self.rng.choice(ARCS), self.rng.choice((1, 9))) if self.rng.random() < 0.1 else SetSettled(),
+                self.dropped() if self.rng.random() < 0.1 else SetSettled(),
                 Forget(self.rng.choice(known or [LOWEST])),
                 Purge(NOW + self.rng.randint(0, 20)),
             )
         )
+
+    def dropped(self) -> Change:
+        return DropForeign(self.rng.choice(ARCS), self.rng.choice((1, 9)))
 
     def prekeys(self) -> Change:
         mailbox_id, slot = POLICIES[2].mailbox_id, self.rng.choice(SLOTS)
