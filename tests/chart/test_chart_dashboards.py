@@ -12,7 +12,7 @@ from observe.queries import known, metrics_in
 
 MONITORING = ("monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/PrometheusRule")
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-NUMBERS = {"Cells in a batch, mean", "Changes in a commit, mean", "Serial", "Views"}
+NUMBERS = {"Cells in a batch, mean", "Changes in a commit, mean", "Actions in a commit, mean", "Serial", "Views"}
 """Panels whose unit is none: a bare number."""
 
 
