@@ -13,12 +13,16 @@ from typing import Any
 import yaml
 
 import helm
+from essaim_client import Client, NetworkFile
+from essaim_client.rooms.room import Room
+from essaim_client.rooms.rooms import RoomClient
 from loadgen.child import Child, Json, child
 from observe.prometheus import NAMESPACE, RELEASE, TARGETS, Prometheus, prometheus, write_targets
 from testnet import Layout, Testnet
 
 CHART = Path(__file__).resolve().parents[2] / "deploy" / "helm" / "essaim"
-LAYOUT = Layout(relays=4, storage=3)
+LAYOUT = Layout(relays=4, storage=3, opengroups=1)
+PASSPHRASE = "stage"
 GAP_SECONDS = 0.2
 Rules = Sequence[Mapping[str, Any]]
 
@@ -45,6 +49,7 @@ class Stage:
     client: Child
     people: Mapping[str, Child]
     """By account."""
+    room: Room
     _said: int = 0
 
     async def load(self, seconds: float) -> None:
@@ -55,7 +60,7 @@ class Stage:
         talk = {"do": "talk", "gaps": [GAP_SECONDS] * count, "first": numbers[0]}
         others = list(reversed(list(self.people)))
         talks = [person.ask({**talk, "to": to}) for to, person in zip(others, self.people.values(), strict=True)]
-        await asyncio.gather(*talks, self._store_and_retrieve(seconds))
+        await asyncio.gather(*talks, self._store_and_retrieve(seconds), self._post(count))
         asked: Json = {"do": "arrived", "wanted": numbers}
         arrived = await asyncio.gather(*(person.ask(asked) for person in self.people.values()))
         if any(len(each["arrived"]) != count for each in arrived):
@@ -66,6 +71,12 @@ class Stage:
             now = time.monotonic()
             await self.client.ask({"do": operation, "way": "link", "window": [now, now + seconds / 2]})
 
+    async def _post(self, count: int) -> None:
+        """Into a room of the host of open groups."""
+        for number in range(count // 4):
+            await self.room.post(f"post {number}")
+            await asyncio.sleep(GAP_SECONDS)
+
     async def restart(self, name: str, pause: float) -> None:
         """kill -9, and back after a pause."""
         self.net.node(name).kill()
@@ -73,6 +84,17 @@ class Stage:
         self.net.node(name).start()
         await asyncio.to_thread(self.net.node(name).await_ready, 60)
         write_targets(self.net, self.targets)
+
+
+@asynccontextmanager
+async def _host(net: Testnet, home: Path) -> AsyncIterator[Room]:
+    """A room of the host, and who owns both."""
+    await asyncio.to_thread(Client.create_account, home, NetworkFile.load(net.network_file), PASSPHRASE)
+    token = (net.node("opengroup-1").folder / "owner-invitation").read_text().strip()
+    async with RoomClient(home, PASSPHRASE) as rooms:
+        host_id = (await rooms.hosts())[0].host_id.hex()
+        await rooms.claim(host_id, bytes.fromhex(token))
+        yield await rooms.create(host_id, "stage", title="A room")
 
 
 @asynccontextmanager
@@ -91,6 +113,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
             ):
                 await client.told()
                 people = {(await each.told())["account"]: each for each in (alice, bob)}
-                yield Stage(net, server, groups, time.time(), own / TARGETS, client, people)
+                async with _host(net, folder / "owner") as room:
+                    yield Stage(net, server, groups, time.time(), own / TARGETS, client, people, room)
     finally:
         await asyncio.to_thread(net.down)
