@@ -104,7 +104,7 @@ class Ratchet:
         wire = tag + nonce + seal(self._send_header, header, tag, nonce)
         key, self._sending, self._sent = mac(self._sending, b"\1"), mac(self._sending, b"\2"), self._sent + 1
         padded = (u(4, len(content)) + content).ljust(size - len(wire) - 16, b"\0")
-        return wire + seal(key, padded, self._ad + wire)
+        return wire + seal(key, padded, self._ad + wire, nonce)
 
     def open(self, message: bytes) -> bytes:
         wire, body = message[:2348], message[2348:]
@@ -114,7 +114,7 @@ class Ratchet:
         check(wire[:8] == mac(mac(self._receive_header, b"essaim/tag/v1"), u(4, n))[:8], "UNREADABLE")
         key, self._receiving = mac(self._receiving, b"\1"), mac(self._receiving, b"\2")
         self._received += 1
-        return unpadded(unseal(key, body, self._ad + wire))
+        return unpadded(unseal(key, body, self._ad + wire, wire[8:20]))
 
     def _header(self, wire: bytes) -> bytes:
         tag, nonce, box = wire[:8], wire[8:20], wire[20:]

@@ -132,7 +132,7 @@ class Receiver:
         for _ in range(int.from_bytes(number, "big")):
             chain_key = hmac.digest(chain_key, b"\2", "sha256")
         message_key = hmac.digest(chain_key, b"\1", "sha256")
-        return unpad(ChaCha20Poly1305(message_key).decrypt(bytes(12), body, associated_data + wire))
+        return unpad(ChaCha20Poly1305(message_key).decrypt(nonce, body, associated_data + wire))
 
 
 def account_keys(entropy):

@@ -1,13 +1,13 @@
 """The Double Ratchet (Signal, revision 4, section 4.4): one session between two devices.
 
-message   header on the wire | ChaCha20-Poly1305(message key, nonce 0, plaintext, associated data)
+message   header on the wire | ChaCha20-Poly1305(message key, the header's nonce, plaintext, associated data)
 associated data = the session's 32 bytes || the header on the wire
 """
 
 from dataclasses import replace
 
 from essaim.protocol.device import Random
-from essaim.protocol.ratchet.aead import MAC_SIZE, ONCE, seal, unseal
+from essaim.protocol.ratchet.aead import MAC_SIZE, seal, unseal
 from essaim.protocol.ratchet.chain import Chain, ChainName, step_root
 from essaim.protocol.ratchet.errors import (
     DuplicateError,
@@ -16,7 +16,7 @@ from essaim.protocol.ratchet.errors import (
     TooManySkippedError,
     UnreadableError,
 )
-from essaim.protocol.ratchet.header import Header, open_header, wire_size
+from essaim.protocol.ratchet.header import Header, body_nonce, open_header, wire_size
 from essaim.protocol.ratchet.pair import RatchetPair, RatchetPublic
 from essaim.protocol.ratchet.skipped import MAX_SKIP, SkippedKey, SkippedKeys
 from essaim.protocol.ratchet.state import State
@@ -92,7 +92,7 @@ class DoubleRatchet:
         wire = header.write(state.suite, state.sending.name.header_key, random)
         sending, message_key = state.sending.step()
         self.state = replace(state, sending=sending)
-        return wire + seal(message_key, ONCE, plaintext, state.associated_data + wire)
+        return wire + seal(message_key, body_nonce(state.suite, wire), plaintext, state.associated_data + wire)
 
     def decrypt(self, message: bytes, now: int, random: Random) -> bytes:
         """The plaintext, and a new `state`. Refused (`RatchetError`, `MalformedError`): the state is as it was."""
@@ -101,7 +101,7 @@ class DoubleRatchet:
             raise UnreadableError("too short for a message")
         wire, box = message[:size], message[size:]
         state, message_key = _key_for(self.state, wire, now, random)
-        plaintext = unseal(message_key, ONCE, box, state.associated_data + wire)
+        plaintext = unseal(message_key, body_nonce(state.suite, wire), box, state.associated_data + wire)
         if plaintext is None:
             raise UnreadableError("the message was altered")
         self.state = state

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from essaim.protocol.device import Random
 from essaim.protocol.layout import Reader
-from essaim.protocol.ratchet.aead import MAC_SIZE, NONCE_SIZE, seal, unseal
+from essaim.protocol.ratchet.aead import MAC_SIZE, NONCE_SIZE, ONCE, seal, unseal
 from essaim.protocol.ratchet.chain import ChainName
 from essaim.protocol.ratchet.pair import RatchetPublic, ciphertext_size
 from essaim.protocol.ratchet.suite import Suite
@@ -62,6 +62,11 @@ class Header:
 def wire_size(suite: Suite) -> int:
     """The size of a header on the wire."""
     return suite.header_size + (TAG_SIZE + NONCE_SIZE + MAC_SIZE if suite.header_encryption else 0)
+
+
+def body_nonce(suite: Suite, wire: bytes) -> bytes:
+    """The header's random nonce serves the body, too: a store that was put back seals nothing twice under one nonce."""
+    return wire[TAG_SIZE : TAG_SIZE + NONCE_SIZE] if suite.header_encryption else ONCE
 
 
 def open_header(suite: Suite, name: ChainName, wire: bytes) -> Header | None:
