@@ -48,7 +48,8 @@ class Asking:
         self.access = Access(self.read, REPLICA_TTL_MS if database.postgresql else 0)
         self.feed = Feed(self._fetch, self._head)
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        await self.feed.close()
         self._threads.shutdown()
 
     async def read(self, question: Callable[[Connection], Any]) -> Any:

@@ -94,5 +94,5 @@ class Host:
 
     async def close(self) -> None:
         self.writer.close()
-        self.asking.close()
+        await self.asking.close()
         self.database.close()

@@ -37,8 +37,8 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         self.postgresql = url.get_backend_name() == "postgresql"
-        self.writer = self._engine(1, "BEGIN IMMEDIATE")
-        self.reader = self._engine(READERS, "BEGIN")
+        self.writer = self._engine(1, "BEGIN IMMEDIATE", "READ COMMITTED")
+        self.reader = self._engine(READERS, "BEGIN", "REPEATABLE READ")
 
     @classmethod
     def open(cls, url: str | None, folder: Path) -> "Database":
@@ -63,9 +63,12 @@ class Database:
         self.reader.dispose()
         self.writer.dispose()
 
-    def _engine(self, connections: int, begin: str) -> Engine:
+    def _engine(self, connections: int, begin: str, isolation: str) -> Engine:
+        """An answer made of several questions is of one moment: SQLite's transactions are so, PostgreSQL's are told."""
         if self.postgresql:
-            return create_engine(self.url, pool_size=connections, max_overflow=0, pool_pre_ping=True)
+            return create_engine(
+                self.url, pool_size=connections, max_overflow=0, pool_pre_ping=True, isolation_level=isolation
+            )
         engine = create_engine(self.url, pool_size=connections, max_overflow=0)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))

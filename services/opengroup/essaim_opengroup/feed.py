@@ -128,6 +128,13 @@ class Feed:
         if room.fetching is None or room.fetching.done():
             room.fetching = asyncio.get_running_loop().create_task(self._fetch_all(room))
 
+    async def close(self) -> None:
+        """Before the readers are."""
+        tasks = [room.fetching for room in self._rooms.values() if room.fetching is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _fetch_all(self, room: RoomFeed) -> None:
         while fresh := await self._fetch(room.room_no, room.head):
             for each in fresh:
