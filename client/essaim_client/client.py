@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing, suppress
+from functools import cached_property
 from pathlib import Path as FilePath
 from types import TracebackType
 from typing import TypeGuard
@@ -34,6 +35,7 @@ from essaim_client.network.connection import Connection, own_now_ms
 from essaim_client.network.guard import Randomness
 from essaim_client.network.path import Path
 from essaim_client.network_file import NetworkFile
+from essaim_client.rooms.rooms import Rooms
 from essaim_client.trace import Trace, trace_inbox
 
 SLOT = 0
@@ -301,6 +303,11 @@ class Client:
         wiped = await (self._person.wiping.account() if account else self._person.wiping.device())
         self._wiped = True
         return wiped
+
+    @cached_property
+    def rooms(self) -> Rooms:
+        """Open groups, under another key at each host. Raises NotAManagerError: those keys come from the account's."""
+        return Rooms(self._network, self._profile.keys, self._profile.store)
 
     # The network
 

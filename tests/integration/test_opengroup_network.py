@@ -230,3 +230,14 @@ async def test_moderation_bot_deletes_and_bans(network: RealNetwork, owner: Room
         assert caught.value.refused_reason == "BANNED"
     assert bot.looks_like_spam(RoomEvent(b"", 1, 1, b"", "post", text="https://x.example " * 4))
     assert not bot.looks_like_spam(RoomEvent(b"", 1, 1, b"", "post", text="good morning"))
+
+
+async def test_client_reads_rooms_beside_messages(network: RealNetwork, owner: Rooms) -> None:
+    host = await digits(owner)
+    made = await owner.create(host, f"room-{next(ROOMS)}")
+    person = await network.newcomer()
+    async with person.online() as me:
+        room = await me.rooms.room(f"{host}/{made.info.settings.name}")
+        await room.post("from the same client")
+        assert me.rooms is me.rooms
+    assert [post.text for post in (await made.page())[0]] == ["from the same client"]
