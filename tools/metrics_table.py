@@ -33,6 +33,7 @@ DECLARING = {
         "essaim.runtime.view_holder",
         "essaim.runtime.volume",
         "essaim.runtime.endpoint",
+        "essaim.runtime.examiner",
     ),
 }
 """The modules of the runtime with metrics, in the order of the page."""

@@ -162,6 +162,8 @@ def answers(store: MemoryStore | SqliteStore, author: Author) -> list[object]:
     found += [list(store.fingerprints([part, *part.split()])) for part in PARTS]
     found += [list(store.record_ids(part, limit)) for part in PARTS for limit in (3, 999)]
     found += [store.named(record_id(each)[:NAME_SIZE]) for each in author.envelopes[-4:]]
+    points = (LOWEST, *(record_id(each) for each in author.envelopes[-3:]), b"\xf8" * 32)
+    found += [list(store.ids_after(point, limit)) for point in points for limit in (1, 5, 999)]
     found += [store.holds_outside(arcs) for arcs in ARCS]
     found += [list(store.coordinated_after(number, 5)) for number in (0, author.number // 2)]
     found += [store.position(member) for member in MEMBERS]

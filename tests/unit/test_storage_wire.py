@@ -14,7 +14,20 @@ from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, SlotMark, Tombstone
 from essaim.protocol.mailbox.slot_record import SlotRecord
 from essaim.storage.v1 import replica_pb2
-from essaim_storage.message import Ack, AckSignature, Digest, Fetch, Hello, Question, Records, Refusal, Write
+from essaim_storage.message import (
+    Ack,
+    AckSignature,
+    Challenge,
+    Digest,
+    Fetch,
+    Hello,
+    Proofs,
+    Question,
+    Records,
+    Refusal,
+    Write,
+)
+from essaim_storage.refusal import MessageMalformedError
 from essaim_storage.tally import EMPTY, Fingerprint, Part
 from essaim_storage.wire import decode_message, encode_message
 
@@ -40,6 +53,8 @@ MESSAGES = (
     Digest(3, (b"i" * 12, b"j" * 12)),
     Digest(4, ()),
     Digest(5, None, (EMPTY, Fingerprint(9, b"f" * 16))),
+    Challenge(6, b"n" * 32, (b"i" * 32, b"j" * 32)),
+    Proofs(6, (b"p" * 32, b"")),
 )
 
 
@@ -100,3 +115,16 @@ def test_message_fuzz_is_read_or_refused(seed: int) -> None:
         decode_message(bytes(data[: rng.randint(0, len(data))]))
     except ProtocolError as error:
         assert error.reason.isupper()
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        replica_pb2.ReplicaChallenge(number=1, nonce=b"n" * 31, envelope_ids=[b"i" * 32]),
+        replica_pb2.ReplicaChallenge(number=1, nonce=b"n" * 32, envelope_ids=[b"i" * 33]),
+        replica_pb2.ReplicaChallenge(number=1, nonce=b"n" * 32),
+        replica_pb2.ReplicaChallenge(number=1, nonce=b"n" * 32, envelope_ids=[b"i" * 32] * 17),
+    ],
+)
+def test_challenge_of_a_wrong_size_is_refused(challenge) -> None:
+    assert reason(replica_pb2.ReplicaMessage(challenge=challenge)) == MessageMalformedError.reason

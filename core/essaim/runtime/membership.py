@@ -11,14 +11,18 @@ from typing import Any
 
 from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.geometry import Suite
+from essaim.protocol.link.hello import LinkIdentity
 from essaim.protocol.onion import ALL_SUITES, Keyring
 from essaim.protocol.view import Descriptor, Genesis, NetworkView, NodeState, Role, ViewRefusedError
+from essaim.protocol.view.testers import TestKind
 from essaim.runtime import logs
 from essaim.runtime.discovery_client import DiscoveryClient, DiscoveryLostError, TransactionRefusedError
+from essaim.runtime.examiner import Examiner
 from essaim.runtime.key_publication import KeyPublication
 from essaim.runtime.logs import LogLevel
 from essaim.runtime.operator import standing_of
 from essaim.runtime.persist import MembershipEvent, backoff, persist
+from essaim.runtime.reachability import Reachability
 from essaim.runtime.refusal import StartError
 from essaim.runtime.retirement import RetirementLimits, retire
 from essaim.runtime.settings import NodeSettings
@@ -32,7 +36,7 @@ START_ID_SIZE = 16
 
 class Membership:
     """`background` are tasks of the process, `join`, `retire` and `leave` its hooks (essaim.runtime.start.Service);
-    `transfer.complete(swarm_id, move_serial)` is for who keeps data."""
+    `transfer.complete(swarm_id, move_serial)` is for who keeps data; `examiner.tests` takes further kinds of tests."""
 
     def __init__(self, start: Start[Any], genesis: Genesis, role: Role) -> None:
         settings: NodeSettings = start.settings
@@ -58,6 +62,15 @@ class Membership:
             self._now_ms,
         )
         self.transfer = TransferNotice(self.submit)
+        self.examiner = Examiner(self.holder, start.identity.node_id, self._now_ms, self.submit)
+        self.examiner.tests[TestKind.REACHABILITY] = Reachability(
+            self.holder,
+            LinkIdentity(start.identity.node_id, start.identity.signing.sign, self._serial),
+            self._now_ms,
+            start.random,
+            settings.test_answer_seconds,
+            settings.test_pause_seconds,
+        )
         self._keys = KeyPublication(
             self.keyring,
             genesis.parameters.key_periods,
@@ -88,7 +101,14 @@ class Membership:
     @property
     def background(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """Coroutine functions that run as long as the node does."""
-        return (self._follow, self._keys.renew, self._keys.publish, self._prove_uptime, self.transfer.run)
+        return (
+            self._follow,
+            self._keys.renew,
+            self._keys.publish,
+            self._prove_uptime,
+            self.transfer.run,
+            self.examiner.run,
+        )
 
     # Joining and leaving
 

@@ -147,6 +147,24 @@ class NodeSettings(BaseSettings):
             " are. 8192: far above what clients and nodes need; each costs some 30 KB.",
         ),
     ] = 8192
+    test_answer_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=60,
+            description="Seconds in which a tested node must have sent a test cell back. 10: a slow one needs one or"
+            " two.",
+        ),
+    ] = 10.0
+    test_pause_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=120,
+            description="Seconds before a node that did not answer a test is tried again, twice. 20: longer than a"
+            " restart takes.",
+        ),
+    ] = 20.0
     pace_ms: Annotated[
         int,
         Field(ge=0, le=50, description="Milliseconds between batches on a busy link. 2: batches form, unfelt."),

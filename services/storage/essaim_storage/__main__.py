@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from essaim.protocol.view import Role
+from essaim.protocol.view.testers import TestKind
 from essaim.runtime.endpoint import Endpoint
 from essaim.runtime.genesis import read_genesis
 from essaim.runtime.membership import Membership
@@ -29,6 +30,7 @@ async def build(start: Start[StorageSettings]) -> Service:
     signing, transferred = start.identity.signing, membership.transfer.complete
     storage = Storage(start.settings, signing, standing.now_ms, transferred=transferred)
     members = storage.members
+    membership.examiner.tests[TestKind.STORAGE] = storage.test
     offers = (storage.offer, view_offer(membership.holder.answer, standing.now_ms))
     endpoint = Endpoint(
         standing,

@@ -12,9 +12,11 @@ from essaim.network.settings import LinkSettings
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.link.hello import LinkIdentity
 from essaim.protocol.mailbox.authorization import NonceMemory
+from essaim.protocol.view import NetworkView
 from essaim.runtime.offer import Offer
 from essaim.storage.v1 import mailbox_pb2, mailbox_pb2_grpc
 from essaim_storage import metrics
+from essaim_storage.effects import HoldingOutcome
 from essaim_storage.executor import Executor, tell_nobody
 from essaim_storage.files import DATABASE_FILE
 from essaim_storage.intake import Intake
@@ -35,6 +37,8 @@ LINKS = LinkSettings(backoff_most_seconds=1.0)
 MEASURE_SECONDS = 5.0
 MOST_WAITING = 512
 """Requests that wait for disk or quorum, two full commits: from there on strangers pay for their load."""
+NONCE_SIZE = 32
+_WORD = {HoldingOutcome.HELD: True, HoldingOutcome.MISSING: False}
 TUNING = Tuning(page_entries=24)
 """Named envelopes beside three whole ones fit the smallest reply."""
 
@@ -55,7 +59,13 @@ class Storage:
         path: Path = settings.data_dir / DATABASE_FILE
         self._settings = settings
         self._store = SqliteStore(path, max_bytes=settings.max_bytes, restored=settings.restored)
-        tuning = replace(tuning, foreign_ms=int(settings.foreign_seconds * 1_000), blob_bytes=settings.blob_budget)
+        tuning = replace(
+            tuning,
+            foreign_ms=int(settings.foreign_seconds * 1_000),
+            blob_bytes=settings.blob_budget,
+            test_age_ms=int(settings.test_age_seconds * 1_000),
+            test_again_ms=int(settings.test_again_seconds * 1_000),
+        )
         self.node = StorageNode(own_id, self._store, os.urandom, tuning, sign=signing.sign)
         self.executor = Executor(
             self.node, self._store, self._send, now_ms, lambda swarm_id, move: transferred(swarm_id, serial_of(move))
@@ -94,6 +104,11 @@ class Storage:
     def view_changed(self, neighbours: Neighbours) -> None:
         """A newer signed view."""
         self.members.view_changed(neighbours)
+
+    async def test(self, view: NetworkView, node_id: bytes) -> bool | None:
+        """The storage test of a member that a view drew this node for; None: there is nothing to say of it."""
+        outcome = await self.executor.test(node_id, view.header.previous_hash, os.urandom(NONCE_SIZE))
+        return _WORD.get(outcome)
 
     async def close(self) -> None:
         """Links, then the disk."""

@@ -6,6 +6,7 @@ if the node ends it.
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.receipt import Receipt
@@ -259,6 +260,26 @@ class Claimed:
     left: int
 
 
+class HoldingOutcome(StrEnum):
+    """What a storage test of a member came to."""
+
+    HELD = "HELD"
+    """It has all that it was asked for."""
+    MISSING = "MISSING"
+    """It lacks something, and did when it was asked again."""
+    SILENT = "SILENT"
+    """It did not answer, or the link broke."""
+    UNTESTED = "UNTESTED"
+    """There was nothing to ask for, or one of the two is incomplete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The end of a storage test."""
+
+    outcome: HoldingOutcome
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The whole request."""
@@ -271,7 +292,7 @@ class Reply:
     """The answer to a request."""
 
     request: int
-    result: Stored | Removed | Retrieved | Expiries | Published | Claimed | Refused
+    result: Stored | Removed | Retrieved | Expiries | Published | Claimed | Examined | Refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,17 @@ class ClaimAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ExamineAsked:
+    """Test whether a member holds what it should. Answered by `Examined`. `draw_seed` of the view that drew, and a
+    `nonce` that nobody knows yet: 32 bytes each."""
+
+    request: int
+    member: bytes
+    draw_seed: bytes
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The client is gone: no answer to this request any more. What it asked to be stored goes on being replicated."""
 
@@ -183,5 +194,5 @@ class RecordBad:
 Event = (
     Started | StoreAsked | RemoveAsked | RetrieveAsked | SubscribeAsked | ExpiriesAsked | Taken | PublishAsked
     | ClaimAsked | Cancelled | PeerMessage | LinkUp | LinkDown | Fired | Committed | CommitRefused | ViewChanged
-    | RecordBad
+    | RecordBad | ExamineAsked
 )  # fmt: skip

@@ -20,7 +20,9 @@ from essaim_storage.effects import (
     Claimed,
     Commit,
     Effect,
+    Examined,
     Expiries,
+    HoldingOutcome,
     Notify,
     Published,
     Refused,
@@ -37,6 +39,7 @@ from essaim_storage.events import (
     CommitRefused,
     Committed,
     Event,
+    ExamineAsked,
     Fired,
     RecordBad,
     Started,
@@ -48,7 +51,7 @@ from essaim_storage.node import StorageNode
 from essaim_storage.refusal import DiskFullError
 from essaim_storage.sqlite_store import DatabaseError, SqliteStore
 
-Answer = Stored | Removed | Retrieved | Expiries | Published | Claimed
+Answer = Stored | Removed | Retrieved | Expiries | Published | Claimed | Examined
 SCRUB_RECORDS = 64
 
 
@@ -106,6 +109,7 @@ class Executor:
         self._handling = False
         self._request = 0
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._tests: dict[int, asyncio.Future[Answer]] = {}
         self._readers: dict[int, asyncio.Queue[Notify | Refused]] = {}
         self._timers: dict[Hashable, asyncio.TimerHandle] = {}
         self._writer = ThreadPoolExecutor(1, "writer")
@@ -187,6 +191,21 @@ class Executor:
             if future.cancelled():
                 self.tell(Cancelled(request))
 
+    async def test(self, member: bytes, draw_seed: bytes, nonce: bytes) -> HoldingOutcome:
+        """A storage test of a member; takes a minute or two. No client waits for it, so a drain does not either."""
+        request = self._next_request()
+        future = self._tests[request] = self._loop.create_future()
+        try:
+            self.tell(ExamineAsked(request, member, draw_seed, nonce))
+            answer = await future
+            assert isinstance(answer, Examined)
+            metrics.TESTS.labels(answer.outcome.value).inc()
+            return answer.outcome
+        finally:
+            del self._tests[request]
+            if future.cancelled():
+                self.tell(Cancelled(request))
+
     @asynccontextmanager
     async def subscription(self, make: Callable[[int], SubscribeAsked]) -> AsyncIterator["Subscription"]:
         """`async with ... as subscription: await subscription.next()`."""
@@ -225,7 +244,8 @@ class Executor:
                     self._readers[effect.request].put_nowait(effect)
 
     def _reply(self, reply: Reply) -> None:
-        future, queue, result = self._waiting.get(reply.request), self._readers.get(reply.request), reply.result
+        future = self._waiting.get(reply.request) or self._tests.get(reply.request)
+        queue, result = self._readers.get(reply.request), reply.result
         if queue is not None and isinstance(result, Refused):
             queue.put_nowait(result)
         if future is None or future.done():

@@ -91,4 +91,25 @@ class Digest:
     fingerprints: tuple[Fingerprint, ...] = ()
 
 
-Message = Hello | Write | Ack | Fetch | Records | Question | Digest
+CHALLENGE_IDS = 16
+"""Envelopes in one Challenge: sixteen of the largest are read in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Show that you hold these. Answered by one Proofs of the same number. `nonce`: 32 bytes."""
+
+    number: int
+    nonce: bytes
+    envelope_ids: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """For each envelope of a Challenge, in order: `holding.proof_of`, or b"" where it is not held."""
+
+    number: int
+    proofs: tuple[bytes, ...]
+
+
+Message = Hello | Write | Ack | Fetch | Records | Question | Digest | Challenge | Proofs

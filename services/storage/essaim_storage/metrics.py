@@ -34,6 +34,9 @@ UNDER_REPLICATED: Final = Gauge(
 )
 WAITING: Final = Gauge("essaim_storage_requests_waiting", "Requests of clients that wait for disk or quorum.")
 MESSAGES: Final = Counter("essaim_storage_messages", "Messages between members, by kind.", ["direction", "kind"])
+TESTS: Final = Counter(
+    "essaim_storage_tests", "Storage tests of other members made here, by what came of them.", ["outcome"]
+)
 SCRUBBED: Final = Counter("essaim_storage_scrubbed", "Stored records that were read again to verify them.")
 DATABASE_BYTES: Final = Gauge("essaim_storage_database_bytes", "Bytes of the database that are used.")
 LIMIT_BYTES: Final = Gauge("essaim_storage_limit_bytes", "Bytes that the database may use (--max-bytes); 0: no limit.")

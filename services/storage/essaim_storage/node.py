@@ -6,6 +6,7 @@ from typing import ClassVar
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, SlotMark, verify_record
 from essaim_storage import events
 from essaim_storage.adoption import Adoption, AdoptWaits
+from essaim_storage.challenge import Challenger, ExamineTimer
 from essaim_storage.coordinator import ClientWaits, Coordinator, QuorumTimer
 from essaim_storage.delivery import Readers
 from essaim_storage.effects import Effect, Purge, SetTimer
@@ -13,7 +14,18 @@ from essaim_storage.feed import AckTimer, RetryTimer
 from essaim_storage.foreign import Foreign, ForeignTimer
 from essaim_storage.hints import Hints
 from essaim_storage.journal import CommitTimer, Journal, Settled, Verdict
-from essaim_storage.message import Ack, Digest, Fetch, Hello, Message, Question, Records, Write
+from essaim_storage.message import (
+    Ack,
+    Challenge,
+    Digest,
+    Fetch,
+    Hello,
+    Message,
+    Proofs,
+    Question,
+    Records,
+    Write,
+)
 from essaim_storage.placement import Range
 from essaim_storage.prekeys import ClaimWaits, Prekeys, PublishWaits
 from essaim_storage.reconcile import (
@@ -49,6 +61,7 @@ class StorageNode:
     adoption_type: ClassVar[type[Adoption]] = Adoption
     foreign_type: ClassVar[type[Foreign]] = Foreign
     swarm_type: ClassVar[type[Swarm]] = Swarm
+    challenger_type: ClassVar[type[Challenger]] = Challenger
 
     def __init__(
         self,
@@ -74,6 +87,7 @@ class StorageNode:
         self._readers = self.readers_type(self._swarm, store, lambda: self._reconciler.incomplete, self._tuning)
         self._readers.missed = self._reconciler.missed
         self._prekeys = self.prekeys_type(self._swarm, store, self._journal, self._tuning)
+        self._challenger = self.challenger_type(self._swarm, store, self._tuning, lambda: self.incomplete)
 
     @property
     def incomplete(self) -> bool:
@@ -135,16 +149,19 @@ class StorageNode:
                 return self._readers.taken(request, now_ms)
             case events.Cancelled(request):
                 self._readers.cancelled(request)
+                self._challenger.cancelled(request)
                 return self._coordinator.cancelled(request)
             case _:
-                return self._serve_prekeys(event, now_ms)
+                return self._serve_more(event, now_ms)
 
-    def _serve_prekeys(self, event: events.Event, now_ms: int) -> list[Effect]:
+    def _serve_more(self, event: events.Event, now_ms: int) -> list[Effect]:
         match event:
             case events.PublishAsked():
                 return self._prekeys.publish(event, now_ms)
             case events.ClaimAsked():
                 return self._prekeys.claim(event, now_ms)
+            case events.ExamineAsked():
+                return self._challenger.ask(event, now_ms)
         raise AssertionError(f"not an event: {type(event).__name__}")
 
     def _turn(self, event: events.Event) -> list[Effect]:
@@ -158,7 +175,8 @@ class StorageNode:
                 return [*effects, *self._coordinator.link_up(node_id)]
             case events.LinkDown(node_id):
                 self._swarm.linked.discard(node_id)
-                return [*self._reconciler.link_down(node_id), *self._hints.link_down(node_id)]
+                effects = [*self._reconciler.link_down(node_id), *self._hints.link_down(node_id)]
+                return [*effects, *self._challenger.link_down(node_id)]
             case events.RecordBad(record_id):
                 self._coordinator.lost(self._swarm.own_id, record_id)
                 return self._reconciler.bad(record_id)
@@ -175,7 +193,8 @@ class StorageNode:
         self._adoption.view_changed()
         effects = [*self._hints.view_changed(), *self._coordinator.view_changed()]
         effects += self._reconciler.view_changed(before, next_view=next_view)
-        return [*effects, *self._readers.members_changed(), *self._foreign.view_changed()]
+        effects += [*self._readers.members_changed(), *self._foreign.view_changed()]
+        return [*effects, *self._challenger.view_changed()]
 
     def _hear(self, node_id: bytes, message: Message, view_serial: int, now_ms: int) -> list[Effect]:
         """A message counts from members of the swarm alone."""
@@ -189,9 +208,19 @@ class StorageNode:
                 told = [effect for each in heard for effect in self._coordinator.heard(node_id, each)]
                 return [*told, *effects]
             case Hello():
+                self._challenger.hello(node_id, message)
                 if message.fresh:
                     self._coordinator.lost(node_id)
                 return self._reconciler.hello(node_id, message)
+            case Challenge():
+                return self._challenger.challenged(node_id, message)
+            case Proofs():
+                return self._challenger.proofs(node_id, message, now_ms)
+            case _:
+                return self._compare(node_id, message, now_ms)
+
+    def _compare(self, node_id: bytes, message: Question | Digest | Fetch | Records, now_ms: int) -> list[Effect]:
+        match message:
             case Question():
                 return self._reconciler.question(node_id, message)
             case Digest():
@@ -242,7 +271,15 @@ class StorageNode:
                 return self._reconciler.time_is_come()
             case TransferTimer():
                 return self._reconciler.tell_again()
-        return self._foreign.time_is_up() if isinstance(timer, ForeignTimer) else self._purge(now_ms)
+        return self._fire_more(timer, now_ms)
+
+    def _fire_more(self, timer: Hashable, now_ms: int) -> list[Effect]:
+        match timer:
+            case ExamineTimer(member):
+                return self._challenger.time_is_up(member, now_ms)
+            case ForeignTimer():
+                return self._foreign.time_is_up()
+        return self._purge(now_ms)
 
     def _purge(self, now_ms: int) -> list[Effect]:
         """What expired long enough ago leaves the disk."""

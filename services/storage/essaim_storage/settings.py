@@ -82,6 +82,24 @@ class StorageSettings(NodeSettings, service="storage"):
             gt=0, le=3600, description="Seconds between verifying 64 stored records and the next 64. 10: 500,000 a day."
         ),
     ] = 10.0
+    test_age_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds that an envelope must be old to be asked for in a storage test of another member."
+            " 600: longer than a write that was missed takes to arrive.",
+        ),
+    ] = 600.0
+    test_again_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=600,
+            description="Seconds after which a tested member is asked again for what it did not show. 60: what was"
+            " merely on its way has arrived; short of half a round of tests.",
+        ),
+    ] = 60.0
     leave_for_good: Annotated[
         bool,
         Field(

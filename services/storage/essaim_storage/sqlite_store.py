@@ -169,6 +169,11 @@ class SqliteStore:
         ends = _ends(name)
         return next(self._records(f"{_WHOLE} WHERE record_id BETWEEN ? AND ? ORDER BY record_id LIMIT 1", *ends), None)
 
+    def ids_after(self, record_id: bytes, limit: int) -> Sequence[bytes]:
+        some = "SELECT record_id FROM record WHERE record_id >= ? ORDER BY record_id LIMIT ?"
+        found = (each for (each,) in self._all(some, record_id, limit))
+        return [each for each in found if isinstance(each, bytes) and len(each) == ID_SIZE]
+
     def holds_outside(self, kept: Arcs) -> bool:
         some = "SELECT 1 FROM mailbox WHERE position BETWEEN ? AND ? LIMIT 1"
         return any(self._all(some, *map(stored_position, part)) for part in kept.rest.parts)

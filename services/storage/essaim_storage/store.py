@@ -133,6 +133,9 @@ class Store(Protocol):
     def named(self, name: bytes) -> Record | None:
         """The record whose id begins with this name (`tally.NAME_SIZE`); the lowest id of several."""
 
+    def ids_after(self, record_id: bytes, limit: int) -> Sequence[bytes]:
+        """The first `limit` record ids from this one on, ascending."""
+
     def holds_outside(self, kept: Arcs) -> bool:
         """Whether there is a record of a mailbox with a position in none of these arcs."""
 

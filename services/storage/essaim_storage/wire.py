@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from essaim.protocol.kdf import HASH_SIZE
 from essaim.protocol.mailbox.authorization import Authorization
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
@@ -15,12 +16,15 @@ from essaim.protocol.mailbox.refusal import MethodRefusedError
 from essaim.protocol.mailbox.removal import REMOVALS
 from essaim.storage.v1 import replica_pb2
 from essaim_storage.message import (
+    CHALLENGE_IDS,
     Ack,
     AckSignature,
+    Challenge,
     Digest,
     Fetch,
     Hello,
     Message,
+    Proofs,
     Question,
     Records,
     Refusal,
@@ -174,6 +178,14 @@ def _digest(proto: replica_pb2.ReplicaDigest) -> Digest:
     return Digest(proto.number, names, found)
 
 
+def _challenge(proto: replica_pb2.ReplicaChallenge) -> Challenge:
+    if any(len(each) != HASH_SIZE for each in (proto.nonce, *proto.envelope_ids)):
+        raise MessageMalformedError("a nonce and an id have 32 bytes")
+    if not 0 < len(proto.envelope_ids) <= CHALLENGE_IDS:
+        raise MessageMalformedError("a challenge asks for 1 to 16 envelopes")
+    return Challenge(proto.number, proto.nonce, tuple(proto.envelope_ids))
+
+
 def _cut(joined: bytes, size: int) -> Iterator[bytes]:
     return (joined[at : at + size] for at in range(0, len(joined), size))
 
@@ -228,6 +240,11 @@ _ENCODERS: Mapping[type, Callable[[Any], tuple[str, Any]]] = {
             counts=[each.count for each in m.fingerprints],
         ),
     ),
+    Challenge: lambda m: (
+        "challenge",
+        replica_pb2.ReplicaChallenge(number=m.number, nonce=m.nonce, envelope_ids=m.envelope_ids),
+    ),
+    Proofs: lambda m: ("proofs", replica_pb2.ReplicaProofs(number=m.number, proofs=m.proofs)),
 }
 
 _DECODERS: Mapping[str, Callable[[Any], Message]] = {
@@ -242,4 +259,6 @@ _DECODERS: Mapping[str, Callable[[Any], Message]] = {
     "records": lambda p: Records(p.number, tuple(map(record_from_proto, p.records))),
     "question": _question,
     "digest": _digest,
+    "challenge": _challenge,
+    "proofs": lambda p: Proofs(p.number, tuple(p.proofs)),
 }

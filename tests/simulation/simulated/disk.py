@@ -39,6 +39,7 @@ class MemoryStore:
         """(key, position) of each record."""
         self._names: dict[bytes, bytes] = {}
         self._sorted: list[tuple[int, int, bytes]] | None = None
+        self._ids: list[bytes] | None = None
         self._special: dict[bytes, set[int]] = {}
         self.bad: set[bytes] = set()
         self._damage = 0
@@ -143,6 +144,12 @@ class MemoryStore:
     def named(self, name: bytes) -> Record | None:
         return self.record(self._names[name]) if name in self._names else None
 
+    def ids_after(self, record_id: bytes, limit: int) -> Sequence[bytes]:
+        if self._ids is None:
+            self._ids = sorted(self._numbers)
+        first = bisect_left(self._ids, record_id)
+        return self._ids[first : first + limit]
+
     def holds_outside(self, kept: Arcs) -> bool:
         return any(position not in kept for _, position in self._keys.values())
 
@@ -191,7 +198,7 @@ class MemoryStore:
         for name in ("_mailboxes", "_naming"):
             setattr(other, name, {key: dict(each) for key, each in getattr(self, name).items()})
         other._batches = {place: (*each[:2], dict(each[2]), dict(each[3])) for place, each in self._batches.items()}
-        other.bad, other._sorted = set(), None
+        other.bad, other._sorted, other._ids = set(), None, None
         return other
 
     def restored(self) -> "MemoryStore":
@@ -203,7 +210,7 @@ class MemoryStore:
 
     def apply(self, changes: Sequence[effects.Change]) -> None:
         """One batch, whole."""
-        self._sorted = None
+        self._sorted = self._ids = None
         for change in changes:
             self._change(change)
 

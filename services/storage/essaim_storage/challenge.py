@@ -1,0 +1,192 @@
+"""Storage tests of other members of the swarm: the tester's machine. docs/protocol/node-tests.md.
+
+A member is asked for proofs of envelopes that this node has itself. What it cannot show is asked for once more after a
+while, so that what was merely on its way (or removed on its way to this node) is no failure. Silence is none either:
+whether a node can be reached is tested elsewhere.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from essaim.protocol.mailbox.record import EnvelopeRecord
+from essaim_storage.effects import CancelTimer, Effect, Examined, HoldingOutcome, Reply, Send, SetTimer
+from essaim_storage.events import ExamineAsked
+from essaim_storage.holding import answer_challenge, drawn, proof_of
+from essaim_storage.message import CHALLENGE_IDS, Challenge, Hello, Proofs
+from essaim_storage.store import Store
+from essaim_storage.swarm import Swarm
+from essaim_storage.tuning import Tuning
+
+
+@dataclass(frozen=True, slots=True)
+class ExamineTimer:
+    """A tested member has not answered, or it is time to ask it again."""
+
+    member: bytes
+
+
+@dataclass
+class Examination:
+    """One test under way. `waits`: a challenge that has no answer yet."""
+
+    request: int
+    member: bytes
+    nonce: bytes
+    left: Iterator[bytes]
+    number: int
+    """Of the last challenge: an answer to an earlier test fits none of this one."""
+    waits: Challenge | None = None
+    shown: int = 0
+    missing: list[bytes] = field(default_factory=list)
+    again: bool = False
+    """The second look."""
+
+
+class Challenger:
+    """At most one test of each member at a time."""
+
+    def __init__(
+        self,
+        swarm: Swarm,
+        store: Store,
+        tuning: Tuning,
+        incomplete: Callable[[], bool],
+    ) -> None:
+        """`incomplete()`: whether this node misses something itself, and can judge nobody."""
+        self._swarm = swarm
+        self._store = store
+        self._tuning = tuning
+        self._incomplete = incomplete
+        self._under_way: dict[bytes, Examination] = {}
+        self._says_incomplete: set[bytes] = set()
+        self._excused_ms: dict[bytes, int] = {}
+        """Since when a member has been found incomplete at its tests, and passed none."""
+
+    # ---- tested
+
+    def challenged(self, member: bytes, challenge: Challenge) -> list[Effect]:
+        """Another member tests this node."""
+        return [Send(member, answer_challenge(challenge, member, self._swarm.own_id, self._store))]
+
+    # ---- testing
+
+    def ask(self, event: ExamineAsked, now_ms: int) -> list[Effect]:
+        """Begin; answered by `Examined` in the end."""
+        member = event.member
+        if member in self._under_way or not self._may_test(member, now_ms):
+            return [Reply(event.request, Examined(HoldingOutcome.UNTESTED))]
+        ids = drawn(event.draw_seed, event.nonce, member, self._store, self._tuning.test_records)
+        current = Examination(
+            event.request,
+            member,
+            event.nonce,
+            self._testable(ids, member, now_ms),
+            number=int.from_bytes(event.nonce[:4]) << 20,
+        )
+        self._under_way[member] = current
+        return self._go_on(current)
+
+    def proofs(self, member: bytes, proofs: Proofs, now_ms: int) -> list[Effect]:
+        """The member's answer."""
+        current = self._under_way.get(member)
+        if current is None or current.waits is None or current.waits.number != proofs.number:
+            return []
+        challenge, current.waits = current.waits, None
+        said = dict(zip(challenge.envelope_ids, proofs.proofs, strict=False))
+        for each in challenge.envelope_ids:
+            own = self._own(each, member, now_ms)
+            if own is not None:
+                right = said.get(each) == proof_of(challenge, self._swarm.own_id, member, own)
+                current.shown += right
+                current.missing += [] if right else [each]
+        return self._go_on(current)
+
+    def time_is_up(self, member: bytes, now_ms: int) -> list[Effect]:
+        """The test timer fired: silence, or time for the second look."""
+        current = self._under_way.get(member)
+        if current is None:
+            return []
+        if current.waits is not None:
+            return self._end(current, HoldingOutcome.SILENT)
+        if not self._may_test(member, now_ms):
+            return self._end(current, HoldingOutcome.UNTESTED)
+        current.again = True
+        current.left = iter([each for each in current.missing if self._own(each, member, now_ms) is not None])
+        current.missing = []
+        return self._go_on(current)
+
+    def _go_on(self, current: Examination) -> list[Effect]:
+        member = current.member
+        ids = tuple(islice(current.left, CHALLENGE_IDS))
+        if ids:
+            current.number += 1
+            current.waits = Challenge(current.number, current.nonce, ids)
+            return [Send(member, current.waits), SetTimer(ExamineTimer(member), self._tuning.test_answer_ms)]
+        if self._incomplete():
+            return self._end(current, HoldingOutcome.UNTESTED)
+        if current.missing and not current.again:
+            return [SetTimer(ExamineTimer(member), self._tuning.test_again_ms)]
+        if current.missing:
+            return self._end(current, HoldingOutcome.MISSING)
+        return self._end(current, HoldingOutcome.HELD if current.shown else HoldingOutcome.UNTESTED)
+
+    def _end(self, current: Examination, outcome: HoldingOutcome) -> list[Effect]:
+        del self._under_way[current.member]
+        if outcome is HoldingOutcome.HELD:
+            self._excused_ms.pop(current.member, None)
+        return [CancelTimer(ExamineTimer(current.member)), Reply(current.request, Examined(outcome))]
+
+    # ---- who and what is tested
+
+    def _may_test(self, member: bytes, now_ms: int) -> bool:
+        return self._swarm.reaches(member) and not self._incomplete() and not self._is_excused(member, now_ms)
+
+    def _is_excused(self, member: bytes, now_ms: int) -> bool:
+        """It said that it still fetches what it missed. For some hours that is believed."""
+        if member not in self._says_incomplete:
+            return False
+        return now_ms - self._excused_ms.setdefault(member, now_ms) < self._tuning.test_excuse_ms
+
+    def _testable(self, ids: Iterator[bytes], member: bytes, now_ms: int) -> Iterator[bytes]:
+        """Each once, up to the number of a test; read as they are asked for."""
+        seen: set[bytes] = set()
+        for each in ids:
+            if len(seen) == self._tuning.test_records:
+                return
+            if each not in seen and self._own(each, member, now_ms) is not None:
+                seen.add(each)
+                yield each
+
+    def _own(self, envelope_id: bytes, member: bytes, now_ms: int) -> EnvelopeRecord | None:
+        """The envelope, if this node has it and the member has had time to, and has no reason to let it go."""
+        record = self._store.record(envelope_id)
+        if not isinstance(record, EnvelopeRecord) or record.stored_ms + self._tuning.test_age_ms > now_ms:
+            return None
+        where = self._swarm.range_of(record.mailbox_id)
+        if where is None or where.moves or not {member, self._swarm.own_id} <= where.now:
+            return None
+        entry = self._store.entry(record.mailbox_id, envelope_id)
+        if entry is None or entry.until_ms < now_ms + self._tuning.test_life_ms:
+            return None
+        return record
+
+    # ---- what happens meanwhile
+
+    def hello(self, member: bytes, hello: Hello) -> None:
+        (self._says_incomplete.add if hello.incomplete else self._says_incomplete.discard)(member)
+
+    def link_down(self, member: bytes) -> list[Effect]:
+        current = self._under_way.get(member)
+        return self._end(current, HoldingOutcome.SILENT) if current is not None else []
+
+    def view_changed(self) -> list[Effect]:
+        """Who is no member any more is not tested."""
+        gone = [each for member, each in self._under_way.items() if member not in self._swarm.members]
+        return [effect for each in gone for effect in self._end(each, HoldingOutcome.UNTESTED)]
+
+    def cancelled(self, request: int) -> None:
+        """Nobody waits for it any more."""
+        gone = [member for member, each in self._under_way.items() if each.request == request]
+        for member in gone:
+            del self._under_way[member]
