@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -32,7 +33,7 @@ def require() -> None:
         pytest.skip(LACKING)
 
 
-def somebody_else() -> dict[str, object]:
+def somebody_else() -> dict[str, Any]:
     """PostgreSQL does not run as root: then as its own user, or nobody."""
     if os.geteuid():
         return {}
@@ -76,7 +77,12 @@ def running() -> Iterator[Server]:
     other = somebody_else()
     if other:
         os.chown(folder, other["user"], other["group"])
-    options = {"cwd": folder, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
+    options: dict[str, Any] = {
+        "cwd": folder,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "stdin": subprocess.DEVNULL,
+    }
     made = [initdb, "-D", str(folder / "data"), "-U", "essaim", "--auth=trust", "--encoding=UTF8", "--no-locale"]
     subprocess.run(made, check=True, **options, **other)
     port = _free_port()
