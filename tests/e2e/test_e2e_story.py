@@ -29,6 +29,18 @@ class Network:
         self.deployment = deployment
         self.sets: dict[str, object] = {}
         self.people: Correspondence
+        self._met = False
+
+    def meet(self, people: Correspondence) -> None:
+        """From now on there are people outside."""
+        people.__enter__()
+        self.people, self._met = people, True
+
+    def say_goodbye(self) -> None:
+        """They leave, if they ever came."""
+        if self._met:
+            self._met = False
+            self.people.__exit__()
 
     def upgrade(self, **sets: object) -> subprocess.CompletedProcess[str]:
         """`helm upgrade` with these values beside those of before."""
@@ -83,8 +95,7 @@ def network(deployment: Deployment):
         for component in ("relay", "discovery"):
             network.sets[f"{component}.exposure"] = {"type": "NodePort", "addresses": [address]}
     yield network
-    if hasattr(network, "people"):
-        network.people.__exit__()
+    network.say_goodbye()
 
 
 def test_install_makes_every_pod_ready(network: Network, journal: Journal):
@@ -140,8 +151,7 @@ def test_helm_test_sends_and_reads_a_message(network: Network, journal: Journal)
 
 def test_clients_outside_reach_the_guards_that_the_view_names(network: Network, journal: Journal, tmp_path_factory):
     with journal.step("clients outside the cluster") as seen:
-        network.people = Correspondence(network_file(network.deployment), tmp_path_factory.mktemp("people"))
-        network.people.__enter__()
+        network.meet(Correspondence(network_file(network.deployment), tmp_path_factory.mktemp("people")))
         view = network.await_view(storage=6, swarms=2)
         relays = [node for node in view.nodes.values() if node.role is Role.RELAY]
         assert {node.address.rpartition(":")[0] for node in relays} == {network.deployment.node_address}
@@ -327,23 +337,29 @@ def test_the_cluster_names_nobody(network: Network, journal: Journal):
 
 def test_uninstall_leaves_keys_and_volumes_and_nothing_else(network: Network, journal: Journal):
     with journal.step("uninstall") as seen:
-        network.people.__exit__()
-        del network.people
+        network.say_goodbye()
         network.deployment.uninstall()
-        kinds = (
-            "statefulset,job,service,configmap,secret,serviceaccount,role,rolebinding,networkpolicy,poddisruptionbudget"
-        )
-        left = network.deployment.get(f"pod,{kinds}")["items"]
-        ours = [
-            f"{each['kind']} {each['metadata']['name']}"
-            for each in left
-            if "essaim" in each["metadata"]["name"] and "deletionTimestamp" not in each["metadata"]
-        ]
+        deadline = time.monotonic() + READY_SECONDS
+        while not (left := what_is_left(network)) <= KEPT:  # the pods go after the release, one by one
+            assert time.monotonic() < deadline, f"left after {READY_SECONDS} s: {sorted(left - KEPT)}"
+            time.sleep(0.5)
         claims = network.deployment.get("persistentvolumeclaims")["items"]
-        seen |= {"left": ours, "claims left": len(claims)}
-        assert set(ours) <= {f"Secret essaim-{name}" for name in ("authority", "operator")} | {
-            "ConfigMap essaim-genesis",
-            "Pod essaim-message",
-            "Pod essaim-linkgrade",
-        }
+        seen |= {"left": sorted(left), "claims left": len(claims)}
         assert claims
+
+
+def what_is_left(network: Network) -> set[str]:
+    """Of this release, by kind and name."""
+    kinds = "statefulset,job,service,configmap,secret,serviceaccount,role,rolebinding,networkpolicy,poddisruptionbudget"
+    found = network.deployment.get(f"pod,{kinds}")["items"]
+    names = {f"{each['kind']} {each['metadata']['name']}" for each in found}
+    return {name for name in names if f" {network.deployment.release}" in name}
+
+
+KEPT = {
+    "Secret essaim-authority",
+    "Secret essaim-operator",
+    "ConfigMap essaim-genesis",
+    "Pod essaim-message",  # the tests' own pods are kept for their logs
+    "Pod essaim-linkgrade",
+}
