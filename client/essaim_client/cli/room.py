@@ -371,6 +371,22 @@ def report(
     in_room(home, passphrase_file, as_json, room, work)
 
 
+@app.command()
+def trust(
+    room: RoomArgument,
+    home: HomeOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a room whose history contradicted itself: a host that was restored from a backup, or one that lies."""
+
+    async def work(there: Room) -> str:
+        await there.trust_again()
+        return f"checking begins at {there.history.sequence}"
+
+    in_room(home, passphrase_file, as_json, room, work)
+
+
 def digest_part(text: str) -> bytes:
     """A post id or file hash. Raises RoomAddressError."""
     try:

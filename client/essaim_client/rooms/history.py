@@ -46,22 +46,36 @@ class History:
             self._move(sequence, at)
             self._keep()
 
+    def restart(self, sequence: int, at: bytes) -> None:
+        """The person goes on with a host whose history contradicted itself, as one restored from a backup does."""
+        self._chains.clear()
+        self._move(sequence, at)
+        self._keep()
+
     def advance(self, entries: Sequence[room_pb2.Entry], chain_before: bytes) -> list[Statement | None]:
         """The statements of entries that follow what is known; None for those withheld. HistoryForkedError."""
         if not entries:
             return []
         if entries[0].sequence != self.sequence + 1 or chain_before != self.chain:
             raise HistoryForkedError("the host's history does not continue what it told before")
-        statements = []
-        for entry in entries:
-            statement = self.check(entry)
-            digest = statement.digest if statement is not None else entry.digest
-            if entry.sequence != self.sequence + 1 or len(digest) != chain.CHAIN_SIZE:
-                raise HistoryForkedError("the host left an entry out")
-            self._move(entry.sequence, chain.step(self.chain, entry.sequence, entry.time_ms, digest))
-            statements.append(statement)
+        known = self.sequence, self.chain
+        try:
+            statements = [self._step(entry) for entry in entries]
+        except HistoryForkedError:
+            for sequence in range(known[0] + 1, self.sequence + 1):
+                self._chains.pop(sequence, None)
+            self.sequence, self.chain = known
+            raise
         self._keep()
         return statements
+
+    def _step(self, entry: room_pb2.Entry) -> Statement | None:
+        statement = self.check(entry)
+        digest = statement.digest if statement is not None else entry.digest
+        if entry.sequence != self.sequence + 1 or len(digest) != chain.CHAIN_SIZE:
+            raise HistoryForkedError("the host left an entry out")
+        self._move(entry.sequence, chain.step(self.chain, entry.sequence, entry.time_ms, digest))
+        return statement
 
     def check(self, entry: room_pb2.Entry) -> Statement | None:
         """An entry by itself: signed by its author, for this room, after what we both have seen."""

@@ -152,6 +152,11 @@ class Room:
         statements = self.history.advance(entries, chain_before)
         return [event_of(self.room_id, *pair) for pair in zip(entries, statements, strict=True)]
 
+    async def trust_again(self) -> None:
+        """After HISTORY_FORKED, if the person wants: what the host says now is where the checking begins anew."""
+        told = await self.refresh()
+        self.history.restart(told.sequence, told.chain)
+
     async def follow(self) -> AsyncGenerator[RoomEvent, None]:
         """What has happened since, then what happens, over one path, until that ends; see `Rooms.follow`."""
         async for told in self.asker.follow({self.room_id: self.history.sequence}):
