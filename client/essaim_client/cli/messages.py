@@ -13,7 +13,7 @@ from essaim.protocol.conversation import Change
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption, home_of, passphrase_for
 from essaim_client.cli.output import emit, run, screen, sentences, visible, warn
 from essaim_client.client import Client
-from essaim_client.messaging.events import Message
+from essaim_client.messaging.events import AccountMoved, Event, Message, NewDevice
 
 RecipientArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Whom to write to: esm1...")]
 TextArgument = Annotated[str, typer.Argument(help="What to write; - reads it from the standard input.")]
@@ -62,12 +62,14 @@ def receive(home: HomeOption = None, passphrase_file: PassphraseFileOption = Non
         async def work() -> None:
             async with Client.open(place, passphrase=passphrase) as me:
                 warn(me)
-                messages = await me.receive()
+                events = await me.receive_events()
+                messages = [event for event in events if isinstance(event, Message) and not event.outgoing]
                 if as_json:
                     emit({"messages": [_flat(message) for message in messages]})
-                for message in () if as_json else messages:
-                    _show(message)
-                if not messages and not as_json:
+                    return
+                for event in events:
+                    _tell(event)
+                if not messages:
                     screen.print("nothing new")
 
         run(work)
@@ -82,12 +84,12 @@ def listen(home: HomeOption = None, passphrase_file: PassphraseFileOption = None
         async def work() -> None:
             async with Client.open(place, passphrase=passphrase) as me:
                 warn(me)
-                async with aclosing(me.listen()) as messages:
-                    async for message in messages:
-                        if as_json:
-                            emit(_flat(message))
-                        else:
-                            _show(message)
+                async with aclosing(me.events()) as events:
+                    async for event in events:
+                        if not as_json:
+                            _tell(event)
+                        elif isinstance(event, Message) and not event.outgoing:
+                            emit(_flat(event))
 
         try:
             run(work)
@@ -111,6 +113,17 @@ def _flat(message: Message) -> Mapping[str, object]:
 def _warn_of(changes: Iterable[Change], account: AccountId) -> None:
     for change in changes:
         screen.print(f"! {change.name.lower().replace('_', ' ')}: {account}", style="yellow")
+
+
+def _tell(event: Event) -> None:
+    """A message; or what the person should know before writing the next one."""
+    match event:
+        case Message() if not event.outgoing:
+            _show(event)
+        case NewDevice():
+            screen.print(f"! new device {event.slot} of {event.account}: acknowledge it, or ask them", style="yellow")
+        case AccountMoved():
+            screen.print(f"! {event.before} says: I am {event.after} now (`contact follow`)", style="yellow")
 
 
 def _show(message: Message) -> None:
