@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 
@@ -16,9 +17,10 @@ from essaim.runtime import logs
 from essaim.runtime.errors import INTERNAL, to_status
 from essaim_opengroup import governing, metrics, serving
 from essaim_opengroup.asking import Asking
+from essaim_opengroup.rows import MemberRow
 from essaim_opengroup.saying import say
 from essaim_opengroup.settings import OpengroupSettings
-from essaim_opengroup.work import MemberRow, Work
+from essaim_opengroup.work import Work
 from essaim_opengroup.writer import Job, Writer
 
 MOST: Final = 32
@@ -27,6 +29,7 @@ RESERVED: Final = 192
 """Bytes of a reply that each action may count on: a refusal fits."""
 FRAMING: Final = 8
 LEAST_ROOM: Final = 256
+MAX_NUMBER: Final = (1 << 63) - 1
 DOMAIN: Final = "opengroup.essaim"
 Write: TypeAlias = Callable[[Work, MemberRow, Any], Message | ProtocolError | None]
 
@@ -77,7 +80,18 @@ def parse_batch(raw: bytes) -> action_pb2.Batch:
         raise BatchRefusedError("not a batch") from None
     if not 0 < len(batch.actions) <= MOST:
         raise BatchRefusedError(f"a batch has 1 to {MOST} actions")
+    for action in batch.actions:
+        check_numbers(action)
     return batch
+
+
+def check_numbers(message: Message) -> None:
+    """A database holds no number from 2^63, and an error of its driver is nobody's answer. Raises BatchRefusedError."""
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            check_numbers(value)
+        elif field.type == FieldDescriptor.TYPE_UINT64 and value > MAX_NUMBER:
+            raise BatchRefusedError("a number is below 2^63")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Rooms and offices: making, changing, joining, permissions, roles, bans, invitations. The audit log has each."""
 
+from typing import Any
+
 from sqlalchemy import delete, select, update
 
 from essaim.opengroup.v1 import action_pb2, room_pb2
@@ -18,8 +20,9 @@ from essaim.protocol.opengroup.refusal import (
     TokenRefusedError,
 )
 from essaim.protocol.opengroup.settings import TOKEN_SIZE, check_settings, complete, token_hash
+from essaim_opengroup.rows import MemberRow, RoomRow, host_role
 from essaim_opengroup.schema import FILE, INVITATION, MEMBER, ROOM
-from essaim_opengroup.work import MemberRow, RoomRow, Work, host_role
+from essaim_opengroup.work import Work
 
 MAX_ROOMS = 10_000
 MAX_USES = 1_000_000
@@ -111,7 +114,10 @@ def join(work: Work, asker: MemberRow, action: action_pb2.Join) -> room_pb2.Room
     elif not work.membership(room, asker).joined_ms:
         work.check(Act.READ, room, asker)
     work.join(room, asker)
-    return told(room)
+    answer = told(room)
+    if work.role(room, asker) < Role.MODERATOR:
+        answer.settings.ClearField("filter")
+    return answer
 
 
 def _redeem(work: Work, asker: MemberRow, room: RoomRow | None, token: bytes) -> None:
@@ -121,7 +127,7 @@ def _redeem(work: Work, asker: MemberRow, room: RoomRow | None, token: bytes) ->
         raise TokenRefusedError("this invitation does not hold (any more)")
     if not _gains(work, asker, room, row.role):
         return  # repeated, or for nothing
-    if not row.uses_left:
+    if not row.uses_left or not _still_may(work, room, row):
         raise TokenRefusedError("this invitation is used up")
     work.execute(update(INVITATION).where(INVITATION.c.hash == hashed).values(uses_left=row.uses_left - 1))
     if room is None:
@@ -134,6 +140,17 @@ def _redeem(work: Work, asker: MemberRow, room: RoomRow | None, token: bytes) ->
     work.change(membership)
     if row.role > Role.MEMBER:
         work.touch(room)
+
+
+def _still_may(work: Work, room: RoomRow | None, row: Any) -> bool:
+    """Whoever lost an office has no way back to it by an invitation made before."""
+    if row.member_no is None or row.role <= Role.MEMBER:
+        return True
+    inviter = work.member_by_number(row.member_no)
+    if room is None:
+        return inviter.banned_until_ms <= work.now_ms and host_role(inviter) >= Role.OWNER
+    standing = work.standing(room, inviter)
+    return standing.banned_until_ms <= work.now_ms and standing.role >= Role.ADMIN
 
 
 def _gains(work: Work, asker: MemberRow, room: RoomRow | None, role: int) -> bool:

@@ -14,14 +14,16 @@ from essaim.protocol.opengroup.refusal import (
     FilteredError,
     MemberUnknownError,
     NotAllowedError,
+    PostUnknownError,
     QuotaError,
     SlowModeError,
     StatementRefusedError,
 )
 from essaim.protocol.opengroup.settings import filtered
 from essaim.protocol.opengroup.statement import Statement
+from essaim_opengroup.rows import MemberRow, MembershipRow, PostRow, RoomRow
 from essaim_opengroup.schema import ATTACHMENT, ENTRY, FILE, MENTION, POST, REACTION
-from essaim_opengroup.work import MemberRow, MembershipRow, PostRow, RoomRow, Work
+from essaim_opengroup.work import Work
 
 DAY_MS = 86_400_000
 MAX_REACTIONS = 20
@@ -60,7 +62,7 @@ def _post(work: Work, room: RoomRow, author: MemberRow, statement: Statement) ->
         work.check(Act.WHISPER, room, author)
     official = work.role(room, author) >= Role.MODERATOR
     _check_content(room, post, official)
-    answered = work.post(room, post.reply_to) if post.reply_to else None
+    answered = heard_post(work, room, author, post.reply_to) if post.reply_to else None
     attached = _attachments(work, room, author, post.files)
     recipient = _recipient(work, post.whisper_to)
     _spend_post(work, room, work.membership(room, author), official)
@@ -138,11 +140,20 @@ def _attach(work: Work, room: RoomRow, post: int, files: list[int], mentions: It
         work.insert(ATTACHMENT, {"file_no": file_no, "room_no": room.no, "post": post})
     if files:
         until_ms = work.now_ms + room.settings.file_days * DAY_MS
-        work.execute(update(FILE).where(FILE.c.no.in_(files)).values(expires_ms=until_ms))
+        work.execute(update(FILE).where(FILE.c.no.in_(files), FILE.c.expires_ms > 0).values(expires_ms=until_ms))
     for key in set(mentions):
         member = work.known(key)
         if member is not None:
             work.insert(MENTION, {"room_no": room.no, "member_no": member.no, "post": post})
+
+
+def heard_post(work: Work, room: RoomRow, member: MemberRow, post_id: bytes) -> PostRow:
+    """A post that the member may see: the log tells everybody the digests of whispers. Raises PostUnknownError."""
+    post = work.post(room, post_id)
+    hears = member.no in (post.author_no, post.whisper_to) or work.role(room, member) >= Role.MODERATOR
+    if post.whisper and not hears:
+        raise PostUnknownError("no such post")
+    return post
 
 
 # What changes a post
@@ -175,7 +186,7 @@ def _forget_content(work: Work, room: RoomRow, post: int) -> None:
     if files:
         work.execute(delete(ATTACHMENT).where(ATTACHMENT.c.room_no == room.no, ATTACHMENT.c.post == post))
         still = select(ATTACHMENT.c.file_no).where(ATTACHMENT.c.file_no.in_(files))
-        alone = FILE.c.no.in_(files) & FILE.c.no.not_in(still)
+        alone = FILE.c.no.in_(files) & FILE.c.no.not_in(still) & (FILE.c.expires_ms > 0)  # 0: the room's picture
         work.execute(update(FILE).where(alone).values(expires_ms=work.now_ms))
     work.execute(delete(MENTION).where(MENTION.c.room_no == room.no, MENTION.c.post == post))
 
@@ -215,8 +226,8 @@ def _erase(work: Work, room: RoomRow, posts: list[int], by: int) -> None:
 
 def _react(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> int:
     react = statement.message.react
-    post = work.post(room, react.post_id)
     work.check(Act.REACT, room, author)
+    post = heard_post(work, room, author, react.post_id)
     mine = (REACTION.c.room_no == room.no) & (REACTION.c.post == post.sequence) & (REACTION.c.member_no == author.no)
     held = work.scalars(select(REACTION.c.emoji).where(mine))
     if (react.emoji in held) != react.withdraw:

@@ -17,9 +17,10 @@ from essaim.protocol.opengroup.refusal import (
     StatementRefusedError,
 )
 from essaim.protocol.opengroup.settings import CHUNK_SIZE, FILE_LABEL
-from essaim_opengroup.saying import DAY_MS, new_day
+from essaim_opengroup.rows import MemberRow, RoomRow
+from essaim_opengroup.saying import DAY_MS, heard_post, new_day
 from essaim_opengroup.schema import BLOCK, CHUNK, DIRECT, FILE, MEMBER, MEMBERSHIP, REPORT
-from essaim_opengroup.work import MemberRow, RoomRow, Work
+from essaim_opengroup.work import Work
 
 UNATTACHED_MS = 3_600_000
 """A file that no post holds is gone after an hour."""
@@ -69,10 +70,11 @@ def _file(work: Work, room: RoomRow, asker: MemberRow, action: action_pb2.PutChu
         if row.size != action.size:
             raise ChunkRefusedError("the file was begun with another size")
         return row.no, row.complete, row.expires_ms
-    membership = work.join(room, asker)
+    membership = work.membership(room, asker)
     new_day(membership, work.now_ms)
     if work.role(room, asker) < Role.MODERATOR and membership.day_bytes + action.size > room.settings.upload_bytes:
         raise QuotaError(f"at most {room.settings.upload_bytes} bytes of files in 24 hours")
+    work.join(room, asker)
     membership.day_bytes += action.size
     work.change(membership, rights=False)
     expires_ms = work.now_ms + UNATTACHED_MS
@@ -103,7 +105,7 @@ def report(work: Work, asker: MemberRow, action: action_pb2.Report) -> None:
     work.check(Act.REPORT, room, asker)
     if len(action.reason.encode()) > MAX_REASON or "\0" in action.reason:
         raise StatementRefusedError(f"a reason has at most {MAX_REASON} bytes, none of them NUL")
-    post = work.post(room, action.post_id)
+    post = heard_post(work, room, asker, action.post_id)
     open_ones = select(REPORT.c.no).where(REPORT.c.room_no == room.no, REPORT.c.open)
     if work.count(open_ones) >= MAX_OPEN_REPORTS:
         raise QuotaError("as many reports as moderators can read")

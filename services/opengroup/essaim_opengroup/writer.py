@@ -101,7 +101,7 @@ class Writer:
         began = time.perf_counter()
         try:
             news = self._together(jobs)
-        except DBAPIError as error:
+        except Exception as error:  # noqa: BLE001 - one action's fault of ours must end neither the others nor the writer
             _raise_if_disk_failed(error)
             metrics.DATABASE_FAULTS.inc()
             news = self._one_by_one(jobs)
@@ -138,7 +138,7 @@ class Writer:
                 news = self._patiently(job)
                 fresh += news.fresh
                 changed |= set(news.changed_access)
-            except DBAPIError as error:
+            except Exception as error:  # noqa: BLE001 - the asker is told INTERNAL, the log its type
                 _raise_if_disk_failed(error)
                 job.outcome = DiskFullError("no room on the disk") if _disk_full(error) else error
         return News(fresh, changed)
@@ -173,13 +173,14 @@ def _answer(job: Job) -> None:
         job.done.set_result(job.outcome)
 
 
-def _disk_full(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or (
-        getattr(error.orig, "sqlstate", None) == "53100"
+def _disk_full(error: Exception) -> bool:
+    cause = getattr(error, "orig", None)
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or (
+        getattr(cause, "sqlstate", None) == "53100"
     )
 
 
-def _raise_if_disk_failed(error: DBAPIError) -> None:
+def _raise_if_disk_failed(error: Exception) -> None:
     """A write or fsync that failed leaves nobody the wiser: the process ends, the next start reads what is there."""
-    if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+    if getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
         raise error

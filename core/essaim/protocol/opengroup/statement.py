@@ -25,6 +25,8 @@ MAX_STATEMENT = 12_288
 MAX_TEXT = 10_240
 MAX_MENTIONS = 20
 MAX_FILES = 10
+MAX_SEQUENCE = (1 << 63) - 1
+"""What a database can hold."""
 MAX_EMOJI_POINTS = 12
 MAX_EMOJI_BYTES = 48
 _NO_EMOJI = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
@@ -90,7 +92,7 @@ def digest_of(author: bytes, raw: bytes) -> bytes:
 
 def _check_form(message: statement_pb2.Statement) -> None:
     sizes = len(message.host_id), len(message.room_id), len(message.seen_chain)
-    if sizes != (PUBLIC_SIZE, ROOM_ID_SIZE, CHAIN_SIZE):
+    if sizes != (PUBLIC_SIZE, ROOM_ID_SIZE, CHAIN_SIZE) or message.seen_sequence > MAX_SEQUENCE:
         raise StatementRefusedError("a statement names host, room and the chain that its author has seen")
     match message.WhichOneof("act"):
         case "post":
