@@ -150,11 +150,11 @@ def small_volumes(elsewhere: Deployment):
     if not elsewhere.local or kind.usable():
         pytest.skip("filling a volume needs the one-node cluster of tools/cluster")
     place = Place.default()
-    api, folders = Api(place), [place.volumes / f"full-{number}" for number in range(3)]
+    name = f"full-{time.time_ns() // 1_000_000}"  # a volume that was deleted may still be going
+    api, folders = Api(place), [place.volumes / f"{name}-{number}" for number in range(3)]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={FULL_BYTES}", "tmpfs", folder], check=True)
-        api.delete(f"{VOLUMES}/{folder.name}")
         api.create(VOLUMES, volume(folder.name, folder, "1Gi", FULL_CLASS))
     yield folders
     elsewhere.clear()
