@@ -14,8 +14,8 @@ from essaim.protocol.opengroup.permission import Act, Role, Standing, check
 from essaim.protocol.opengroup.refusal import RoomUnknownError
 from essaim_opengroup.listing import membership
 from essaim_opengroup.news import Reader
+from essaim_opengroup.rows import MemberRow, RoomRow, member_row, room_row, rules_of, standing_of
 from essaim_opengroup.schema import MEMBER, ROOM
-from essaim_opengroup.work import MemberRow, RoomRow, member_row, room_row, rules_of, standing_of
 
 MOST = 100_000
 """Standings kept, some 300 bytes each."""

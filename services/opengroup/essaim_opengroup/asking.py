@@ -27,8 +27,8 @@ from essaim_opengroup.database import READERS, Database
 from essaim_opengroup.feed import Feed
 from essaim_opengroup.news import Fresh, Reader
 from essaim_opengroup.reading import MOST, Reading, entry_list
+from essaim_opengroup.rows import host_role, room_row
 from essaim_opengroup.schema import CHUNK, FILE, ROOM
-from essaim_opengroup.work import host_role, room_row
 
 REPLICA_TTL_MS: Final = 10_000
 """How long a right is believed where another replica may have changed it and the notice was lost."""

@@ -7,8 +7,7 @@ from sqlalchemy import Connection, Select, or_, select
 from essaim.opengroup.v1 import action_pb2, room_pb2
 from essaim.protocol.opengroup.permission import Permission, Role, permissions
 from essaim_opengroup.news import Reader
-from essaim_opengroup.schema import AUDIT, DIRECT, INVITATION, MEMBER, MEMBERSHIP, POST, REPORT, ROOM
-from essaim_opengroup.work import (
+from essaim_opengroup.rows import (
     MembershipRow,
     RoomRow,
     host_role,
@@ -18,6 +17,7 @@ from essaim_opengroup.work import (
     rules_of,
     standing_of,
 )
+from essaim_opengroup.schema import AUDIT, DIRECT, INVITATION, MEMBER, MEMBERSHIP, POST, REPORT, ROOM
 
 MOST = 100
 FRAMING = 8

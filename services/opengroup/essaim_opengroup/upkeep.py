@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, and_, delete, func, select, update
 
 from essaim_opengroup import metrics
+from essaim_opengroup.rows import room_row
 from essaim_opengroup.saying import DAY_MS
 from essaim_opengroup.schema import (
     ATTACHMENT,
@@ -17,7 +18,7 @@ from essaim_opengroup.schema import (
     REPORT,
     ROOM,
 )
-from essaim_opengroup.work import Work, room_row
+from essaim_opengroup.work import Work
 
 AT_ONCE = 1_000
 """Rows of a kind in one transaction, so that members do not wait for it."""

@@ -1,0 +1,135 @@
+"""Rows as Python has them: rooms, members, memberships, posts; and what the pure rules ask of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from essaim.opengroup.v1 import room_pb2
+from essaim.protocol.opengroup.permission import Override, Permission, Role, RoomRules, Standing
+
+WRITTEN_MEMBERSHIP = (
+    *("joined_ms", "role", "hidden", "banned_until_ms", "allow", "deny", "from_ms", "until_ms"),
+    *("last_post_ms", "day_ms", "day_posts", "day_bytes"),
+)
+
+
+@dataclass(slots=True)
+class RoomRow:
+    """A room, as it will be after this transaction."""
+
+    no: int
+    room_id: bytes
+    settings: room_pb2.RoomSettings
+    sequence: int
+    chain: bytes
+    version: int
+    created_ms: int
+    members: int
+
+    @property
+    def rules(self) -> RoomRules:
+        return rules_of(self.settings)
+
+
+@dataclass(slots=True)
+class MemberRow:
+    """A member key that the host has seen."""
+
+    no: int
+    key: bytes
+    known_ms: int
+    role: int
+    hidden: bool
+    banned_until_ms: int
+
+
+@dataclass(slots=True)
+class MembershipRow:
+    """A member in a room; `stored`: whether the database has the row."""
+
+    room_no: int
+    member_no: int
+    joined_ms: int = 0
+    role: int = int(Role.MEMBER)
+    hidden: bool = False
+    banned_until_ms: int = 0
+    allow: int = 0
+    deny: int = 0
+    from_ms: int = 0
+    until_ms: int = 0
+    last_post_ms: int = 0
+    day_ms: int = 0
+    day_posts: int = 0
+    day_bytes: int = 0
+    stored: bool = True
+
+
+@dataclass(slots=True)
+class PostRow:
+    """What later statements need of a post."""
+
+    sequence: int
+    author_no: int
+    time_ms: int
+    thread: int
+    edited: int
+    deleted: int
+    pinned: int
+    whisper: bool
+    whisper_to: int | None
+
+
+def values_of(row: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def room_values(room: RoomRow) -> dict[str, Any]:
+    return {
+        "name": room.settings.name,
+        "listed": room.settings.listed,
+        "settings": room.settings.SerializeToString(),
+        "sequence": room.sequence,
+        "chain": room.chain,
+        "version": room.version,
+        "members": room.members,
+    }
+
+
+def room_row(row: Any) -> RoomRow:
+    """From the database."""
+    settings = room_pb2.RoomSettings.FromString(row.settings)
+    return RoomRow(row.no, row.room_id, settings, row.sequence, row.chain, row.version, row.created_ms, row.members)
+
+
+def member_row(row: Any) -> MemberRow:
+    """From the database."""
+    return MemberRow(row.no, row.key, row.known_ms, row.role, row.hidden, row.banned_until_ms)
+
+
+def membership_row(row: Any) -> MembershipRow:
+    """From the database."""
+    return MembershipRow(**values_of(row, "room_no", "member_no", *WRITTEN_MEMBERSHIP))
+
+
+def rules_of(settings: room_pb2.RoomSettings) -> RoomRules:
+    """What a room says of everybody."""
+    return RoomRules(
+        Permission(settings.defaults), settings.by_invitation, settings.archived, settings.min_age_seconds * 1_000
+    )
+
+
+def host_role(member: MemberRow) -> Role:
+    """An admin of the host outranks the admins of rooms."""
+    return Role.OWNER if member.role >= Role.ADMIN else Role(member.role)
+
+
+def standing_of(member: MemberRow, membership: MembershipRow) -> Standing:
+    """What the pure rules ask for."""
+    return Standing(
+        role=max(host_role(member), Role(membership.role)),
+        joined=bool(membership.joined_ms),
+        known_ms=member.known_ms,
+        banned_until_ms=max(member.banned_until_ms, membership.banned_until_ms),
+        override=Override(
+            Permission(membership.allow), Permission(membership.deny), membership.from_ms, membership.until_ms
+        ),
+    )
