@@ -167,13 +167,14 @@ class Story:
     # In the end
 
     async def settle(self) -> None:
-        """No more faults; everybody says one thing more, and looks until nothing is missing."""
+        """No more faults; everybody knows their own devices, says one thing more, and looks until nothing is missing."""
         self.mailboxes.faults = Faults()
         for number in range(SETTLING_ROUNDS):
             self.mailboxes.now_ms += 2 * 3_600_000 if number else 0
             for side in (0, 1):
                 for gadget in self.sides[side]:
                     await gadget.rest()
+                    gadget.person.vigil.acknowledge(gadget.account)
                     if number == 1:
                         await self.say(side, gadget)
             if number > 4 and not self.problems():
