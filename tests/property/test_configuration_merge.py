@@ -149,3 +149,15 @@ def test_configuration_out_of_bounds_is_refused():
     state.write(b"k", b"v", 1)
     with pytest.raises(ProtocolError):
         Configuration.decode(state.encode(), bytes(16))
+
+
+def test_state_with_the_latest_of_all_times_can_still_be_written_and_read():
+    """A device that is about to be revoked may write what it likes: it must not leave a state that nobody can read."""
+    poison, state = Configuration(b"p" * 16), Configuration(b"a" * 16)
+    poison.write(b"name/x", b"poison", configuration.LATEST)
+    poison.raise_to(b"seen/x", 2**64)
+    state.merge(copy(poison, 1))
+    state.write(b"name/x", b"own", 1)
+    state.raise_to(b"seen/x", 2**65)
+    assert copy(state, 2).encode() == state.encode()
+    assert copy(state, 2).highest(b"seen/x") == configuration.LATEST

@@ -7,6 +7,7 @@ import pytest
 from essaim.protocol.account import Account
 from essaim.protocol.device import MANAGER, DeviceKeys
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.layout import MalformedError
 from essaim.protocol.manifest import (
     Certificate,
     DeviceRecord,
@@ -108,6 +109,19 @@ def test_every_shorter_or_longer_one_is_refused():
             Manifest.decode(encoded[:length])
     with pytest.raises(ProtocolError):
         Manifest.decode(encoded + b"\0")
+
+
+@pytest.mark.parametrize("version", [2**62, 2**64 - 1])
+def test_version_that_no_store_could_count_on_from_is_refused(version):
+    """A contact signs its own manifests: one of these would stop a client that keeps it as a number."""
+    forged = bytearray(FIRST.head.encoded)
+    at = 1 + 32 + 32
+    assert int.from_bytes(forged[at : at + 8]) == FIRST.version
+    for place in (at, at + 8):
+        altered = bytes(forged[:place]) + version.to_bytes(8) + bytes(forged[place + 8 :])
+        signed = altered + ACCOUNT.identity.sign(b"essaim/manifest/v1" + altered)
+        with pytest.raises(MalformedError):
+            Head.decode(signed)
 
 
 def test_two_devices_in_one_slot_are_refused():

@@ -97,13 +97,13 @@ class Configuration:
     # Writing
 
     def write(self, key: bytes, value: bytes, now: int) -> None:
-        """Above every write of this register that was seen, whatever the clock says."""
+        """Above every write of this register that was seen, whatever the clock says; but never out of bounds."""
         before = self._registers.get(key)
-        time_ms = max(now, before.time_ms + 1) if before else now
+        time_ms = min(max(now, before.time_ms + 1), LATEST) if before else now
         self._apply(registers=[(key, Written(time_ms, self._device_id, value))])
 
     def raise_to(self, key: bytes, value: int) -> None:
-        self._apply(highest=[(key, value)])
+        self._apply(highest=[(key, min(value, LATEST))])
 
     def add(self, element: bytes, number: int) -> None:
         """`number`: one that this device has used for no other addition, such as the time."""

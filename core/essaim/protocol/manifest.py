@@ -30,6 +30,8 @@ from essaim.protocol.layout import MalformedError, Reader
 FORMAT = 1
 LABEL = b"essaim/manifest/v1"
 PREVIOUS_KEPT = 32
+LIMIT = 1 << 62
+"""Whoever counts on from a version or a time, and keeps it, needs room above."""
 
 
 class ManifestRefusedError(ProtocolError):
@@ -118,6 +120,8 @@ class Head:
         reader.version(FORMAT)
         identity, agreement = VerifyKey(reader.take(PUBLIC_SIZE)), AgreementPublic(reader.take(PUBLIC_SIZE))
         version, time_ms, digest = reader.number(8), reader.number(8), reader.take(HASH_SIZE)
+        if max(version, time_ms) >= LIMIT:
+            raise MalformedError("a manifest's version and time are below 2^62")
         slots = tuple((reader.number(1), reader.take(HASH_SIZE)) for _ in range(reader.number(1)))
         numbers = [slot for slot, _ in slots]
         if numbers != sorted(set(numbers)) or any(slot >= SLOTS for slot in numbers):
