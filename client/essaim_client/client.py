@@ -15,6 +15,7 @@ from essaim.protocol.errors import ProtocolError
 from essaim.protocol.phrase import ENTROPY_SIZE, entropy_of, seed_of, words_of
 from essaim.protocol.succession import free_slot
 from essaim.protocol.view import NetworkView, Node
+from essaim_client.attachments.upload import OnProgress
 from essaim_client.home import Home, default_home
 from essaim_client.joining import JoiningHome
 from essaim_client.mailbox.swarm_call import Swarms
@@ -23,7 +24,7 @@ from essaim_client.messaging.backups import BroughtBack
 from essaim_client.messaging.contacts import Contacts, account_of
 from essaim_client.messaging.devices import Devices
 from essaim_client.messaging.directory import published_manifest
-from essaim_client.messaging.events import Disappearing, Event, Message
+from essaim_client.messaging.events import Disappearing, Event, File, Message
 from essaim_client.messaging.listening import Listening
 from essaim_client.messaging.own_mailboxes import VERSION_KEY, OwnMailboxes
 from essaim_client.messaging.person import Person
@@ -183,6 +184,38 @@ class Client:
         """
         return await self._person.sender.send_text(account_of(account), text, reply_to)
 
+    async def send_file(
+        self,
+        account: AccountId | str,
+        path: str | FilePath,
+        *,
+        text: str = "",
+        reply_to: bytes = b"",
+        voice: bool = False,
+        as_is: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Sent:
+        """A file of at most 100 MB; called again after a kill it goes on where it was. Progress is an event, too.
+
+        A picture is turned upright and written anew without metadata, with a thumbnail; `as_is` leaves it alone.
+        `voice`: a WAV file as a voice message. Raises, beside what `send` does, FileUnreadableError, FileTooLargeError,
+        FileChangedError, PhotoRefusedError, VoiceRefusedError.
+        """
+        watch = {"on_progress": on_progress} if on_progress else {}
+        attachments, to = self._person.attachments, account_of(account)
+        return await attachments.send(to, FilePath(path), text, reply_to, voice=voice, as_is=as_is, **watch)
+
+    async def save_file(
+        self, file: File, directory: str | FilePath, *, on_progress: OnProgress | None = None
+    ) -> FilePath:
+        """Fetch a file of a message into a directory; its path there, never over another file.
+
+        Called again after a kill it goes on where it was. Raises FileGoneError, AttachmentRefusedError,
+        FileTooLargeError, NoRoomForNameError, SwarmUnreachableError.
+        """
+        watch = {"on_progress": on_progress} if on_progress else {}
+        return await self._person.attachments.save(file, FilePath(directory), **watch)
+
     async def receive(self) -> list[Message]:
         """All messages that wait, each once, kept on this device and confirmed. Raises SwarmUnreachableError."""
         return [event for event in await self.receive_events() if _is_incoming(event)]
@@ -224,8 +257,8 @@ class Client:
         return await self._person.sender.edit(account_of(account), message_id, text)
 
     async def unsend(self, account: AccountId | str, message_id: bytes) -> Sent:
-        """Take an own text back, on all devices of both sides."""
-        return await self._person.sender.unsend(account_of(account), message_id)
+        """Take an own text back, on all devices of both sides, and delete its files where they are kept."""
+        return await self._person.attachments.unsend(account_of(account), message_id)
 
     def delete(self, account: AccountId | str, message_id: bytes) -> int:
         """Forget a text on all own devices, for ever; how many it were."""

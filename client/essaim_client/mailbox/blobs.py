@@ -1,15 +1,20 @@
 """Blobs: one ciphertext each, stored for a price, fetched by whoever knows its id, deleted by a key of its own."""
 
+from functools import partial
 from typing import cast
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import CellClass
-from essaim.protocol.keys import VerifyKey
+from essaim.protocol.keys import SigningKey, VerifyKey
+from essaim.protocol.mailbox.authorization import Authorization, Method, signed_text
+from essaim.protocol.mailbox.payload import read_hash
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.refusal import EnvelopeMalformedError
 from essaim.protocol.view import Node
 from essaim.storage.v1 import mailbox_pb2
+from essaim_client.mailbox.access import NONCE_SIZE, to_message
 from essaim_client.mailbox.reading import ROOM
+from essaim_client.mailbox.refusals import SwarmRefusedError
 from essaim_client.mailbox.swarm_call import ROUNDS, Swarms, SwarmUnreachableError
 from essaim_client.mailbox.writing import Outgoing, Writer
 from essaim_client.network.failure import DestinationRefusedError
@@ -24,7 +29,7 @@ class BlobGoneError(ProtocolError):
 
 
 class Blobs:
-    """Storing and fetching. Whoever deletes one uses `Writer.delete` with its policy and delete key."""
+    """Storing, fetching, deleting."""
 
     def __init__(self, swarms: Swarms) -> None:
         self._swarms = swarms
@@ -59,6 +64,27 @@ class Blobs:
                 break
             await self._swarms.pause(number)
         raise SwarmUnreachableError("no member of the swarm gave the blob")
+
+    async def delete(self, mailbox_id: bytes, delete_key: SigningKey) -> None:
+        """For who knows the id and the key, not the bytes. Returns when it is gone, or was not there.
+
+        By one member's word that a quorum has it on disk; `Notices.delete_all` with the policy gets proof. Raises
+        SwarmRefusedError, SwarmUnreachableError.
+        """
+        try:
+            await self._swarms.ask_any(mailbox_id, "DeleteAll", partial(self._deletion, mailbox_id, delete_key))
+        except SwarmRefusedError as error:
+            if error.refused_reason != NOT_HERE:
+                raise
+
+    def _deletion(self, mailbox_id: bytes, delete_key: SigningKey) -> mailbox_pb2.DeleteAllRequest:
+        views, clock, random = self._swarms.views, self._swarms.clock, self._swarms.random
+        now_ms, nonce = clock.now_ms(), random(NONCE_SIZE)
+        text = signed_text(mailbox_id, Method.DELETE_ALL, read_hash(b""), 0, now_ms, nonce)
+        return mailbox_pb2.DeleteAllRequest(
+            mailbox=mailbox_pb2.Mailbox(id=mailbox_id, view_serial=views.current.serial),
+            authorization=to_message(Authorization(now_ms, nonce, delete_key.sign(text))),
+        )
 
     async def _ask(self, node: Node, mailbox_id: bytes, size: int) -> mailbox_pb2.RetrieveResponse:
         reply_class = next((each for each in CellClass if ROOM[each] >= size), CellClass.LARGE)

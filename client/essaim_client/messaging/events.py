@@ -8,7 +8,11 @@ from essaim.protocol.conversation import Change
 
 @dataclass(frozen=True)
 class File:
-    """A file that belongs to a text: where its pieces are kept, and what opens them."""
+    """A file that belongs to a text: where its pieces are kept until `expires_ms`, and what opens them.
+
+    All of it is the sender's word but the bytes of the file itself: `Client.save_file`. `thumbnail` is a JPEG of
+    somebody else's.
+    """
 
     name: str
     media_type: str
@@ -20,6 +24,7 @@ class File:
     duration_ms: int = 0
     width: int = 0
     height: int = 0
+    expires_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,16 @@ class ConfigurationChanged:
     """Contacts, settings or what was read, changed on another own device."""
 
 
+@dataclass(frozen=True)
+class FileProgress:
+    """So many bytes of a file have been sent (`outgoing`) or fetched; told at each percent."""
+
+    name: str
+    outgoing: bool
+    done_bytes: int
+    total_bytes: int
+
+
 Event = (
     Message
     | Reacted
@@ -172,4 +187,5 @@ Event = (
     | SessionRenewed
     | AccountMoved
     | ConfigurationChanged
+    | FileProgress
 )

@@ -13,6 +13,7 @@ from essaim.protocol.conversation import Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.moving import Move
+from essaim_client.attachments.attachments import Attachments
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.backups import Backups
@@ -61,6 +62,15 @@ class Person:
         self.generation = Generation(swarms, profile)
         self.fan_out = FanOut(swarms, profile, self.directory, self.vigil, self.generation, tell)
         self.sender = Sender(profile, self.agreement, self.conversations, self.fan_out)
+        self.attachments = Attachments(
+            swarms,
+            profile,
+            sender=self.sender,
+            conversations=self.conversations,
+            directory=self.directory,
+            vigil=self.vigil,
+            tell=tell,
+        )
         self.manifest = OwnManifest(swarms, profile, self.vigil, tell)
         self.publisher = Publisher(swarms, profile, self.manifest)
         self.intake = Intake(profile, self.agreement, self.conversations, self.vigil)
@@ -90,7 +100,11 @@ class Person:
         self.receiver = Receiver(swarms, profile, self.intake, self.errands)
         self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
         seldom: dict[str, Duty] = {"configuration": self.configuration.sync, "devices": self.in_step, "mend": self.mend}
-        duties: list[Duty] = [self.sender.mail.flush, *(partial(self._seldom, *each) for each in seldom.items())]
+        duties: list[Duty] = [
+            self.sender.mail.flush,
+            self.attachments.tidy,
+            *(partial(self._seldom, *each) for each in seldom.items()),
+        ]
         self.upkeep = Upkeep(self.publisher.publish, duties)
         self.agreement.on_change = self._agreed
         self._listening: Listening[Event] | None = None

@@ -1,6 +1,6 @@
 """What this person says and does: each a content for everybody whom it concerns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from essaim.messaging.v1 import content_pb2
@@ -77,15 +77,22 @@ class Sender:
         self._fan_out = fan_out
         self.mail = fan_out.mail
 
-    async def send_text(self, account: AccountId, text: str, reply_to: bytes = b"", files: Sequence[File] = ()) -> Sent:
-        """A text, with the timer of the conversation."""
+    async def send_text(
+        self,
+        account: AccountId,
+        text: str,
+        reply_to: bytes = b"",
+        files: Sequence[File] = (),
+        sealed: Callable[[], None] | None = None,
+    ) -> Sent:
+        """A text, with the timer of the conversation; `sealed` is called in the transaction that makes it."""
         _check_text(text)
         if reply_to:
             self._text(account, reply_to)
         timer = self._conversations.timer(account.raw)
-        sent = content_pb2.Text(text=text, reply_to=reply_to, files=map(_to_message, files))
+        sent = content_pb2.Text(text=text, reply_to=reply_to, files=map(file_message, files))
         life_ms = min(MESSAGE_LIFE_MS, timer.after_ms) if timer and not timer.once_read else MESSAGE_LIFE_MS
-        return await self._say(account, life_ms, text=sent, disappearing=_disappearing(timer))
+        return await self._say(account, life_ms, sealed, text=sent, disappearing=_disappearing(timer))
 
     async def react(self, account: AccountId, target: bytes, emoji: str) -> Sent:
         """An emoji to a text; an empty one takes it back."""
@@ -101,10 +108,10 @@ class Sender:
         self._text(account, target, own=True)
         return await self._say(account, edit=content_pb2.Edit(target=target, text=text))
 
-    async def unsend(self, account: AccountId, target: bytes) -> Sent:
-        """Take an own text back, everywhere."""
+    async def unsend(self, account: AccountId, target: bytes, sealed: Callable[[], None] | None = None) -> Sent:
+        """Take an own text back, everywhere; `sealed` as in `send_text`."""
         self._text(account, target, own=True)
-        return await self._say(account, unsend=content_pb2.Unsend(target=target))
+        return await self._say(account, sealed=sealed, unsend=content_pb2.Unsend(target=target))
 
     async def set_timer(self, account: AccountId, timer: Disappearing | None) -> Sent:
         """From now on, for both sides; None: texts stay."""
@@ -153,14 +160,26 @@ class Sender:
         posting = Posting(account, lambda: self._conversations.signal(**body), slots=slots, life_ms=life_ms)
         await self._fan_out.post(posting)
 
-    async def _say(self, account: AccountId, life_ms: int = MESSAGE_LIFE_MS, **body: object) -> Sent:
-        self._check(account)
+    async def _say(
+        self,
+        account: AccountId,
+        life_ms: int = MESSAGE_LIFE_MS,
+        sealed: Callable[[], None] | None = None,
+        **body: object,
+    ) -> Sent:
+        self.check(account)
         if not self._agreement.is_contact(account):
             self._agreement.accept(account)  # whom one writes to is no stranger
+
+        def make() -> content_pb2.Content:
+            if sealed is not None:
+                sealed()
+            return self._conversations.say(account.raw, **body)
+
         posted: Posted = await self._fan_out.post(
             Posting(
                 account,
-                lambda: self._conversations.say(account.raw, **body),
+                make,
                 copy=lambda content: self._conversations.copy(account.raw, content),
                 careful=True,
                 life_ms=life_ms,
@@ -168,7 +187,8 @@ class Sender:
         )
         return Sent(posted.content.message_id, posted.content.sent_ms, posted.devices, posted.changes)
 
-    def _check(self, account: AccountId) -> None:
+    def check(self, account: AccountId) -> None:
+        """That this person may write to it: OwnAccountError, BlockedError, AccountMovedError."""
         if account == self._profile.account_id:
             raise OwnAccountError("that is your own account: an account does not write to itself")
         if self._agreement.is_blocked(account):
@@ -191,7 +211,8 @@ def _disappearing(timer: Disappearing | None) -> content_pb2.Disappearing | None
     return content_pb2.Disappearing(after_ms=timer.after_ms, once_read=timer.once_read) if timer else None
 
 
-def _to_message(file: File) -> content_pb2.File:
+def file_message(file: File) -> content_pb2.File:
+    """As it is said in a text."""
     return content_pb2.File(
         name=file.name,
         media_type=file.media_type,
@@ -203,6 +224,7 @@ def _to_message(file: File) -> content_pb2.File:
         duration_ms=file.duration_ms,
         width=file.width,
         height=file.height,
+        expires_ms=file.expires_ms,
     )
 
 

@@ -11,6 +11,8 @@ from essaim.messaging.v1 import content_pb2
 from essaim_client.messaging.events import Disappearing, File
 from essaim_client.store.history import Entry
 
+THUMBNAIL_MAX, WAVEFORM_MAX = 8_192, 128
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -43,11 +45,12 @@ def file_of(message: content_pb2.File) -> File:
         message.size,
         message.key,
         tuple(message.blobs),
-        message.thumbnail,
-        message.waveform,
+        message.thumbnail if len(message.thumbnail) <= THUMBNAIL_MAX else b"",
+        message.waveform if len(message.waveform) <= WAVEFORM_MAX else b"",
         message.duration_ms,
         message.width,
         message.height,
+        message.expires_ms,
     )
 
 

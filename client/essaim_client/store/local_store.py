@@ -18,6 +18,7 @@ from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
 from essaim_client.store.history import History
 from essaim_client.store.newcomers import Newcomers
+from essaim_client.store.transfers import Transfers
 
 
 class StoreRefusedError(ProtocolError):
@@ -90,6 +91,7 @@ class LocalStore:
 
         self.history = History(self._db)
         self.newcomers = Newcomers(self._db)
+        self.transfers = Transfers(self._db)
 
     def close(self) -> None:
         self._db.close()

@@ -54,6 +54,15 @@ OWNERS = frozenset((Method.DELETE, Method.DELETE_BEFORE, Method.DELETE_ALL, Meth
 """No slot's key does these."""
 
 
+def signed_text(
+    mailbox_id: bytes, method: Method, payload_hash: bytes, expires_ms: int, time_ms: int, nonce: bytes
+) -> bytes:
+    """What an authorization signs; for who knows a mailbox by its id alone, too."""
+    name = method.encode()
+    numbers = expires_ms.to_bytes(8) + time_ms.to_bytes(8)
+    return LABEL + mailbox_id + bytes((len(name),)) + name + payload_hash + numbers + nonce
+
+
 @dataclass(frozen=True)
 class Authorization:
     """A signature with what it covers beside the request; `slot_record` is empty or 137 bytes."""
@@ -82,9 +91,7 @@ class Act:
     """Of the envelope in a Store: it tells who may write it, and is signed with the envelope's id."""
 
     def signed_text(self, time_ms: int, nonce: bytes) -> bytes:
-        name = self.method.encode()
-        numbers = self.expires_ms.to_bytes(8) + time_ms.to_bytes(8)
-        return LABEL + self.policy.mailbox_id + bytes((len(name),)) + name + self.payload_hash + numbers + nonce
+        return signed_text(self.policy.mailbox_id, self.method, self.payload_hash, self.expires_ms, time_ms, nonce)
 
     def authorize(self, signer: Signer, time_ms: int, nonce: bytes, slot_record: bytes = b"") -> Authorization:
         """For the client: sign this act with the owner's, write or slot key (the last with its slot record)."""

@@ -1,0 +1,1 @@
+"""Files, photos and voice messages: prepared, sent in pieces, fetched, taken back."""

@@ -1,0 +1,93 @@
+"""Photos: turned upright, written anew without anything but their pixels, and a small picture beside them.
+
+What a camera writes into a file (place, time, owner, its own number, a preview of what was cropped) does not leave.
+"""
+
+import io
+from pathlib import Path
+
+from PIL import Image, ImageCms, ImageOps
+
+from essaim.protocol.attachment.descriptor import check_size
+from essaim.protocol.errors import ProtocolError
+from essaim_client.attachments.source import Source, name_of, size_of
+
+PIXELS_MAX = 100_000_000
+THUMBNAIL_EDGE = 256
+THUMBNAIL_MAX = 8_192
+SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
+OPTIONS: dict[str, dict[str, int | bool]] = {
+    "JPEG": {"quality": 92, "optimize": True},
+    "PNG": {"optimize": False},
+    "WEBP": {"quality": 92},
+}
+
+
+class PhotoRefusedError(ProtocolError):
+    """Not a photo that can be written anew without its metadata."""
+
+    reason = "PHOTO_REFUSED"
+
+
+def photo_source(path: Path) -> Source:
+    """Raises PhotoRefusedError, FileUnreadableError, FileTooLargeError."""
+    size_of(path)
+    try:
+        with Image.open(path, formats=tuple(SUFFIXES)) as image:
+            form = "JPEG" if image.format == "MPO" else str(image.format)  # many phones: a JPEG with others behind it
+            if image.format != "MPO" and getattr(image, "is_animated", False):
+                raise PhotoRefusedError("a moving picture cannot be cleaned of metadata here: send it as it is")
+            if image.width * image.height > PIXELS_MAX:
+                raise PhotoRefusedError("a photo may have at most 100 million pixels")
+            pixels = _pixels(image)
+        data = _written(pixels, form, **OPTIONS[form])
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise PhotoRefusedError("the picture cannot be read, so not be cleaned of metadata: send it as it is") from None
+    check_size(len(data))
+    return Source(
+        name_of(path, SUFFIXES[form]),
+        Image.MIME[form],
+        len(data),
+        lambda: io.BytesIO(data),
+        thumbnail=_thumbnail(pixels),
+        width=pixels.width,
+        height=pixels.height,
+    )
+
+
+def _pixels(image: Image.Image) -> Image.Image:
+    """Upright, in sRGB (a profile may name the device), and without whatever else was in the file."""
+    upright = ImageOps.exif_transpose(image)
+    profile = upright.info.get("icc_profile")
+    clear = "RGBA" if upright.has_transparency_data else "RGB"
+    plain = upright if upright.mode in {"L", clear} else upright.convert(clear)
+    if profile and plain.mode == clear and upright.mode == clear:
+        plain = _in_srgb(plain, profile)
+    fresh = Image.new(plain.mode, plain.size)
+    fresh.paste(plain)
+    return fresh
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB")) or image
+    except (ImageCms.PyCMSError, OSError):
+        return image
+
+
+def _thumbnail(image: Image.Image) -> bytes:
+    """A JPEG that a message has room for."""
+    small = image.convert("RGB")
+    small.thumbnail((THUMBNAIL_EDGE, THUMBNAIL_EDGE))
+    for quality in (70, 50, 30, 10):
+        data = _written(small, "JPEG", quality=quality, optimize=True)
+        if len(data) <= THUMBNAIL_MAX:
+            return data
+    return b""
+
+
+def _written(image: Image.Image, form: str, **options: int | bool) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
