@@ -2,7 +2,18 @@
 
 import typer
 
-from essaim_client.cli import account, contact, device, keeping, message, messages, network, room, room_moderation
+from essaim_client.cli import (
+    account,
+    contact,
+    device,
+    keeping,
+    message,
+    messages,
+    network,
+    room,
+    room_directs,
+    room_moderation,
+)
 
 app = typer.Typer(
     help="Write to people over Essaim, a private messaging network.",
@@ -15,7 +26,8 @@ app.add_typer(device.app, name="device")
 app.add_typer(contact.app, name="contact")
 app.add_typer(message.app, name="message")
 app.command()(keeping.settings)
-room.app.registered_commands += room_moderation.app.registered_commands
+for more in (room_moderation, room_directs):
+    room.app.registered_commands += more.app.registered_commands
 app.add_typer(room.app, name="room")
 app.command()(messages.send)
 app.command()(messages.receive)

@@ -1,77 +1,29 @@
 """`essaim room`: open groups, for members. What moderators do is in room_moderation."""
 
 import json
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from essaim.protocol.errors import ProtocolError
-from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption, home_of, passphrase_for
-from essaim_client.cli.output import emit, run, screen, sentences, visible
-from essaim_client.network.failure import DestinationRefusedError
-from essaim_client.rooms.address import RoomAddressError, member_part
+from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
+from essaim_client.cli.output import emit, screen, visible
+from essaim_client.cli.room_command import (
+    HostArgument,
+    PostArgument,
+    RoomArgument,
+    TextArgument,
+    digest_part,
+    in_room,
+    with_rooms,
+)
+from essaim_client.cli.room_shown import described, flat_event, flat_post, show_event, show_post
+from essaim_client.rooms.address import member_part
 from essaim_client.rooms.room import Room
-from essaim_client.rooms.rooms import RoomClient, Rooms
-from essaim_client.rooms.shown import RoomEvent, RoomPost
+from essaim_client.rooms.rooms import Rooms
 
 app = typer.Typer(help="Open groups: read, write and moderate rooms of a host.", no_args_is_help=True)
-RoomArgument = Annotated[str, typer.Argument(metavar="ROOM", help="host/room; a host is 12 to 64 hexadecimal digits.")]
-HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="12 to 64 hexadecimal digits; see `room hosts`.")]
-PostArgument = Annotated[str, typer.Argument(metavar="POST", help="A post id: 64 hexadecimal digits.")]
-MemberArgument = Annotated[str, typer.Argument(metavar="MEMBER", help="A member key: 64 hexadecimal digits.")]
-TextArgument = Annotated[str, typer.Argument(help="What to write.")]
-SHORT = 8
-
-
-class HostRefusalError(ProtocolError):
-    """What the host did not do, by its reason; a foreign host's own words are never shown."""
-
-    def __init__(self, error: DestinationRefusedError) -> None:
-        super().__init__(f"the host refused: {error.refused_reason.lower().replace('_', ' ')}")
-        self.reason = error.refused_reason  # type: ignore[misc]  # each of these has its own
-
-
-def with_rooms(
-    home: Path | None, passphrase_file: Path | None, as_json: bool, work: Callable[[Rooms], Awaitable[None]]
-) -> None:
-    """One command: the account's rooms, any failure one sentence."""
-    with sentences(as_json):
-        place = home_of(home)
-        passphrase = passphrase_for(place, passphrase_file)
-
-        async def online() -> None:
-            async with RoomClient(place, passphrase) as rooms:
-                try:
-                    await work(rooms)
-                except DestinationRefusedError as error:
-                    raise HostRefusalError(error) from None
-
-        run(online)
-
-
-def in_room(
-    home: Path | None,
-    passphrase_file: Path | None,
-    as_json: bool,
-    address: str,
-    work: Callable[[Room], Awaitable[dict[str, object] | str]],
-) -> None:
-    """One command in one room; what `work` gives is printed."""
-
-    async def there(rooms: Rooms) -> None:
-        told = await work(await rooms.room(address))
-        if isinstance(told, str):
-            told = {"done": told}
-        if as_json:
-            emit(told)
-        elif "done" in told:
-            screen.print(visible(str(told["done"])))
-
-    with_rooms(home, passphrase_file, as_json, there)
 
 
 @app.command()
@@ -107,14 +59,6 @@ def rooms(
             screen.print(f"{mark} {each.settings.name:24} {each.members:6} members  {visible(each.settings.title)}")
 
     with_rooms(home, passphrase_file, as_json, work)
-
-
-def described(room: object) -> dict[str, object]:
-    """A room for JSON."""
-    settings = room.settings  # type: ignore[attr-defined]  # essaim.opengroup.v1.Room
-    fields = {each.name: getattr(settings, each.name) for each in settings.DESCRIPTOR.fields if each.name != "picture"}
-    names = ("sequence", "version", "members", "own_permissions", "own_role", "joined")
-    return fields | {"room_id": room.room_id.hex()} | {name: getattr(room, name) for name in names}  # type: ignore[attr-defined]  # as above
 
 
 @app.command()
@@ -385,75 +329,3 @@ def trust(
         return f"checking begins at {there.history.sequence}"
 
     in_room(home, passphrase_file, as_json, room, work)
-
-
-def digest_part(text: str) -> bytes:
-    """A post id or file hash. Raises RoomAddressError."""
-    try:
-        return member_part(text)
-    except RoomAddressError:
-        raise RoomAddressError("a post or file is named by 64 hexadecimal digits") from None
-
-
-def flat_post(post: RoomPost) -> dict[str, object]:
-    """For JSON."""
-    return {
-        "sequence": post.sequence,
-        "post_id": post.post_id.hex(),
-        "author": post.author.hex(),
-        "time_ms": post.time_ms,
-        "text": post.text,
-        "edited": post.edited,
-        "deleted": post.deleted,
-        "pinned": post.pinned,
-        "thread": post.thread,
-        "replies": post.replies,
-        "whisper": post.whisper,
-        "mentions": [each.hex() for each in post.mentions],
-        "files": [each.hex() for each in post.files],
-        "reactions": dict(post.reactions),
-    }
-
-
-def flat_event(event: RoomEvent) -> dict[str, object]:
-    """For JSON."""
-    return {
-        "sequence": event.sequence,
-        "time_ms": event.time_ms,
-        "author": event.author.hex(),
-        "kind": event.kind,
-        "post_id": event.post_id.hex(),
-        "text": event.text,
-        "emoji": event.emoji,
-        "undone": event.undone,
-        "about": event.about.hex(),
-        "reply_to": event.reply_to.hex(),
-        "mentions": [each.hex() for each in event.mentions],
-        "files": [each.hex() for each in event.files],
-    }
-
-
-def show_post(post: RoomPost) -> None:
-    """For people."""
-    marks = [name for name in ("edited", "deleted", "pinned", "whisper") if getattr(post, name)]
-    head = f"{post.sequence:6}  {when(post.time_ms)}  {post.author.hex()[:SHORT]}  {' '.join(marks)}"
-    screen.print(head.rstrip(), style="bold")
-    screen.print(f"        {post.post_id.hex()}", style="dim")
-    if post.text:
-        screen.print(visible(post.text))
-    for each in post.files:
-        screen.print(f"        file {each.hex()}")
-    if post.reactions:
-        screen.print("        " + "  ".join(f"{visible(emoji)} {count}" for emoji, count in post.reactions.items()))
-
-
-def show_event(name: str, event: RoomEvent) -> None:
-    """For people."""
-    words = visible(event.text or event.emoji) or event.post_id.hex()[:SHORT] or event.about.hex()[:SHORT]
-    undone = " undone" if event.undone else ""
-    screen.print(f"{when(event.time_ms)}  {name}  {event.author.hex()[:SHORT]}  {event.kind}{undone}: {words}")
-
-
-def when(time_ms: int) -> str:
-    """In the person's own time zone."""
-    return datetime.fromtimestamp(time_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,82 @@
+"""`essaim room`: direct messages to members."""
+
+from typing import Annotated
+
+import typer
+
+from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
+from essaim_client.cli.output import emit, screen, visible
+from essaim_client.cli.room_command import (
+    HostArgument,
+    MemberArgument,
+    RoomArgument,
+    TextArgument,
+    say_done,
+    with_rooms,
+)
+from essaim_client.cli.room_shown import when
+from essaim_client.rooms.address import member_part
+from essaim_client.rooms.rooms import Rooms
+
+app = typer.Typer()
+"""Joined to `essaim room` (cli/__init__.py)."""
+
+
+@app.command()
+def direct(
+    room: RoomArgument,
+    member: MemberArgument,
+    text: TextArgument,
+    home: HomeOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write to a member of a room alone. The host sees who writes to whom, not what."""
+
+    async def work(rooms: Rooms) -> None:
+        await rooms.send_direct(await rooms.room(room), member_part(member), text)
+        say_done(as_json, "sent")
+
+    with_rooms(home, passphrase_file, as_json, work)
+
+
+@app.command()
+def directs(
+    host: HostArgument,
+    delete_up_to: Annotated[int, typer.Option(help="Delete those up to this number instead.")] = 0,
+    home: HomeOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The direct messages that wait for you at a host."""
+
+    async def work(rooms: Rooms) -> None:
+        if delete_up_to:
+            await rooms.delete_directs(host, delete_up_to)
+            return
+        found = await rooms.directs(host)
+        if as_json:
+            emit({"directs": [{"number": d.number, "sender": d.sender.hex(), "text": d.text} for d in found]})
+        for each in () if as_json else found:
+            screen.print(f"{each.number:5}  {when(each.time_ms)}  {each.sender.hex()}", style="bold")
+            screen.print(visible(each.text) if each.text is not None else "(cannot be opened)")
+
+    with_rooms(home, passphrase_file, as_json, work)
+
+
+@app.command()
+def block(
+    host: HostArgument,
+    member: MemberArgument,
+    lift: Annotated[bool, typer.Option(help="Take their direct messages again.")] = False,
+    home: HomeOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take no direct message of a member."""
+
+    async def work(rooms: Rooms) -> None:
+        await rooms.block(host, member_part(member), lift=lift)
+        say_done(as_json, "lifted" if lift else "blocked")
+
+    with_rooms(home, passphrase_file, as_json, work)

@@ -1,0 +1,81 @@
+"""Rooms, posts and events as a command prints them: for JSON, and for people."""
+
+from datetime import datetime
+
+from essaim.opengroup.v1 import room_pb2
+from essaim_client.cli.output import screen, visible
+from essaim_client.rooms.shown import RoomEvent, RoomPost
+
+SHORT = 8
+
+
+def described(room: room_pb2.Room) -> dict[str, object]:
+    """A room for JSON."""
+    settings = room.settings
+    fields = {each.name: getattr(settings, each.name) for each in settings.DESCRIPTOR.fields if each.name != "picture"}
+    names = ("sequence", "version", "members", "own_permissions", "own_role", "joined")
+    return fields | {"room_id": room.room_id.hex()} | {name: getattr(room, name) for name in names}
+
+
+def flat_post(post: RoomPost) -> dict[str, object]:
+    """For JSON."""
+    return {
+        "sequence": post.sequence,
+        "post_id": post.post_id.hex(),
+        "author": post.author.hex(),
+        "time_ms": post.time_ms,
+        "text": post.text,
+        "edited": post.edited,
+        "deleted": post.deleted,
+        "pinned": post.pinned,
+        "thread": post.thread,
+        "replies": post.replies,
+        "whisper": post.whisper,
+        "mentions": [each.hex() for each in post.mentions],
+        "files": [each.hex() for each in post.files],
+        "reactions": dict(post.reactions),
+    }
+
+
+def flat_event(event: RoomEvent) -> dict[str, object]:
+    """For JSON."""
+    return {
+        "sequence": event.sequence,
+        "time_ms": event.time_ms,
+        "author": event.author.hex(),
+        "kind": event.kind,
+        "post_id": event.post_id.hex(),
+        "text": event.text,
+        "emoji": event.emoji,
+        "undone": event.undone,
+        "about": event.about.hex(),
+        "reply_to": event.reply_to.hex(),
+        "mentions": [each.hex() for each in event.mentions],
+        "files": [each.hex() for each in event.files],
+    }
+
+
+def show_post(post: RoomPost) -> None:
+    """For people."""
+    marks = [name for name in ("edited", "deleted", "pinned", "whisper") if getattr(post, name)]
+    head = f"{post.sequence:6}  {when(post.time_ms)}  {post.author.hex()[:SHORT]}  {' '.join(marks)}"
+    screen.print(head.rstrip(), style="bold")
+    screen.print(f"        {post.post_id.hex()}", style="dim")
+    if post.text:
+        screen.print(visible(post.text))
+    for each in post.files:
+        screen.print(f"        file {each.hex()}")
+    if post.reactions:
+        screen.print("        " + "  ".join(f"{visible(emoji)} {count}" for emoji, count in post.reactions.items()))
+
+
+def show_event(name: str, event: RoomEvent) -> None:
+    """For people."""
+    words = visible(event.text or event.emoji) or event.post_id.hex()[:SHORT] or event.about.hex()[:SHORT]
+    undone = " undone" if event.undone else ""
+    screen.print(f"{when(event.time_ms)}  {name}  {event.author.hex()[:SHORT]}  {event.kind}{undone}: {words}")
+
+
+def when(time_ms: int) -> str:
+    """In the person's own time zone."""
+    return datetime.fromtimestamp(time_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
