@@ -101,7 +101,7 @@ class Examiner:
         """All tests of a round, then the report."""
         subjects = [each for each in drawn_for(view, self._own_id) if each[0] in self.tests]
         words = await self._examine(view, subjects)
-        _doubt(words)
+        doubt(words)
         for kind, node_id in subjects:
             TESTS.labels(kind.name, words.get((kind, node_id), Word.UNSAID).value).inc()
         said = [(subject, word) for subject, word in words.items() if word in (Word.PASSED, Word.FAILED)]
@@ -148,7 +148,7 @@ class Examiner:
                 return REPORTS.labels(Outcome.APPLIED.value).inc()
 
 
-def _doubt(words: dict[Subject, Word]) -> None:
+def doubt(words: dict[Subject, Word]) -> None:
     """A node that reaches fewer than it does not is in trouble itself: its failures are not to be believed."""
     reached = [word for (kind, _), word in words.items() if kind == TestKind.REACHABILITY]
     if reached.count(Word.FAILED) > reached.count(Word.PASSED):
