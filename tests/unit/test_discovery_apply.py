@@ -8,11 +8,12 @@ from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.onion.keyring import KeyKind
-from essaim.protocol.view import Genesis, KeyRecord, NodeState, Parameters, Role, SwarmSizes
+from essaim.protocol.view import Descriptor, Genesis, KeyRecord, NodeState, Parameters, Role, SwarmSizes
 from essaim.protocol.view.entry import MAX_PIECES
 from essaim.protocol.view.transaction import sign_transaction
 from essaim.testing.clock import MONDAY_MS
 from essaim.testing.registrant import Registrant
+from essaim.view.v1 import view_pb2
 from essaim_discovery import registration
 from essaim_discovery.apply import apply
 from essaim_discovery.events import EventKind
@@ -77,6 +78,33 @@ def test_register_lists_the_node_with_its_keys(scene: Scene) -> None:
         mine = [key.period for key in entry.node.keys if key.kind == kind]
         current = periods.current(kind, NOW_MS)
         assert mine == list(range(current, current + count))
+
+
+@pytest.mark.parametrize("port", ["1" * 5_000, "0" * 4_000 + "80", "000080"])
+def test_port_that_python_cannot_count_is_malformed(scene: Scene, port: str) -> None:
+    """int() raises of itself from 4,300 digits on: that ended discovery."""
+    scene.node.address = f"127.0.0.1:{port}"
+    scene.refuses(scene.node.register(NOW_MS + 5_000), "MALFORMED")
+
+
+def test_fields_of_later_versions_have_an_end(scene: Scene) -> None:
+    """They are kept and shown as they are: every client would fetch what a node stuffs into them."""
+    descriptor = scene.node.descriptor(NOW_MS + 5_000).sign(scene.node.signing).descriptor
+    for size, refused in ((1_000, False), (100_000, True)):
+        stuffed = descriptor + b"\xfa\x3f" + _varint(size) + bytes(size)  # field 1023, of nobody's
+        signed = view_pb2.SignedDescriptor(
+            descriptor=stuffed, signature=scene.node.signing.sign(b"essaim/descriptor/v1" + stuffed)
+        )
+        if refused:
+            with pytest.raises(ProtocolError):
+                Descriptor.parse(signed)
+        else:
+            assert Descriptor.parse(signed).node_id == scene.node.node_id
+
+
+def _varint(number: int) -> bytes:
+    low = number & 0x7F
+    return bytes((low,)) if number < 0x80 else bytes((low | 0x80,)) + _varint(number >> 7)
 
 
 def test_another_start_replaces_the_former_one_but_keeps_the_place(scene: Scene) -> None:

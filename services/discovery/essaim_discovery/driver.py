@@ -15,7 +15,8 @@ from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.view import Genesis, NetworkView
 from essaim.runtime import logs
-from essaim.runtime.logs import LogLevel
+from essaim.runtime.errors import InternalError
+from essaim.runtime.logs import LogLevel, NodeEvent
 from essaim.runtime.refusal import StartError
 from essaim_discovery import metrics, snapshot
 from essaim_discovery.admission import EVERYBODY, Admission
@@ -140,6 +141,12 @@ class Driver:
                 outcomes.append(None)
             except ProtocolError as error:
                 outcomes.append(error)
+                continue
+            except Exception as error:  # what anybody may submit must not end the network's authority
+                if not isinstance(each, discovery_pb2.SignedTransaction):
+                    raise
+                logs.fault(NodeEvent.CALL_FAILED, error)
+                outcomes.append(InternalError("internal error"))
                 continue
             if happened or not isinstance(each, discovery_pb2.SignedTransaction):
                 applied.append(each)

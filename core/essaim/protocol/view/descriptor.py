@@ -15,6 +15,9 @@ START_ID_SIZE = 16
 MAX_CERTIFICATES = 2
 MAX_CERTIFICATE = 2_048
 MAX_WORD = 32
+MAX_ADDRESS, MAX_PORT_DIGITS = 64, 5
+MAX_DESCRIPTOR = 8_192
+"""Fields of later versions are kept, and every client fetches them: they must have an end."""
 _SUITES = {int(suite): suite for suite in Suite}
 _ROLES = frozenset(int(role) for role in Role)
 
@@ -57,6 +60,7 @@ class Descriptor:
     @classmethod
     def parse(cls, signed: view_pb2.SignedDescriptor) -> "Descriptor":
         """Verified against the identity key that it names; MalformedError, BadSignatureError."""
+        require(len(signed.descriptor) <= MAX_DESCRIPTOR, "a descriptor has up to 8192 bytes")
         message = parse(view_pb2.Descriptor, signed.descriptor)
         check_signed_by(message.node_id, signed.signature, DESCRIPTOR_LABEL + signed.descriptor)
         require(message.role in _ROLES, "a descriptor names the role of its node")
@@ -86,6 +90,8 @@ class Descriptor:
 def is_address(text: str) -> bool:
     """`ip:port` in digits, `[ip]:port` for IPv6."""
     host, colon, port = text.rpartition(":")
+    if len(text) > MAX_ADDRESS or len(port) > MAX_PORT_DIGITS:  # int() raises for a number of thousands of digits
+        return False
     try:
         ip = ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:

@@ -13,6 +13,7 @@ from essaim.view.v1 import view_pb2
 
 KEY_RECORD_LABEL = b"essaim/key-record/v1"
 MAX_KEYS = 32
+MAX_RECORD = 40_960
 _KEY_SIZES = {KeyKind.X25519: PUBLIC_SIZE, KeyKind.MLKEM: KEM_PUBLIC_SIZE}
 _KINDS = {int(kind): kind for kind in KeyKind}
 
@@ -48,6 +49,7 @@ class KeyRecord:
     @classmethod
     def parse(cls, signed: view_pb2.SignedKeyRecord) -> "KeyRecord":
         """Verified against the node that it names; MalformedError, BadSignatureError."""
+        require(len(signed.record) <= MAX_RECORD, "a key record has up to 40960 bytes")
         message = parse(view_pb2.KeyRecord, signed.record)
         check_signed_by(message.node_id, signed.signature, KEY_RECORD_LABEL + signed.record)
         kind = _KINDS.get(message.kind)
