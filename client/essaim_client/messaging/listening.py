@@ -7,6 +7,12 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+def _seen(task: "asyncio.Task[object]") -> None:
+    """Whoever waited may have left: how the wait ended is then nobody's, and no complaint of the loop's."""
+    if not task.cancelled():
+        task.exception()
+
+
 class Listening(Generic[T]):
     """`async for` over a generator, with one difference: cancelling a wait for the next item loses nothing.
 
@@ -29,6 +35,7 @@ class Listening(Generic[T]):
                 raise StopAsyncIteration
             if self._next is None:
                 self._next = asyncio.create_task(self._take())
+                self._next.add_done_callback(_seen)
             await asyncio.wait({self._next})
             taken, self._next = self._next, None
             if taken.cancelled():
