@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.keys import SigningKey
 from essaim.protocol.mailbox import rule
 from essaim.protocol.mailbox.authorization import Act, Method
 from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.mailbox.payload import removal_hash
 from essaim.protocol.mailbox.policy import Kind, Policy
+from essaim.protocol.mailbox.receipt import Outcome, sign_batch
 from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
 from essaim.protocol.mailbox.refusal import PuzzleRequiredError, QuotaError
 from essaim.protocol.status import read_status
@@ -19,7 +21,7 @@ from essaim_storage.message import Ack, AckSignature, Refusal, Write
 from essaim_storage.price import LOAD_BITS, MOST_BITS, Load, Price
 from essaim_storage.refusal import DiskFullError
 from essaim_storage.tuning import Tuning
-from simulated.stage import DAY_MS, INBOX, NOW_MS, OWNER, B, C, Stage, envelope, of, sent
+from simulated.stage import DAY_MS, INBOX, NOW_MS, OWNER, B, Stage, envelope, of, sent
 
 SIZE = 4_096
 
@@ -156,19 +158,39 @@ def test_resource_exhausted_says_when_to_come_back(error: ProtocolError) -> None
     assert refusal.retry_after_ms == error.retry_after_ms is not None
 
 
-def test_store_with_receipts_counts_only_who_signed() -> None:
-    stage = Stage(sign=OWNER.sign)
-    record = envelope("a")
+HONEST, LIAR = SigningKey(bytes([3]) * 32), SigningKey(bytes([4]) * 32)
+
+
+def word(record: EnvelopeRecord, signer: SigningKey = HONEST) -> AckSignature:
+    """What the honest member says of a record, if it is the signer."""
+    signed = sign_batch(signer.sign, HONEST.public.raw, NOW_MS, [(record.envelope_id, Outcome.KEPT)])
+    return AckSignature(NOW_MS, signed.signature)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        None,
+        AckSignature(NOW_MS, bytes(64)),
+        AckSignature((1 << 64) - 1, b"short"),
+        AckSignature(NOW_MS, bytes(64), (0, 7)),
+        word(envelope("a")),
+        word(envelope("b"), LIAR),
+    ],
+)
+def test_store_with_receipts_counts_only_who_signed(lie: AckSignature | None) -> None:
+    """Else whoever lies at once takes the place of an honest member, and no client is ever given W good receipts."""
+    record, liar, honest = envelope("a"), LIAR.public.raw, HONEST.public.raw
+    stage = Stage(liar, honest, sign=OWNER.sign)
     found = stage.do(events.StoreAsked(1, (record,), receipts=True))
-    (to_b,), (to_c,) = sent(Write, found, B), sent(Write, found, C)
-    assert to_b.receipt and to_c.receipt
+    (to_liar,), (to_honest,) = sent(Write, found, liar), sent(Write, found, honest)
+    assert to_liar.receipt and to_honest.receipt
     stage.commit()
-    assert not of(effects.Reply, stage.hear(B, Ack(to_b.batch))), "B has it, and signs nothing"
-    (reply,) = of(effects.Reply, stage.hear(C, Ack(to_c.batch, (), AckSignature(NOW_MS, bytes(64)))))
+    assert not of(effects.Reply, stage.hear(liar, Ack(to_liar.batch, (), lie)))
+    (reply,) = of(effects.Reply, stage.hear(honest, Ack(to_honest.batch, (), word(record))))
     (outcome,) = reply.result.outcomes
-    own, other = sorted(outcome.receipts, key=lambda each: each.node_id != stage.own_id)
-    assert (own.node_id, other.node_id) == (stage.own_id, C)
-    assert own.signature != bytes(64) == other.signature, "whose word is good, the client sees"
+    assert {each.node_id for each in outcome.receipts} == {stage.own_id, honest}
+    assert all(each.proves(record.envelope_id) for each in outcome.receipts if each.node_id == honest)
 
 
 def test_ack_is_signed_when_it_is_asked_for() -> None:

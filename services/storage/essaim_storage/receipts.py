@@ -16,7 +16,11 @@ class Heard:
 
 
 def receipts_of(member: bytes, record_ids: tuple[bytes, ...], ack: Ack) -> dict[bytes, Receipt]:
-    """For each record of a Write that its Ack signs; whether the signature is good, the client sees."""
+    """For each record of a Write that its Ack signs; none if it does not.
+
+    Else a member that acknowledges at once under a bad signature would take the place of an honest one in every quorum,
+    and no client that asks for receipts could store anything in its swarm.
+    """
     signed = ack.signed
     if signed is None:
         return {}
@@ -26,4 +30,5 @@ def receipts_of(member: bytes, record_ids: tuple[bytes, ...], ack: Ack) -> dict[
         for index, of_id in enumerate(record_ids)
         if index not in refused
     ]
-    return SignedBatch(member, signed.time_ms, signed.signature, leaves).receipts()
+    batch = SignedBatch(member, signed.time_ms, signed.signature, leaves)
+    return batch.receipts() if batch.is_genuine else {}

@@ -52,13 +52,7 @@ class Receipt:
     def proves(self, record_id: bytes) -> bool:
         """Whether the node of `node_id` signed this. Any input is answered."""
         root = _root_of(_leaf((record_id, self.outcome)), self.count, self.index, self.path)
-        if root is None or not 0 <= self.time_ms < 1 << 63:
-            return False
-        try:
-            key = VerifyKey(self.node_id)
-        except KeyRefusedError:
-            return False
-        return key.verifies(self.signature, signed_text(self.node_id, self.time_ms, self.count, root))
+        return root is not None and _is_signed(self.node_id, self.time_ms, self.signature, self.count, root)
 
 
 @dataclass(frozen=True)
@@ -69,6 +63,15 @@ class SignedBatch:
     time_ms: int
     signature: bytes
     leaves: Sequence[Leaf]
+
+    @property
+    def is_genuine(self) -> bool:
+        """Whether the node of `node_id` signed for these leaves, each of them. Any input is answered."""
+        count = len(self.leaves)
+        if not 1 <= count <= MAX_COUNT:
+            return False
+        (root,) = _levels([_leaf(each) for each in self.leaves])[-1]
+        return _is_signed(self.node_id, self.time_ms, self.signature, count, root)
 
     def receipts(self) -> dict[bytes, Receipt]:
         """For each record id."""
@@ -90,6 +93,16 @@ def sign_batch(sign: Callable[[bytes], bytes], node_id: bytes, time_ms: int, lea
 
 def signed_text(node_id: bytes, time_ms: int, count: int, root: bytes) -> bytes:
     return LABEL + node_id + time_ms.to_bytes(8) + count.to_bytes(4) + root
+
+
+def _is_signed(node_id: bytes, time_ms: int, signature: bytes, count: int, root: bytes) -> bool:
+    if not 0 <= time_ms < 1 << 63:
+        return False
+    try:
+        key = VerifyKey(node_id)
+    except KeyRefusedError:
+        return False
+    return key.verifies(signature, signed_text(node_id, time_ms, count, root))
 
 
 def _leaf(leaf: Leaf) -> bytes:
