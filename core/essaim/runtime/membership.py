@@ -25,7 +25,7 @@ from essaim.runtime.persist import MembershipEvent, backoff, persist
 from essaim.runtime.reachability import Reachability
 from essaim.runtime.refusal import StartError
 from essaim.runtime.retirement import RetirementLimits, retire
-from essaim.runtime.settings import NodeSettings
+from essaim.runtime.settings import NodeSettings, version_of
 from essaim.runtime.standing import Standing
 from essaim.runtime.start import Start
 from essaim.runtime.transfer import TransferNotice
@@ -167,6 +167,7 @@ class Membership:
             start_id=self._start_id,
             sequence=self._now_ms(),
             issued_ms=self._now_ms(),
+            version=version_of(settings),
         )
         keys = self.keyring.published
         records = self._keys.records(keys)

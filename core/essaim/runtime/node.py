@@ -17,7 +17,6 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from importlib.metadata import PackageNotFoundError, version
 from typing import Generic, TypeVar
 
 import grpc.aio
@@ -35,7 +34,7 @@ from essaim.runtime.lag import watch_lag
 from essaim.runtime.logs import INFO, LogLevel, NodeEvent
 from essaim.runtime.metrics import MetricsPage
 from essaim.runtime.refusal import StartError
-from essaim.runtime.settings import WRONG_SETTING, NodeSettings
+from essaim.runtime.settings import WRONG_SETTING, NodeSettings, version_of
 from essaim.runtime.start import Build, Service, Start
 from essaim.runtime.volume import PUBLIC_MODE, Hold, watch_volume, write_durably
 
@@ -85,7 +84,9 @@ class _Life(Generic[S]):
             stack.push_async_callback(server.stop, None)
             health = await self._mount(server, service)
             await server.start()
-            page = MetricsPage(Address.parse(self._settings.metrics), self._settings.service, _version(self._settings))
+            page = MetricsPage(
+                Address.parse(self._settings.metrics), self._settings.service, version_of(self._settings)
+            )
             ports = {"port": port, "metrics_port": page.address.port}
             self._tell(identity, port, page.address)
             logs.write(NodeEvent.LISTENING, INFO, **ports)
@@ -199,10 +200,3 @@ def _innermost(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _version(settings: NodeSettings) -> str:
-    try:
-        return version(f"essaim-{settings.service}")
-    except PackageNotFoundError:
-        return "unreleased"

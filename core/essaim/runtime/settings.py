@@ -17,6 +17,7 @@ docs/operations/settings.md. A wrong setting ends the process with one sentence 
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
 
@@ -239,6 +240,14 @@ def read(kind: type[S], arguments: Sequence[str]) -> S:
         raise ValueError(_sentence(kind, error)) from None
     except SettingsError as error:
         raise ValueError(f"{_first_line(error)}; --help lists the flags.") from None
+
+
+def version_of(settings: NodeSettings) -> str:
+    """Of the installed service, for its metrics page and its descriptor."""
+    try:
+        return version(f"essaim-{settings.service}")
+    except PackageNotFoundError:
+        return "unreleased"
 
 
 def end(sentence: str) -> NoReturn:
