@@ -20,6 +20,8 @@ NAME_SERVER = "10.96.0.10"
 """What pods are told, though nobody answers there: who asks a name server here waits for nothing."""
 API = f"https://{NODE_ADDRESS}:6443"
 PLUGINS = Path("/usr/lib/cni")
+BUILT = "kubernetes-1.20-2"
+"""Below the cache: another name when build-kubernetes makes something else of the same sources."""
 
 
 def cache() -> Path:
@@ -36,7 +38,7 @@ class Place:
 
     @classmethod
     def default(cls) -> "Place":
-        return cls(cache() / "kubernetes-1.20", cache() / "cluster")
+        return cls(cache() / BUILT, cache() / "cluster")
 
     @cached_property
     def keys(self) -> Path:
