@@ -26,8 +26,11 @@ EDGES = {
     ("grade", "discovery", 7440),
     ("grade", "relay", 7440),
     ("grade", "storage", 7440),
+    ("discovery", "relay", 7440),
+    ("discovery", "storage", 7440),
 }
 ROOMS = {
+    ("discovery", "opengroup", 7440),
     ("relay", "opengroup", 7440),
     ("opengroup", "discovery", 7440),
     ("grade", "opengroup", 7440),
@@ -59,24 +62,84 @@ def test_every_container_states_what_it_needs(scenario):
             assert "memory" in resources["limits"], name
 
 
-def test_only_the_founding_job_has_a_token(scenario):
+def test_only_the_founding_job_and_the_agent_have_a_token(scenario):
     assert all(account["automountServiceAccountToken"] is False for account in scenario.of("ServiceAccount"))
-    holders = [name for name, pod in scenario.pods if pod["automountServiceAccountToken"]]
-    assert holders == [scenario.of("Job")[0]["metadata"]["name"]]
+    holders = {name for name, pod in scenario.pods if pod["automountServiceAccountToken"]}
+    assert holders == {scenario.of("Job")[0]["metadata"]["name"], "net-essaim-discovery"}
     accounts = [account["metadata"]["name"] for account in scenario.of("ServiceAccount")]
     assert {pod["serviceAccountName"] for _, pod in scenario.pods} == set(accounts)
     assert "default" not in accounts
 
 
-def test_rights_are_to_make_two_objects_and_to_read_those(scenario):
-    assert not scenario.of("ClusterRole")
-    assert not scenario.of("ClusterRoleBinding")
-    (role,) = scenario.of("Role")
+def test_rights_of_founding_are_to_make_two_objects_and_to_read_those(scenario):
+    role = scenario.one("Role", "net-essaim-genesis")
     for rule in role["rules"]:
         assert rule["verbs"] == ["create"] or (rule["verbs"] == ["get"] and len(rule["resourceNames"]) == 1)
         assert set(rule["resources"]) <= {"secrets", "configmaps"}
-    for each in [role, *scenario.of("RoleBinding"), *scenario.of("Job")]:
+    for each in [role, scenario.one("RoleBinding", "net-essaim-genesis"), *scenario.of("Job")]:
         assert "hook-succeeded" in each["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
+
+
+AGENT = {
+    ("servicenodes", "get list create delete"),
+    ("servicenodes/status", "patch"),
+    ("statefulsets", "list watch"),
+    ("pods", "list watch"),
+    ("persistentvolumeclaims", "list"),
+    ("events", "create"),
+    ("leases", "create"),
+    ("leases net-essaim-discovery", "get update"),
+}
+
+
+def test_rights_of_the_agent_are_these_and_no_other(scenario):
+    """Above all: no Secret, and no way to change or delete a workload, a pod or a volume."""
+    assert not scenario.of("ClusterRole")
+    assert not scenario.of("ClusterRoleBinding")
+    assert {each["metadata"]["name"] for each in scenario.of("Role")} == {"net-essaim-genesis", "net-essaim-discovery"}
+    rules = scenario.one("Role", "net-essaim-discovery")["rules"]
+    assert {
+        (" ".join([resource, *rule.get("resourceNames", [])]), " ".join(rule["verbs"]))
+        for rule in rules
+        for resource in rule["resources"]
+    } == AGENT
+    assert not [rule for rule in rules if "*" in rule["apiGroups"] + rule["resources"] + rule["verbs"]]
+    binding = scenario.one("RoleBinding", "net-essaim-discovery")
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "net-essaim-discovery", "namespace": "essaim"}]
+    assert binding["roleRef"]["kind"] == "Role"
+
+
+def test_without_the_agent_nothing_of_it_is_there(render):
+    rendered = render("default", "discovery.agent.enabled=false")
+    assert {each["metadata"]["name"] for each in rendered.of("Role")} == {"net-essaim-genesis"}
+    names = {each["metadata"]["name"].removeprefix("net-essaim-") for each in rendered.of("NetworkPolicy")}
+    assert not names & {"discovery-to-api", "discovery-to-storage", "storage-from-discovery"}
+    assert _pod(rendered, "net-essaim-discovery")["automountServiceAccountToken"] is False
+    environment = {each["name"] for each in _pod(rendered, "net-essaim-discovery")["containers"][0]["env"]}
+    assert not {each for each in environment if "AGENT" in each}
+
+
+def test_agent_minds_the_objects_of_this_release(scenario):
+    environment = {
+        each["name"]: each.get("value") for each in _pod(scenario, "net-essaim-discovery")["containers"][0]["env"]
+    }
+    selector = dict(each.split("=") for each in environment["ESSAIM_DISCOVERY_AGENT_SELECTOR"].split(","))
+    for workload in scenario.of("StatefulSet"):
+        template = workload["spec"]["template"]["metadata"]["labels"]
+        claim = workload["spec"]["volumeClaimTemplates"][0]["metadata"]
+        assert claim["name"] == "data"
+        for labels in (workload["metadata"]["labels"], template, claim["labels"]):
+            assert selector.items() <= labels.items()
+    leases = [each for each in scenario.one("Role", "net-essaim-discovery")["rules"] if "resourceNames" in each]
+    assert leases[0]["resourceNames"] == [environment["ESSAIM_DISCOVERY_AGENT_LEASE"]]
+
+
+def test_api_server_can_be_narrowed_down(render):
+    rendered = render("default", "networkPolicy.apiServer[0]=10.0.0.1/32")
+    for name in ("discovery", "genesis"):
+        (rule,) = rendered.one("NetworkPolicy", f"net-essaim-{name}-to-api")["spec"]["egress"]
+        assert rule["to"] == [{"ipBlock": {"cidr": "10.0.0.1/32"}}]
+        assert [each["port"] for each in rule["ports"]] == [443, 6443]
 
 
 def test_only_discovery_mounts_the_authority(scenario):
@@ -135,6 +198,23 @@ def test_pod_has_time_to_drain(scenario, component):
     assert pod["terminationGracePeriodSeconds"] >= drain + 15
 
 
+def test_storage_pod_has_time_to_move_its_data(scenario):
+    """What the node waits for at most is less than what Kubernetes waits for; all that are to go leave together."""
+    pod = _pod(scenario, "net-essaim-storage")
+    environment = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    waits = [float(environment[f"ESSAIM_STORAGE_RETIRE_{each}SECONDS"]) for each in ("NOTICE_", "")]
+    drain = float(environment["ESSAIM_STORAGE_DRAIN_SECONDS"])
+    assert pod["terminationGracePeriodSeconds"] >= sum(waits) + drain + 15
+    assert scenario.one("StatefulSet", "net-essaim-storage")["spec"]["podManagementPolicy"] == "Parallel"
+
+
+@pytest.mark.parametrize(("interval_ms", "seconds"), [(1, "5"), (1_000, "7"), (10_000, "25"), (600_000, "60")])
+def test_storage_pod_waits_for_two_views_to_learn_that_it_leaves(render, interval_ms, seconds):
+    pod = _pod(render("default", f"network.viewMinIntervalMs={interval_ms}"), "net-essaim-storage")
+    environment = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    assert environment["ESSAIM_STORAGE_RETIRE_NOTICE_SECONDS"] == seconds
+
+
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_data_outlives_the_release(scenario, component):
     spec = scenario.one("StatefulSet", f"net-essaim-{component}")["spec"]
@@ -167,7 +247,7 @@ def test_nobody_may_ask_dns_or_reach_outside_by_default(render):
     for doc in render("default").of("NetworkPolicy"):
         for rule in doc["spec"].get("egress") or []:
             assert not [port for port in rule["ports"] if port.get("port") == 53]
-            assert "genesis" in doc["metadata"]["name"] or all("podSelector" in peer for peer in rule["to"])
+            assert doc["metadata"]["name"].endswith("-to-api") or all("podSelector" in peer for peer in rule["to"])
 
 
 def test_exposed_nodes_are_reached_and_reach_each_other(render):

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
+import yaml  # type: ignore[import-untyped]
 from kubernetes_validate import utils
+
+from essaim.protocol.view import Descriptor, Node, NodeState, Role
+from essaim.protocol.view.node import Move
+from essaim_discovery.cluster import mirror
+from essaim_discovery.cluster.kinds import SERVICE_NODES
+from essaim_discovery.cluster.scene import Home
 
 CHART = Path(__file__).resolve().parent.parent.parent / "deploy" / "helm" / "essaim"
 GOLDEN = Path(__file__).parent / "golden"
@@ -71,6 +78,50 @@ def test_rendering_is_as_it_was(render, name):
     if UPDATE:
         golden.write_text(text)
     assert golden.read_text() == text, f"the rendering of {name} has changed: see test_rendering_is_as_it_was"
+
+
+CRD = CHART / "crds" / "servicenodes.yaml"
+KINDS = {"string": str, "integer": int}
+
+
+def test_crd_fits_the_strict_schema_and_shows_its_columns(checked):
+    crd = yaml.safe_load(CRD.read_text())
+    for version in VERSIONS:
+        checked(crd, version)
+    (version,) = crd["spec"]["versions"]
+    assert version["subresources"] == {"status": {}}
+    wide = [each["name"] for each in version["additionalPrinterColumns"] if not each.get("priority")]
+    assert wide == ["Role", "Swarm", "Serial", "Health", "Version", "Age"]
+
+
+def test_crd_says_what_every_field_is():
+    """Structural: nothing unknown is kept."""
+
+    def walk(schema, path):
+        assert not [key for key in schema if key.startswith("x-kubernetes")], path
+        if schema["type"] == "object":
+            assert schema["properties"], path
+            for name, each in schema["properties"].items():
+                walk(each, f"{path}.{name}")
+        else:
+            bounded = {"pattern", "enum", "maxLength"} if schema["type"] == "string" else {"minimum"}
+            assert bounded & set(schema), path
+
+    walk(yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "")
+
+
+def test_agent_writes_what_the_crd_knows():
+    """Each field that the agent writes is in the schema, and none is in the schema that it does not write."""
+    top = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    descriptor = Descriptor(bytes(32), bytes(32), Role.STORAGE, "", (), b"", "", b"", 1, 1, version="0.1.0")
+    node = Node(descriptor, NodeState.ACTIVE, 5, (), None, Move(6, 7))
+    status = {**mirror.wanted_of(node, Home(*"abcde")).status, "serial": 1}
+    assert set(top["status"]["properties"]) == set(status) == {*mirror.FIELDS, "serial"}
+    assert all(isinstance(status[name], KINDS[each["type"]]) for name, each in top["status"]["properties"].items())
+    assert set(top["status"]["properties"]["health"]["enum"]) == {each.value for each in mirror.Health}
+    assert set(top["spec"]["properties"]["role"]["enum"]) == {role.name.lower() for role in Role}
+    crd = yaml.safe_load(CRD.read_text())["spec"]
+    assert f"apis/{crd['group']}/{crd['versions'][0]['name']}/{crd['names']['plural']}" == SERVICE_NODES
 
 
 def test_package_renders_the_same(run_helm, render, tmp_path):

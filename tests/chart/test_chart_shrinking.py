@@ -1,4 +1,5 @@
-"""Fewer storage nodes than the cluster runs are refused: real helm asks a stand-in for the API server what runs."""
+"""Fewer storage nodes than the cluster runs are refused where nobody would retire them: without discovery's agent. Real
+helm asks a stand-in for the API server what runs."""
 
 import json
 import threading
@@ -71,17 +72,25 @@ def refusal(run_helm, chart):
     server.server_close()
 
 
+ALONE = "discovery.agent.enabled=false"
+
+
 @pytest.mark.parametrize(("sets", "wanted"), [(["storage.replicas=8"], 8), (["storage.enabled=false"], 0)])
-def test_fewer_nodes_are_refused(refusal, sets, wanted):
-    assert f"storage.replicas goes from {RUNNING} to {wanted}: a node that goes takes its copies along" in refusal(
-        *sets
-    )
+def test_fewer_nodes_are_refused_without_the_agent(refusal, sets, wanted):
+    said = refusal(ALONE, *sets)
+    assert f"storage.replicas goes from {RUNNING} to {wanted}: without discovery.agent here nobody retires" in said
 
 
 @pytest.mark.parametrize(
-    "sets", [[f"storage.replicas={RUNNING}"], ["storage.replicas=12"], ["storage.allowShrinking=true"]]
+    "sets",
+    [
+        ["storage.replicas=8"],
+        [ALONE, f"storage.replicas={RUNNING}"],
+        [ALONE, "storage.replicas=12"],
+        [ALONE, "storage.allowShrinking=true"],
+    ],
 )
-def test_as_many_or_more_or_a_word_are_not(refusal, sets):
+def test_with_the_agent_or_as_many_or_more_or_a_word_are_not(refusal, sets):
     said = refusal(*sets)
     assert "storage.replicas" not in said
     assert "openapi" in said

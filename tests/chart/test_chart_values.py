@@ -34,6 +34,9 @@ REFUSED_BY_SCHEMA = {
     "image.pullPolicy=Sometimes": "/image/pullPolicy",
     "metrics.podMonitor.enabled=maybe": "/metrics/podMonitor/enabled",
     "networkPolicy.outside[0]=everywhere": "/networkPolicy/outside/0",
+    "networkPolicy.apiServer[0]=kubernetes.default": "/networkPolicy/apiServer/0",
+    "discovery.agent.enabled=maybe": "/discovery/agent/enabled",
+    "discovery.settings.agent_lease=x": "agent_lease",
 }
 
 IMPOSSIBLE = {
@@ -108,6 +111,7 @@ def test_settings_of_the_schema_are_those_of_the_service(service):
     offered = set(schema["properties"][service]["properties"]["settings"]["properties"])
     ours = {"data_dir", "listen", "advertised", "metrics", "genesis", "discovery", "operator_id", "region"}
     ours |= {"log_level", "drain_seconds", "operator_key", "admission"}  # the last is of one node alone
+    ours |= {"agent_selector", "agent_lease", "retire_seconds", "retire_notice_seconds"}
     assert offered == set(kind.model_fields) - ours
 
 

@@ -19,7 +19,6 @@ READY_SECONDS = 300
 MESSAGES = 200
 PAUSE_SECONDS = 0.2
 HOST_PORT = 7441
-SHRINKING_REFUSED = "takes its copies along"
 
 
 class Network:
@@ -114,7 +113,7 @@ def test_pods_are_confined_and_keep_their_data_on_volumes(network: Network, jour
             facts = json.loads(told)
             assert facts["uid"] == 10_001
             assert facts["read-only root"] is True
-            assert facts["token mounted"] is False
+            assert facts["token mounted"] is ("discovery" in pod)  # its agent's
             assert facts["pip"] is False
             assert facts["no new privileges"] is True
             assert facts["seccomp"] == "2"  # a filter
@@ -140,6 +139,34 @@ print(json.dumps({
     "data": sorted(os.listdir("/var/lib/essaim")),
 }))
 """
+
+
+def test_every_node_is_a_service_node(network: Network, journal: Journal):
+    with journal.step("kubectl get servicenodes") as seen:
+        found = await_homes(network, 12)
+        assert {pod for pod in found if "relay" in pod} == {f"essaim-relay-{number}" for number in range(6)}
+        assert all(each["status"]["health"] == "Healthy" for each in found.values())
+        assert len({each["status"].get("swarm") for pod, each in found.items() if "storage" in pod}) == 2
+        told = network.deployment.kubectl("get", "servicenodes").stdout.splitlines()
+        assert told[0].split() == ["NAME", "ROLE", "SWARM", "SERIAL", "HEALTH", "VERSION", "AGE"]
+        assert all(len(line.split()) >= 6 for line in told[1:])
+        lease = network.deployment.get("lease", "essaim-discovery")["spec"]
+        assert lease["holderIdentity"].startswith("essaim-discovery-0-")
+        seen |= {"shown": len(told) - 1, "in a pod": len(found), "first": " ".join(told[1].split())}
+
+
+def await_homes(network: Network, count: int) -> dict[str, dict]:
+    """ServiceNodes by the pod that each lives in, once all of so many are known and nothing moves."""
+    deadline, told = time.monotonic() + READY_SECONDS, "none"
+    while time.monotonic() < deadline:
+        items = network.deployment.get("servicenodes")["items"]
+        at_home = {each["status"]["pod"]: each for each in items if each.get("status", {}).get("pod")}
+        still = [each for each in at_home.values() if "moveSerial" not in each["status"]]
+        if (len(items), len(still)) == (count, count):
+            return at_home
+        told = f"{len(items)} ServiceNodes, {len(at_home)} in a pod, {len(still)} of these still"
+        time.sleep(0.5)
+    raise AssertionError(f"not {count} ServiceNodes within {READY_SECONDS} s: {told}")
 
 
 def test_helm_test_sends_and_reads_a_message(network: Network, journal: Journal):
@@ -232,53 +259,30 @@ def test_storage_scales_up_by_itself(network: Network, journal: Journal):
 
 
 def test_storage_scales_down_after_its_data_has_moved(network: Network, journal: Journal):
-    """`helm upgrade` alone where something in the cluster retires nodes; else by the order that an operator gives."""
-    with journal.step("storage 9 -> 6, while messages are written") as seen:
+    """By kubectl alone: discovery's agent retires the three, their data moves, and only then their pods end."""
+    with journal.step("kubectl scale: storage 9 -> 6, while messages are written") as seen:
+        await_homes(network, 15)
         network.people.begin(PAUSE_SECONDS)
         began = time.monotonic()
-        done = network.upgrade(storage__replicas=6)
-        if SHRINKING_REFUSED in done.stderr:
-            seen["before the upgrade"] = (
-                "`essaim-discovery retire` for each of the three: nothing does it by itself yet"
-            )
-            retire(network, [f"essaim-storage-{number}" for number in (6, 7, 8)])
-            seen["data moved after"] = f"{time.monotonic() - began:.0f} s"
-            done = network.upgrade(storage__replicas=6, storage__allowShrinking=True)
-        assert done.returncode == 0, done.stderr
+        network.deployment.kubectl("scale", "statefulset", "essaim-storage", "--replicas=6")
+        network.sets["storage.replicas"] = 6
         network.await_view(storage=6, swarms=2)
-        await_gone(network, "essaim-storage-6")
-        seen["in all"] = f"{time.monotonic() - began:.0f} s"
+        seen["data moved after"] = f"{time.monotonic() - began:.0f} s"
+        for number in (6, 7, 8):
+            await_gone(network, f"essaim-storage-{number}")
+        seen["pods ended after"] = f"{time.monotonic() - began:.0f} s"
         await_messages(network, network.people.acknowledged + 5)
         tally = network.people.end()
         seen |= tally.evidence
         assert not tally.lost
+        seen["ServiceNodes"] = len(await_homes(network, 12))
+        reasons = {each["reason"] for each in node_events(network)}
+        seen["events of nodes"] = sorted(reasons)
+        assert {"NodeRegistered", "NodeLeaving", "NodeLeft"} <= reasons
 
 
-def retire(network: Network, pods: list[str]) -> None:
-    """An authority's word from discovery's pod, which has its key; returns when their data has moved.
-
-    They have no place in a swarm any more; each is a spare until it is stopped.
-    """
-    hosts = {pod: network.pods("storage")[pod]["status"]["podIP"] for pod in pods}
-    view = network.await_view(storage=9, swarms=3)
-    ids = {node.address.rpartition(":")[0]: node.node_id.hex() for node in view.storage()}
-    here = (
-        "--genesis",
-        "/etc/essaim/genesis/genesis.bin",
-        "--discovery",
-        "127.0.0.1:7440",
-        "--data-dir",
-        "/var/lib/essaim",
-    )
-    told = [ids[hosts[pod]] for pod in pods]
-    for node_id in told:
-        network.deployment.kubectl(
-            "exec", "essaim-discovery-0", "--", "/opt/essaim/bin/essaim-node", "retire", node_id, *here
-        )
-    after = network.await_view(storage=6, swarms=2)
-    assert not {bytes.fromhex(each) for each in told} & {
-        node_id for swarm in after.swarms.values() for node_id in swarm.node_ids
-    }
+def node_events(network: Network) -> list[dict]:
+    return network.deployment.get("events", "--field-selector", "involvedObject.kind=ServiceNode")["items"]
 
 
 def await_gone(network: Network, pod: str) -> None:
@@ -351,9 +355,10 @@ def test_uninstall_leaves_keys_and_volumes_and_nothing_else(network: Network, jo
 def what_is_left(network: Network) -> set[str]:
     """Of this release, by kind and name."""
     kinds = "statefulset,job,service,configmap,secret,serviceaccount,role,rolebinding,networkpolicy,poddisruptionbudget"
-    found = network.deployment.get(f"pod,{kinds}")["items"]
+    found = network.deployment.get(f"pod,lease,{kinds}")["items"]
     names = {f"{each['kind']} {each['metadata']['name']}" for each in found}
-    return {name for name in names if f" {network.deployment.release}" in name}
+    nodes = {f"ServiceNode {each['metadata']['name']}" for each in network.deployment.get("servicenodes")["items"]}
+    return nodes | {name for name in names if f" {network.deployment.release}" in name}
 
 
 KEPT = {

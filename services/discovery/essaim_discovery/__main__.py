@@ -1,10 +1,13 @@
 """`python -m essaim_discovery`: the composition root of discovery; `... genesis` makes a network, `... retire` and the
 other `orders` say something of a node."""
 
+import asyncio
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
+from essaim.protocol.keys import SigningKey
 from essaim.runtime.genesis import read_genesis
 from essaim.runtime.node import run
 from essaim.runtime.settings import load
@@ -25,7 +28,8 @@ async def build(start: Start[DiscoverySettings]) -> Service:
     """Log, driver, and the two services."""
     settings, now_ms = start.settings, start.clock.now_ms
     genesis = read_genesis(settings.genesis)
-    authority = Authority.of(genesis, *load_authority_keys(settings.data_dir))
+    keys = load_authority_keys(settings.data_dir)
+    authority = Authority.of(genesis, *keys)
     admission = load_admission(settings.data_dir, settings.admitted, everybody=settings.open_admission)
     driver = Driver(genesis, authority, Log(settings.data_dir), now_ms, settings.compact_at, admission)
     metrics.VIEW_AGE.set_function(partial(_age_seconds, driver, now_ms))
@@ -34,7 +38,20 @@ async def build(start: Start[DiscoverySettings]) -> Service:
     async def go_away() -> None:
         driver.views.end()
 
-    return Service(mounts, background=[driver.run], join=driver.started, goaway=go_away, close=driver.close)
+    async def agent() -> None:
+        await _run_agent(driver, keys[0], now_ms, settings)
+
+    background = [driver.run, agent] if settings.agent_selector else [driver.run]
+    return Service(mounts, background=background, join=driver.started, goaway=go_away, close=driver.close)
+
+
+async def _run_agent(
+    driver: Driver, authority: SigningKey, now_ms: Callable[[], int], settings: DiscoverySettings
+) -> None:
+    """The Kubernetes agent. Its client alone takes seconds to import: discovery is there before it."""
+    cluster = await asyncio.to_thread(import_module, "essaim_discovery.cluster.agent")
+    reach = cluster.Reach(settings.agent_selector, settings.agent_lease)
+    await cluster.Agent(driver, authority, now_ms, reach).run()
 
 
 def _age_seconds(driver: Driver, now_ms: Callable[[], int]) -> float:

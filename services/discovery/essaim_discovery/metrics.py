@@ -34,6 +34,12 @@ SIGN_SECONDS: Final = Histogram(
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
 PENDING: Final = Gauge("essaim_discovery_pending", "Submissions that wait for the log.")
+AGENT: Final = Gauge("essaim_discovery_agent", "Whether this discovery's Kubernetes agent holds the Lease.")
+AGENT_ROUNDS: Final = Counter(
+    "essaim_discovery_agent_rounds", "Looks of the Kubernetes agent at its cluster, and its attempts.", ["outcome"]
+)
+DONE: Final = "DONE"
+FAILED: Final = "FAILED"
 APPLIED: Final = "APPLIED"
 NOBODY: Final = "NONE"
 CHURN: Final = (EventKind.WENT_AWAY, EventKind.RESTARTED, EventKind.DROPPED)

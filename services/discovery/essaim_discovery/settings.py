@@ -30,3 +30,18 @@ class DiscoverySettings(NodeSettings, service="discovery"):
         bool,
         Field(description="Let everybody register: for a testnet, and for networks that want strangers' nodes."),
     ] = False
+    agent_selector: Annotated[
+        str,
+        Field(
+            pattern=r"^([A-Za-z0-9./_-]+=[A-Za-z0-9._-]+(,[A-Za-z0-9./_-]+=[A-Za-z0-9._-]+)*)?$",
+            description="In a pod: labels (name=value, commas between) of the StatefulSets, pods and volume claims"
+            " whose nodes the Kubernetes agent shows and retires. Empty: no agent.",
+        ),
+    ] = ""
+    agent_lease: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+            description="Name of the Lease that elects the one agent that acts.",
+        ),
+    ] = "essaim-discovery"

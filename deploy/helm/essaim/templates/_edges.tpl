@@ -15,6 +15,9 @@
   (dict "from" "grade" "to" "relay")
   (dict "from" "grade" "to" "storage")
   (dict "from" "grade" "to" "opengroup") -}}
+{{- if include "essaim.agent" . -}}{{/* the agent asks each pod who it is */}}
+{{- range list "relay" "storage" "opengroup" -}}{{- $edges = append $edges (dict "from" "discovery" "to" .) -}}{{- end -}}
+{{- end -}}
 {{- range $edges }}
 {{- if and (has .to $on) (or (has .from (list "test" "grade")) (has .from $on)) }}
 - {from: {{ .from }}, to: {{ .to }}, port: {{ (index $.Values .to).port }}}

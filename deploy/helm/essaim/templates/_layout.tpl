@@ -94,15 +94,18 @@
 {{- end -}}
 {{- end }}
 
-{{/* The cluster is asked, so this is of no effect where charts are rendered without one. */}}
+{{/*
+Discovery's agent retires who goes; without it a node that goes takes its copies along. The cluster is asked, so this is
+of no effect where charts are rendered without one.
+*/}}
 {{- define "essaim.checkShrinking" -}}
 {{- $s := .Values.storage -}}
 {{- $name := include "essaim.componentName" (dict "root" . "component" "storage") -}}
 {{- $had := lookup "apps/v1" "StatefulSet" .Release.Namespace $name -}}
-{{- if $had -}}
+{{- if and $had (not (include "essaim.agent" .)) -}}
 {{- $wanted := ternary (int $s.replicas) 0 $s.enabled -}}
 {{- if and (lt $wanted (int $had.spec.replicas)) (not $s.allowShrinking) -}}
-{{- fail (printf "storage.replicas goes from %d to %d: a node that goes takes its copies along, because none is moved yet. Set storage.allowShrinking if the swarms keep enough." (int $had.spec.replicas) $wanted) -}}
+{{- fail (printf "storage.replicas goes from %d to %d: without discovery.agent here nobody retires the nodes that go, and they take their copies along. Retire them first, then set storage.allowShrinking." (int $had.spec.replicas) $wanted) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -59,6 +59,11 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
+{{/* Not empty where discovery's agent runs. */}}
+{{- define "essaim.agent" -}}
+{{- if and .Values.discovery.enabled .Values.discovery.agent.enabled -}}yes{{- end -}}
+{{- end }}
+
 {{- define "essaim.authoritySecret" -}}
 {{ .Values.genesis.authoritySecret | default (printf "%s-authority" (include "essaim.fullname" .)) }}
 {{- end }}

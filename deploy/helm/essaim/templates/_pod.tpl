@@ -42,6 +42,18 @@
   value: {{ $v.drainSeconds | quote }}
 - name: {{ $prefix }}LOG_LEVEL
   value: {{ $v.logLevel | quote }}
+{{- if and (eq .component "discovery") (include "essaim.agent" .root) }}
+- name: {{ $prefix }}AGENT_SELECTOR
+  value: {{ printf "app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s" (include "essaim.name" .root) .root.Release.Name | quote }}
+- name: {{ $prefix }}AGENT_LEASE
+  value: {{ include "essaim.componentName" . }}
+{{- end }}
+{{- if eq .component "storage" }}
+- name: {{ $prefix }}RETIRE_SECONDS
+  value: {{ $c.retireSeconds | quote }}
+- name: {{ $prefix }}RETIRE_NOTICE_SECONDS # until the view can say that it leaves: two views, and the agent's look
+  value: {{ min 60 (add 5 (div (mul 2 (int $v.network.viewMinIntervalMs)) 1000)) | quote }}
+{{- end }}
 {{- with $v.operatorId }}
 - name: {{ $prefix }}OPERATOR_ID
   value: {{ . | quote }}
@@ -80,7 +92,7 @@ Before Kubernetes kills: leaving and telling peers get 5 seconds each, calls und
 retired serves on until its data has moved; one that will be back ends as fast as the others.
 */}}
 {{- define "essaim.graceSeconds" -}}
-{{- $retire := ternary (int .root.Values.storage.retireSeconds) 0 (eq .component "storage") -}}
+{{- $retire := ternary (add 60 .root.Values.storage.retireSeconds) 0 (eq .component "storage") -}}
 {{ add .root.Values.drainSeconds $retire 20 }}
 {{- end }}
 
