@@ -1,8 +1,8 @@
 """How large an entry is, and what the views of a day cost a client of a network of 500 nodes.
 
 A diff has the entries that changed, whoever else there is: so a fifth of the nodes is observed, restarting a fifth as
-often, and what changes counts five times; headers count as often as 500 nodes cause one (the newest of each answer five times, too: the sum is 1% too large). `make prove` has
-all 500.
+often, and what changes counts five times; headers count as often as 500 nodes cause one (the newest of each answer five
+times, too: the sum is 1% too large). `make prove` has all 500.
 """
 
 from collections import defaultdict
