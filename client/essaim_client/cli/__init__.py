@@ -6,6 +6,7 @@ from essaim_client.cli import (
     account,
     contact,
     device,
+    file,
     keeping,
     message,
     messages,
@@ -25,6 +26,7 @@ app.add_typer(account.app, name="account")
 app.add_typer(device.app, name="device")
 app.add_typer(contact.app, name="contact")
 app.add_typer(message.app, name="message")
+app.add_typer(file.app, name="file")
 app.command()(keeping.settings)
 for more in (room_moderation, room_directs):
     room.app.registered_commands += more.app.registered_commands

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from essaim_client.cli.file import file_line, flat_file
 from essaim_client.cli.opened import AccountArgument, MessageArgument, message_id, with_account
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
 from essaim_client.cli.output import emit, screen, visible
@@ -48,7 +49,7 @@ def _flat(text: Shown) -> Mapping[str, object]:
         "reply_to": text.reply_to.hex() or None,
         "edited": text.edited,
         "reactions": [emoji for _, emoji in text.reactions],
-        "files": [file.name for file in text.files],
+        "files": [flat_file(file) for file in text.files],
         "expires_ms": text.expires_ms or None,
         "read": text.read,
     }
@@ -59,7 +60,10 @@ def _show(text: Shown) -> None:
     marks = [mark for mark, on in {"edited": text.edited, "read": text.read and text.outgoing}.items() if on]
     notes = " ".join([*marks, *(visible(emoji) for _, emoji in text.reactions)])
     screen.print(f"{when}  {'you' if text.outgoing else 'they'}  {text.message_id.hex()}  {notes}", style="bold")
-    screen.print(visible(text.text))
+    if text.text or not text.files:
+        screen.print(visible(text.text))
+    for file in text.files:
+        screen.print(file_line(file))
 
 
 def _send(

@@ -4,31 +4,53 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from essaim.protocol.account import AccountId
 from essaim.protocol.conversation import Change
+from essaim.protocol.errors import ProtocolError
+from essaim_client.cli.file import file_line, flat_file, watched
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption, home_of, passphrase_for
 from essaim_client.cli.output import emit, run, screen, sentences, visible, warn
 from essaim_client.client import Client
 from essaim_client.messaging.events import AccountMoved, Event, Message, NewDevice
+from essaim_client.messaging.sender import Sent
 
 RecipientArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Whom to write to: esm1...")]
 TextArgument = Annotated[str, typer.Argument(help="What to write; - reads it from the standard input.")]
+FileOption = Annotated[
+    Path | None, typer.Option("--file", help="Send a file, up to 100 MB; a photo without its metadata.")
+]
+VoiceOption = Annotated[Path | None, typer.Option("--voice", help="Send a WAV file as a voice message.")]
+AsIsOption = Annotated[bool, typer.Option("--as-is", help="Send a picture as it is, with all its metadata.")]
+
+
+class NothingToSendError(ProtocolError):
+    """Neither text nor file, or both a file and a voice message."""
+
+    reason = "NOTHING_TO_SEND"
 
 
 def send(
     account: RecipientArgument,
-    text: TextArgument,
+    text: TextArgument = "",
+    file: FileOption = None,
+    voice: VoiceOption = None,
+    as_is: AsIsOption = False,
     home: HomeOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send a message; returns when a quorum of the recipient's swarm has it on disk."""
+    """Send a message or a file; returns when a quorum of the recipient's swarm has it on disk.
+
+    A file that was interrupted goes on where it was when the same command is given again.
+    """
     with sentences(as_json):
         recipient = AccountId.parse(account)
+        path = _one(text, file, voice)
         content = sys.stdin.buffer.read().decode(errors="surrogateescape") if text == "-" else text
         place = home_of(home)
         passphrase = passphrase_for(place, passphrase_file)
@@ -36,21 +58,39 @@ def send(
         async def work() -> None:
             async with Client.open(place, passphrase=passphrase) as me:
                 warn(me)
-                sent = await me.send(recipient, content)
-                if as_json:
-                    emit(
-                        {
-                            "message_id": sent.message_id.hex(),
-                            "sent_ms": sent.sent_ms,
-                            "devices": sent.devices,
-                            "changes": [change.name for change in sent.changes],
-                        }
+                if path is None:
+                    _sent(await me.send(recipient, content), recipient, as_json)
+                    return
+                with watched(path.name, as_json) as progress:
+                    sent = await me.send_file(
+                        recipient, path, text=content, voice=voice is not None, as_is=as_is, on_progress=progress
                     )
-                else:
-                    _warn_of(sent.changes, recipient)
-                    screen.print(f"sent {sent.message_id.hex()} to {sent.devices} device(s)")
+                _sent(sent, recipient, as_json)
 
         run(work)
+
+
+def _one(text: str, file: Path | None, voice: Path | None) -> Path | None:
+    if file is not None and voice is not None:
+        raise NothingToSendError("give --file or --voice, not both")
+    if file is None and voice is None and not text:
+        raise NothingToSendError("there is nothing to send: give a text, --file or --voice")
+    return voice if file is None else file
+
+
+def _sent(sent: Sent, recipient: AccountId, as_json: bool) -> None:
+    if as_json:
+        emit(
+            {
+                "message_id": sent.message_id.hex(),
+                "sent_ms": sent.sent_ms,
+                "devices": sent.devices,
+                "changes": [change.name for change in sent.changes],
+            }
+        )
+    else:
+        _warn_of(sent.changes, recipient)
+        screen.print(f"sent {sent.message_id.hex()} to {sent.devices} device(s)")
 
 
 def receive(home: HomeOption = None, passphrase_file: PassphraseFileOption = None, as_json: JsonOption = False) -> None:
@@ -106,6 +146,7 @@ def _flat(message: Message) -> Mapping[str, object]:
         "received_ms": message.received_ms,
         "reply_to": message.reply_to.hex() or None,
         "request": message.request,
+        "files": [flat_file(file) for file in message.files],
         "changes": [change.name for change in message.changes],
     }
 
@@ -133,4 +174,7 @@ def _show(message: Message) -> None:
     when = datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     note = "  asks to write to you: see `contact accept`, `contact block`" if message.request else ""
     screen.print(f"{when}  {message.sender}{note}", style="bold")
-    screen.print(visible(message.text))
+    if message.text or not message.files:
+        screen.print(visible(message.text))
+    for file in message.files:
+        screen.print(f"{message.message_id.hex()}  {file_line(file)}")
