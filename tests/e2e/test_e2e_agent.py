@@ -31,7 +31,7 @@ from journal import Journal
 SELECTOR = "app.kubernetes.io/name=essaim,app.kubernetes.io/instance=paper"
 REACH = Reach(SELECTOR, "paper-discovery")
 SECONDS = 120
-NODES = 6
+NODES, STAYING = 6, 3
 KEY = SigningKey(bytes(31) + b"\7")
 NOW_MS = SystemClock().now_ms
 PARAMETERS = Parameters(
@@ -139,79 +139,102 @@ async def complete_moves(driver: Driver, nodes: list[Registrant]) -> None:
         await asyncio.sleep(0.2)
 
 
+class Paper:
+    """A discovery of this process with its nodes, and what the API server has of them."""
+
+    def __init__(self, deployment: Deployment, api: Api, driver: Driver, nodes: list[Registrant]) -> None:
+        self.deployment = deployment
+        self.api = api
+        self.driver = driver
+        self.nodes = nodes
+
+    async def records(self) -> dict[str, dict]:
+        return {each["spec"]["nodeId"]: each for each in await self.api.all(SERVICE_NODES, SELECTOR)}
+
+    async def holder(self) -> str:
+        return (await self.api.get(LEASES, REACH.lease))["spec"]["holderIdentity"] or ""
+
+    async def run_pods(self) -> None:
+        """As if a kubelet did."""
+
+        async def made() -> bool:
+            return len(await self.api.all(PODS, SELECTOR)) == NODES
+
+        await until("pods", made)
+        for number in range(NODES):
+            status = {"phase": "Running", "podIP": f"127.0.1.{number + 1}"}
+            await self.api.patch_status(PODS, f"paper-storage-{number}", status)
+
+    async def at_home(self) -> dict[str, dict]:
+        known = await self.records()
+        homes = [each for each in known.values() if each.get("status", {}).get("pod")]
+        return known if len(homes) == NODES else {}
+
+    async def has_retired(self) -> bool:
+        staying = {node.node_id for node in self.nodes[:STAYING]}
+        shown = {bytes.fromhex(each) for each in await self.records()}
+        return set(self.driver.views.newest.nodes) == shown == staying
+
+
+@asynccontextmanager
+async def paper(deployment: Deployment, connect: Callable[[], Api], folder: Path) -> AsyncIterator[Paper]:
+    with create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for component, replicas in (("discovery", 0), ("storage", NODES)):
+        file = folder / "set.json"
+        file.write_text(json.dumps(stateful_set(component, replicas, port)))
+        deployment.kubectl("apply", "-f", str(file))
+    nodes = [Registrant(GENESIS, 50 + number, Role.STORAGE) for number in range(NODES)]
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(connect())
+        for number, node in enumerate(nodes):
+            server = await serve(node, f"127.0.1.{number + 1}", port, folder)
+            stack.callback(server.close)
+        driver = await stack.enter_async_context(discovery(folder))
+        assert await driver.submit([node.register(NOW_MS()) for node in nodes]) == [None] * NODES
+        await stack.enter_async_context(running(complete_moves(driver, nodes)))
+        yield Paper(deployment, api, driver, nodes)
+
+
 async def test_agent_shows_elects_and_retires(elsewhere: Deployment, journal: Journal, tmp_path: Path):
     with journal.step("agent alone: ServiceNodes, Lease handed over, 6 -> 3 retires three") as seen:
-        with create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        sets = [stateful_set("discovery", 0, port), stateful_set("storage", NODES, port)]
-        for each in sets:
-            file = tmp_path / "set.json"
-            file.write_text(json.dumps(each))
-            elsewhere.kubectl("apply", "-f", str(file))
-        nodes = [Registrant(GENESIS, 50 + number, Role.STORAGE) for number in range(NODES)]
-        async with AsyncExitStack() as stack:
-            connect = await connection(elsewhere)
-            api = await stack.enter_async_context(connect())
-            for number, node in enumerate(nodes):
-                server = await serve(node, f"127.0.1.{number + 1}", port, tmp_path)
-                stack.callback(server.close)
-            driver = await stack.enter_async_context(discovery(tmp_path))
-            assert await driver.submit([node.register(NOW_MS()) for node in nodes]) == [None] * NODES
-            await stack.enter_async_context(running(complete_moves(driver, nodes)))
-
-            async def records() -> dict[str, dict]:
-                return {each["spec"]["nodeId"]: each for each in await api.all(SERVICE_NODES, SELECTOR)}
-
-            async def holder() -> str:
-                return (await api.get(LEASES, REACH.lease))["spec"]["holderIdentity"] or ""
-
-            first, second = (Agent(driver, KEY, NOW_MS, REACH) for _ in range(2))
-            leading = await stack.enter_async_context(running(first.run(connect)))
-            await until("ServiceNodes", records)
-            leader = await holder()
-            await stack.enter_async_context(running(second.run(connect)))
-
-            await until("pods", lambda: pods(api, NODES))
-            for number in range(NODES):
-                status = {"phase": "Running", "podIP": f"127.0.1.{number + 1}"}
-                await api.patch_status(PODS, f"paper-storage-{number}", status)
-
-            async def at_home():
-                known = await records()
-                return (
-                    all(each.get("status", {}).get("pod") for each in known.values()) and len(known) == NODES and known
-                )
-
-            known = await until("homes", at_home)
-            expected = {node.node_id.hex(): f"paper-storage-{number}" for number, node in enumerate(nodes)}
-            assert {node_id: each["status"]["pod"] for node_id, each in known.items()} == expected
-            told = elsewhere.kubectl("get", "servicenodes").stdout
-            assert told.splitlines()[0].split() == ["NAME", "ROLE", "SWARM", "SERIAL", "HEALTH", "VERSION", "AGE"]
-
-            leading.cancel()
-            began = asyncio.get_running_loop().time()
-
-            async def handed_over():
-                return await holder() not in (leader, "")
-
-            await until("other agent", handed_over)
-            seen["Lease handed over after"] = f"{asyncio.get_running_loop().time() - began:.0f} s"
-
-            elsewhere.kubectl("scale", "statefulset", "paper-storage", "--replicas=3")
-            staying = {node.node_id for node in nodes[:3]}
-
-            async def retired():
-                return set(driver.views.newest.nodes) == staying and set(await records()) == {
-                    each.hex() for each in staying
-                }
-
-            await until("retirement", retired)
-            assert all(node.state == NodeState.ACTIVE for node in driver.views.newest.nodes.values())
-            events = elsewhere.get("events", "--field-selector", "involvedObject.kind=ServiceNode")["items"]
-            seen["events"] = sorted({each["reason"] for each in events})
-            assert {"NodeRegistered", "NodeLeft"} <= set(seen["events"])
-            assert not [each for each in events if "127.0." in json.dumps(each)]
+        connect = await connection(elsewhere)
+        async with paper(elsewhere, connect, tmp_path) as network:
+            first, second = (Agent(network.driver, KEY, NOW_MS, REACH) for _ in range(2))
+            async with running(first.run(connect)) as leading:
+                await until("ServiceNodes", network.records)
+                async with running(second.run(connect)):
+                    await shown(network)
+                    seen["Lease handed over after"] = await handed_over(network, leading)
+                    await retired(network, seen)
 
 
-async def pods(api: Api, count: int) -> bool:
-    return len(await api.all(PODS, SELECTOR)) == count
+async def shown(network: Paper) -> None:
+    await network.run_pods()
+    known = await until("homes", network.at_home)
+    expected = {node.node_id.hex(): f"paper-storage-{number}" for number, node in enumerate(network.nodes)}
+    assert {node_id: each["status"]["pod"] for node_id, each in known.items()} == expected
+    told = network.deployment.kubectl("get", "servicenodes").stdout
+    assert told.splitlines()[0].split() == ["NAME", "ROLE", "SWARM", "SERIAL", "HEALTH", "VERSION", "AGE"]
+
+
+async def handed_over(network: Paper, leading: "asyncio.Future[None]") -> str:
+    """The agent that leads is ended; how soon the other one holds the Lease."""
+    leader, began = await network.holder(), asyncio.get_running_loop().time()
+    leading.cancel()
+
+    async def held_by_another() -> bool:
+        return await network.holder() not in (leader, "")
+
+    await until("other agent", held_by_another)
+    return f"{asyncio.get_running_loop().time() - began:.0f} s"
+
+
+async def retired(network: Paper, seen: dict) -> None:
+    network.deployment.kubectl("scale", "statefulset", "paper-storage", f"--replicas={STAYING}")
+    await until("retirement", network.has_retired)
+    assert all(node.state == NodeState.ACTIVE for node in network.driver.views.newest.nodes.values())
+    events = network.deployment.get("events", "--field-selector", "involvedObject.kind=ServiceNode")["items"]
+    seen["events"] = sorted({each["reason"] for each in events})
+    assert {"NodeRegistered", "NodeLeft"} <= set(seen["events"])
+    assert not [each for each in events if "127.0." in json.dumps(each)]
