@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+import attachment_bench
 import e2e_crypto_bench
 import floor_bench
 import network_bench
@@ -94,6 +95,7 @@ def on_network(only: str) -> Sequence[NetworkTarget]:
             ("live.", "e2e.store_p50", "e2e.store_p99"),
             lambda net, scale: asyncio.run(network_bench.talks(net, scale)),
         ),
+        NetworkTarget("attach", ("client.attach",), attachment_bench.attach),
         NetworkTarget("memory", ("node.",), lambda net, _: [network_bench.memory(net)]),
     )
 
