@@ -126,6 +126,24 @@ def test_lower_version_of_an_entry_is_refused_and_a_higher_takes_its_place(stage
     assert stage.store.all_ids() == {entry("three", 3).envelope_id}
 
 
+@pytest.mark.parametrize("record", [envelope("a"), entry("one", 1)])
+def test_one_member_that_says_there_is_a_higher_version_ends_nothing(stage, record):
+    """It may lie: with one word it kept every mailbox of its swarm from being written."""
+    found = stage.ask(record)
+    (to_b,), (to_c,) = sent(Write, found, B), sent(Write, found, C)
+    stage.commit()
+    assert not of(effects.Reply, stage.hear(B, Ack(to_b.batch, (Refusal(0, "VERSION_REFUSED"),))))
+    assert outcomes(stage.hear(C, Ack(to_c.batch))) == [""]
+
+
+def test_version_that_is_taken_at_a_quorum_is_refused(stage):
+    found = stage.ask(entry("one", 1))
+    (to_b,), (to_c,) = sent(Write, found, B), sent(Write, found, C)
+    stage.commit()
+    stage.hear(B, Ack(to_b.batch, (Refusal(0, "VERSION_REFUSED"),)))
+    assert outcomes(stage.hear(C, Ack(to_c.batch, (Refusal(0, "VERSION_REFUSED"),)))) == ["VERSION_REFUSED"]
+
+
 def test_same_version_of_an_entry_with_another_envelope_is_refused(stage):
     stage.keep(entry("two", 2))
 

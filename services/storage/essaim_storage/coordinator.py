@@ -67,6 +67,8 @@ class _Item:
     """The own disk had it from another coordinator: no hint of this node's leads to it."""
     receipts: dict[bytes, Receipt] = field(default_factory=dict)
     """Of holders, where the client wants to see them."""
+    outdated: bool = False
+    """A member says that it has a higher version."""
     done: bool = False
     refusal: ProtocolError | None = None
 
@@ -264,13 +266,14 @@ class Coordinator:
             item.finish()
 
     def _refuse(self, job: _Job, item: _Item, member: bytes, reason: str) -> None:
-        if reason == VersionRefusedError.reason:
-            item.finish(VersionRefusedError("a member has a higher version"))
+        """One member's word ends nothing: it may lie. A version that W have leaves too few for a lower one."""
         if reason in OTHER_VIEW:
             return
         item.refusers.add(member)
+        item.outdated = item.outdated or reason == VersionRefusedError.reason
         if not self._swarm.enough(job.where, job.where.members - item.refusers):
-            item.finish(QuorumMissingError("too many members refused it"))
+            why = "a member has a higher version" if item.outdated else "too many members refused it"
+            item.finish((VersionRefusedError if item.outdated else QuorumMissingError)(why))
 
     def _end(self, job: _Job) -> list[Effect]:
         """The answer, once every record has its own."""
