@@ -9,7 +9,6 @@ from types import TracebackType
 from essaim.messaging.v1 import content_pb2
 from essaim.protocol.account import Account, AccountId
 from essaim.protocol.configuration import Configuration
-from essaim.protocol.conversation import Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.moving import Move
@@ -158,7 +157,7 @@ class Person:
         await self.generation.current()
         broken = self.generation.broken()
         if broken is not None:
-            await self._begin_anew(broken)
+            await self._begin_anew()
         now_ms, store = self._now_ms(), self.profile.store
         seen_ms = int(store.get(SEEN_KEY) or b"0")
         if now_ms - seen_ms > AWAY_MS:
@@ -175,14 +174,12 @@ class Person:
         if state.heads:
             await self.sender.sync(conversations=state)
 
-    async def _begin_anew(self, broken: list[Peer]) -> None:
-        """An old copy of the store was put back: everybody is told, and everything published."""
+    async def _begin_anew(self) -> None:
+        """An old copy of the store was put back: all devices of everybody are told, also those met since the copy."""
         self.publisher.forget()
         await self.publisher.publish()
-        for peer in broken:
-            if self.agreement.is_contact(peer.account):
-                with suppress(ProtocolError):
-                    await self.sender.renew(peer)
+        await self.sender.sync(conversations=self.intake.state(answer=True))
+        await self._ask_contacts()
         self.generation.mended()
 
     async def _ask_contacts(self) -> None:
