@@ -41,6 +41,7 @@ class Access:
         self._read = read
         self._ttl_ms = ttl_ms
         self._seats: OrderedDict[tuple[bytes, bytes], tuple[int, Seat]] = OrderedDict()
+        self._room_ids: dict[int, bytes] = {}
         self._generation = 0
 
     async def seat(self, room_id: bytes, key: bytes, now_ms: int) -> Seat:
@@ -52,17 +53,22 @@ class Access:
         seat: Seat = await self._read(lambda connection: _seat(connection, room_id, key))
         if generation == self._generation:  # else it may be what has just been changed
             self._seats[room_id, key] = (now_ms, seat)
+            self._room_ids[seat.room.no] = room_id
             while len(self._seats) > MOST:
                 self._seats.popitem(last=False)
         return seat
 
-    def forget(self, room_no: int | None) -> None:
-        """Somebody's rights in a room have changed; None: on the whole host."""
+    def forget(self, room_no: int | None, key: bytes | None) -> None:
+        """Rights have changed: of one member or (None) everybody, in one room or (None) on the whole host."""
         self._generation += 1
-        if room_no is None:
+        if room_no is None and key is None:
             self._seats.clear()
+        elif room_no is not None and key is not None:
+            self._seats.pop((self._room_ids.get(room_no, b""), key), None)  # the common case: somebody has joined
         else:
-            self._seats = OrderedDict((pair, held) for pair, held in self._seats.items() if held[1].room.no != room_no)
+            gone = [p for p, (_, seat) in self._seats.items() if p[1] == key or seat.room.no == room_no]
+            for pair in gone:
+                del self._seats[pair]
 
 
 def _seat(connection: Connection, room_id: bytes, key: bytes) -> Seat:

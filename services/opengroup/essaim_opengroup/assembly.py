@@ -1,7 +1,7 @@
 """A host put together: database, writer, readers, servicer, and the tasks of the process."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 from essaim.opengroup.v1 import opengroup_pb2, opengroup_pb2_grpc
@@ -14,7 +14,7 @@ from essaim_opengroup.acting import Acting
 from essaim_opengroup.asking import Asking
 from essaim_opengroup.database import Database
 from essaim_opengroup.host import claim_database, load_key, say_alive, say_gone
-from essaim_opengroup.news import News
+from essaim_opengroup.news import Changed, News
 from essaim_opengroup.service import RoomService
 from essaim_opengroup.settings import OpengroupSettings
 from essaim_opengroup.writer import Job, Writer
@@ -56,25 +56,29 @@ class Host:
 
     def _tell(self, news: News) -> None:
         """What was just committed here."""
-        for room_no in news.changed_access:
-            self.asking.access.forget(room_no)
+        for changed in news.changed_access:
+            self.asking.access.forget(*changed)
         self.asking.feed.publish(news.fresh)
-        for room_no in news.changed_access:
-            self.asking.feed.wake(room_no)
+        self._wake(news.changed_access)
 
     async def _listen(self) -> None:
         await notice.listen(self.database.url, self._hear, self._doubt)
 
-    def _hear(self, heads: dict[int, int], access: list[int | None]) -> None:
-        """What was committed somewhere, perhaps here."""
-        for room_no in access:
-            self.asking.access.forget(room_no)
+    def _wake(self, access: Collection[Changed]) -> None:
+        """Who follows looks at their rights again."""
+        for room_no in {room_no for room_no, _ in access}:
             self.asking.feed.wake(room_no)
+
+    def _hear(self, heads: dict[int, int], access: list[Changed]) -> None:
+        """What was committed somewhere, perhaps here."""
+        for changed in access:
+            self.asking.access.forget(*changed)
+        self._wake(access)
         for room_no, sequence in heads.items():
             self.asking.feed.remote(room_no, sequence)
 
     def _doubt(self) -> None:
-        self.asking.access.forget(None)
+        self.asking.access.forget(None, None)
         self.asking.feed.doubt()
 
     async def _keep_up(self) -> None:

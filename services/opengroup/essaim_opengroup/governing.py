@@ -133,7 +133,7 @@ def _redeem(work: Work, asker: MemberRow, room: RoomRow | None, token: bytes) ->
     if room is None:
         asker.role = row.role
         work.execute(update(MEMBER).where(MEMBER.c.no == asker.no).values(role=row.role))
-        work.changed_access.add(None)
+        work.changed_access.add((None, asker.key))
         return
     membership = work.membership(room, asker)
     membership.role = max(membership.role, row.role)
@@ -218,7 +218,7 @@ def _appoint_host(work: Work, asker: MemberRow, action: action_pb2.Appoint) -> N
     target.role, target.hidden = int(action.role), action.hidden
     values = {"role": target.role, "hidden": target.hidden}
     work.execute(update(MEMBER).where(MEMBER.c.no == target.no).values(values))
-    work.changed_access.add(None)
+    work.changed_access.add((None, target.key))
     work.audit(None, asker, "appoint", target.key)
 
 
@@ -243,7 +243,7 @@ def _ban_host(work: Work, asker: MemberRow, action: action_pb2.Ban) -> None:
     check_rank(host_role(asker), host_role(target))
     target.banned_until_ms = action.until_ms
     work.execute(update(MEMBER).where(MEMBER.c.no == target.no).values(banned_until_ms=action.until_ms))
-    work.changed_access.add(None)
+    work.changed_access.add((None, target.key))
     work.audit(None, asker, "ban", target.key, action.until_ms)
 
 
@@ -312,5 +312,8 @@ def revoke_invitation(work: Work, asker: MemberRow, action: action_pb2.RevokeInv
     else:
         _check_owner(work, asker)
     here = INVITATION.c.room_no == room.no if room else INVITATION.c.room_no.is_(None)
-    work.execute(delete(INVITATION).where(here, INVITATION.c.hash == action.token_hash))
+    named = here & (INVITATION.c.hash == action.token_hash)
+    work.execute(update(INVITATION).where(named, INVITATION.c.member_no.is_(None)).values(uses_left=0))
+    # The first owner's own stays, used up: one that is not there would be made anew at the next start.
+    work.execute(delete(INVITATION).where(named, INVITATION.c.member_no.is_not(None)))
     work.audit(room, asker, "revoke_invitation", action.token_hash)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from essaim.opengroup.v1 import room_pb2
 
+Changed = tuple[int | None, bytes | None]
+"""Whose rights have changed: (room, or None for the whole host; member key, or None for everybody)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
@@ -52,4 +55,4 @@ class News:
     """Of one commit."""
 
     fresh: Sequence[Fresh] = ()
-    changed_access: Collection[int | None] = ()
+    changed_access: Collection[Changed] = ()

@@ -56,7 +56,7 @@ def _remove_posts(work: Work, room_no: int, before_ms: int) -> None:
     written = (ENTRY.c.room_no == room_no) & ENTRY.c.target.in_(posts)
     work.execute(update(ENTRY).where(written).values(statement=None, signature=None))
     work.execute(delete(POST).where(POST.c.room_no == room_no, POST.c.sequence.in_(posts)))
-    work.changed_access.add(room_no)
+    work.changed_access.add((room_no, None))
 
 
 def measure(connection: Connection) -> None:

@@ -17,7 +17,7 @@ from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.permission import Act, Role, Standing, check
 from essaim.protocol.opengroup.refusal import PostUnknownError, RoomUnknownError
 from essaim.protocol.opengroup.statement import Statement
-from essaim_opengroup.news import Fresh
+from essaim_opengroup.news import Changed, Fresh
 from essaim_opengroup.rows import (
     WRITTEN_MEMBERSHIP,
     MemberRow,
@@ -44,8 +44,7 @@ class Work:
     chains: Mapping[tuple[int, int], bytes] = field(default_factory=dict)
     """Hashes of (room, sequence) that are on disk: what members say they have seen is asked for again and again."""
     fresh: list[Fresh] = field(default_factory=list)
-    changed_access: set[int | None] = field(default_factory=set)
-    """Rooms (None: the host) of which somebody's rights have changed."""
+    changed_access: set[Changed] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._rooms: dict[bytes, RoomRow] = {}
@@ -96,14 +95,14 @@ class Work:
         self.connection.execute(delete(ROOM).where(ROOM.c.no == room.no))
         del self._rooms[room.room_id]
         self._dirty_rooms.discard(room.room_id)
-        self.changed_access.add(room.no)
+        self.changed_access.add((room.no, None))
 
     def touch(self, room: RoomRow, *, information: bool = True) -> None:
         """It will be written; `information`: what members see of it has changed."""
         self._dirty_rooms.add(room.room_id)
         if information:
             room.version += 1
-            self.changed_access.add(room.no)
+            self.changed_access.add((room.no, None))
 
     # Members
 
@@ -178,7 +177,8 @@ class Work:
         """It will be written."""
         self._dirty[membership.room_no, membership.member_no] = membership
         if rights:
-            self.changed_access.add(membership.room_no)
+            key = self.member_by_number(membership.member_no).key
+            self.changed_access.add((membership.room_no, key))
 
     def standing(self, room: RoomRow, member: MemberRow) -> Standing:
         return standing_of(member, self.membership(room, member))

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from essaim.protocol.errors import ProtocolError
 from essaim_opengroup import metrics
 from essaim_opengroup.database import Database
-from essaim_opengroup.news import Fresh, News
+from essaim_opengroup.news import Changed, Fresh, News
 from essaim_opengroup.notice import CHANNEL, payloads
 from essaim_opengroup.work import Work
 
@@ -132,7 +132,7 @@ class Writer:
         self._chains |= work.new_chains
 
     def _one_by_one(self, jobs: Sequence[Job]) -> News:
-        fresh, changed = list[Fresh](), set[int | None]()
+        fresh, changed = list[Fresh](), set[Changed]()
         for job in jobs:
             try:
                 news = self._patiently(job)
