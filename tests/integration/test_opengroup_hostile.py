@@ -9,10 +9,11 @@ import pytest
 from essaim.opengroup.v1 import action_pb2, room_pb2, statement_pb2
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.opengroup.permission import Role
-from essaim.protocol.opengroup.settings import file_hash
+from essaim.protocol.opengroup.settings import file_hash, token_hash
 from essaim_opengroup import upkeep
+from essaim_opengroup.host import owner_token
 from essaim_opengroup.writer import Job
-from room_host import Refused, RunningHost
+from room_host import HOST_KEY, Refused, RunningHost
 
 HUGE = 2**64 - 1
 
@@ -125,3 +126,12 @@ async def test_upload_beyond_the_quota_leaves_nothing_of_a_newcomer(host: Runnin
         await host.member(1).ask(put_chunk=put)
     found = await room.owner.ask(get_room=action_pb2.GetRoom(room_id=room.room_id))
     assert found.members == 1
+
+
+async def test_first_owners_invitation_stays_revoked_after_a_restart(tmp_path: Path) -> None:
+    async with RunningHost(tmp_path / "host") as host:
+        owner = await host.owner()
+        await owner.ask(revoke_invitation=action_pb2.RevokeInvitation(token_hash=token_hash(owner_token(HOST_KEY))))
+    async with RunningHost(tmp_path / "host") as host:
+        thief = host.member(5)
+        assert await thief.refused(join=action_pb2.Join(token=owner_token(HOST_KEY))) == "TOKEN_REFUSED"
