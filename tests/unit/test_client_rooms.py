@@ -9,6 +9,7 @@ from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.member import member_key
 from essaim.protocol.opengroup.refusal import HistoryForkedError
 from essaim.protocol.opengroup.statement import Statement
+from essaim_client.cli.room_shown import when
 from essaim_client.rooms.address import RoomAddress, host_part, member_part
 from essaim_client.rooms.history import History
 
@@ -142,3 +143,8 @@ def test_addresses_are_read_and_refused() -> None:
     assert member_part(host) == bytes.fromhex(host) and host_part(host) == host
     with pytest.raises(ProtocolError):
         member_part("bob")
+
+
+def test_time_that_no_calendar_has_is_shown_all_the_same() -> None:
+    assert when(2**64 - 1).startswith("999")
+    assert when(1_800_000_000_000).startswith("2027-01-1")

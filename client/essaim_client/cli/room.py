@@ -56,7 +56,9 @@ def rooms(
             emit({"rooms": [described(each) for each in found]})
         for each in () if as_json else found:
             mark = "*" if each.joined else " "
-            screen.print(f"{mark} {each.settings.name:24} {each.members:6} members  {visible(each.settings.title)}")
+            screen.print(
+                f"{mark} {visible(each.settings.name):24} {each.members:6} members  {visible(each.settings.title)}"
+            )
 
     with_rooms(home, passphrase_file, as_json, work)
 

@@ -322,7 +322,7 @@ def audit(
         found = await there.audit()
         for each in () if as_json else found:
             actor, about = each.actor.hex()[:8], each.object.hex()[:8]
-            screen.print(f"{when(each.time_ms)}  {actor}  {each.action}  {about}")
+            screen.print(f"{when(each.time_ms)}  {actor}  {visible(each.action)}  {about}")
         names = ("number", "time_ms", "action", "until_ms")
         keys = [{name: getattr(each, name) for name in names} for each in found]
         people = [{"actor": each.actor.hex(), "object": each.object.hex()} for each in found]

@@ -76,6 +76,9 @@ def show_event(name: str, event: RoomEvent) -> None:
     screen.print(f"{when(event.time_ms)}  {name}  {event.author.hex()[:SHORT]}  {event.kind}{undone}: {words}")
 
 
+LATEST_MS = 253_370_764_800_000
+
+
 def when(time_ms: int) -> str:
-    """In the person's own time zone."""
-    return datetime.fromtimestamp(time_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """In the person's own time zone. A host may say any number: beyond the calendar it is the end of 9998."""
+    return datetime.fromtimestamp(min(time_ms, LATEST_MS) / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
