@@ -48,10 +48,11 @@ SELDOM_MS = 600_000
 class Person:
     """`async with Person(swarms, profile) as person`: the upkeep runs from then on."""
 
+    _listening: Listening[Event] | None = None
+
     def __init__(self, swarms: Swarms, profile: Profile) -> None:
-        now_ms = swarms.clock.now_ms
         self.profile = profile
-        self._now_ms = now_ms
+        now_ms = self._now_ms = swarms.clock.now_ms
         self.stream = EventStream()
         tell: Callable[[Event], None] = self.stream.tell
         self.agreement = Agreement(profile, now_ms)
@@ -98,15 +99,8 @@ class Person:
         self.wiping = Wiping(swarms, profile, self.configuration)
         self.receiver = Receiver(swarms, profile, self.intake, self.errands)
         self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
-        seldom: dict[str, Duty] = {"configuration": self.configuration.sync, "devices": self.in_step, "mend": self.mend}
-        duties: list[Duty] = [
-            self.sender.mail.flush,
-            self.attachments.tidy,
-            *(partial(self._seldom, *each) for each in seldom.items()),
-        ]
-        self.upkeep = Upkeep(self.publisher.publish, duties)
+        self.upkeep = Upkeep(self.publisher.publish, self._duties())
         self.agreement.on_change = self._agreed
-        self._listening: Listening[Event] | None = None
 
     async def __aenter__(self) -> "Person":
         async with AsyncExitStack() as stack:
@@ -130,6 +124,15 @@ class Person:
         await self.generation.leave()
 
     # Between the parts
+
+    def _duties(self) -> list[Duty]:
+        """What is done again and again in the background, beside publishing."""
+        seldom: dict[str, Duty] = {"configuration": self.configuration.sync, "devices": self.in_step, "mend": self.mend}
+        return [
+            self.sender.mail.flush,
+            self.attachments.tidy,
+            *(partial(self._seldom, *each) for each in seldom.items()),
+        ]
 
     def _agreed(self, change: Configuration) -> None:
         """Something was agreed on here: the other devices are told in the background."""
