@@ -1,7 +1,6 @@
 """All parts of one person on this device, put together; what an application may ask of them is `client.Client`."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from types import TracebackType
@@ -54,7 +53,7 @@ class Person:
         self.profile = profile
         now_ms = self._now_ms = swarms.clock.now_ms
         self.stream = EventStream()
-        tell: Callable[[Event], None] = self.stream.tell
+        tell = self.stream.tell
         self.agreement = Agreement(profile, now_ms)
         self.vigil = Vigil(profile, self.agreement)
         self.conversations = Conversations(profile, self.agreement, now_ms, swarms.random)
@@ -100,9 +99,9 @@ class Person:
         self.receiver = Receiver(swarms, profile, self.intake, self.errands)
         self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
         self.upkeep = Upkeep(self.publisher.publish, self._duties())
-        self.agreement.on_change = self._agreed
 
     async def __aenter__(self) -> "Person":
+        self.agreement.on_change = self._agreed
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._stop_listening)
             stack.push_async_callback(self.errands.close)
