@@ -167,7 +167,7 @@ class Story:
     # In the end
 
     async def settle(self) -> None:
-        """No more faults; everybody knows their own devices, says one thing more, and looks until nothing is missing."""
+        """No more faults; everybody knows their own devices, speaks once more, and looks until nothing is missing."""
         self.mailboxes.faults = Faults()
         for number in range(SETTLING_ROUNDS):
             self.mailboxes.now_ms += 2 * 3_600_000 if number else 0
