@@ -64,6 +64,7 @@ class Uploads:
             return await self._send(source, subject, place, life_ms, on_progress)
 
     async def _send(self, source: Source, subject: bytes, place: Path, life_ms: int, on_progress: OnProgress) -> Upload:
+        self._blobs = Blobs(self._swarms)  # anew: what pieces cost an hour ago is no longer true
         expires_ms = _expiry(self._swarms.clock.now_ms(), life_ms)
         transfer = await self._begun(source, subject, place, expires_ms)
         transfer = transfer or await self._begin(source, subject, place, expires_ms)

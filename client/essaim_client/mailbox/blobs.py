@@ -33,6 +33,7 @@ class Blobs:
 
     def __init__(self, swarms: Swarms) -> None:
         self._swarms = swarms
+        self._bits: dict[int, int] = {}  # by size: what the last one cost
 
     async def store(self, delete_key: VerifyKey, data: bytes, expires_ms: int) -> Policy:
         """`data` has one of the four sizes. The policy, whose mailbox id is all that a reader needs beside the key.
@@ -40,7 +41,8 @@ class Blobs:
         Raises SwarmRefusedError (VERSION_REFUSED: it is there for longer already) or SwarmUnreachableError.
         """
         policy = Policy.blob(delete_key, data)
-        await Writer(self._swarms).store(policy, [Outgoing(b"", expires_ms, data, version=expires_ms)])
+        blob, bits = Outgoing(b"", expires_ms, data, version=expires_ms), self._bits.get(len(data), 0)
+        self._bits[len(data)] = await Writer(self._swarms).store(policy, [blob], bits=bits)
         return policy
 
     async def fetch(self, mailbox_id: bytes, delete_key: VerifyKey, size: int) -> bytes:

@@ -154,10 +154,18 @@ class Swarms:
 
     async def solve(self, mailbox_id: bytes, subject: bytes, error: DestinationRefusedError) -> mailbox_pb2.Puzzle:
         """The puzzle that a PUZZLE_REQUIRED names, solved off the event loop."""
-        bits = _bits(error.refusal.metadata.get("puzzleBits", ""))
+        return await self.pay(mailbox_id, subject, price(error))
+
+    async def pay(self, mailbox_id: bytes, subject: bytes, bits: int) -> mailbox_pb2.Puzzle:
+        """A puzzle of so many bits, for who knows the price."""
         now_ms = self.clock.now_ms()
         solution = await asyncio.to_thread(puzzle.solve, mailbox_id, subject, bits, now_ms)
         return mailbox_pb2.Puzzle(solution=solution)
+
+
+def price(error: DestinationRefusedError) -> int:
+    """What a PUZZLE_REQUIRED asks for, in bits (PuzzleTooHardError)."""
+    return _bits(error.refusal.metadata.get("puzzleBits", ""))
 
 
 def _bits(text: str) -> int:

@@ -16,7 +16,7 @@ from essaim.protocol.status import Refusal, read_status
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import Access, Authority
 from essaim_client.mailbox.receipts import proven, receipts_of
-from essaim_client.mailbox.swarm_call import Swarms
+from essaim_client.mailbox.swarm_call import Swarms, price
 from essaim_client.network.failure import DestinationRefusedError
 
 IDS_MAX = 256
@@ -43,14 +43,21 @@ class Writer:
     def __init__(self, swarms: Swarms) -> None:
         self._swarms = swarms
 
-    async def store(self, policy: Policy, envelopes: Sequence[Outgoing], authority: Authority | None = None) -> None:
+    async def store(
+        self, policy: Policy, envelopes: Sequence[Outgoing], authority: Authority | None = None, bits: int = 0
+    ) -> int:
         """Returns when each envelope is acknowledged by a quorum; repeats what was not, until it gives up.
+
+        `bits`: the price that is expected, paid at once so that nothing is sent twice; the price in the end comes back.
 
         Acknowledged: W members signed that they have it on disk, so that one that lies is found out at once. Raises
         SwarmRefusedError (the mailbox will not have it) or SwarmUnreachableError.
         """
-        storing = _Storing(self._swarms, policy, list(envelopes), authority)
+        storing = _Storing(self._swarms, policy, list(envelopes), authority, bits)
+        if bits:
+            await storing.pay()
         await self._swarms.ask_any(policy.mailbox_id, "Store", storing.request, storing)
+        return storing.bits
 
     async def confirm(self, access: Access, ids: Sequence[bytes]) -> None:
         """The envelopes leave every replica: call it when they are safe on this device's disk."""
@@ -91,6 +98,7 @@ class _Storing:
     policy: Policy
     waiting: list[Outgoing]
     authority: Authority | None
+    bits: int = 0
     work: mailbox_pb2.Puzzle | None = None
 
     def request(self) -> mailbox_pb2.StoreRequest:
@@ -134,5 +142,9 @@ class _Storing:
 
     async def solve(self, error: DestinationRefusedError) -> None:
         """For the envelopes that wait now."""
+        self.bits = price(error)
+        await self.pay()
+
+    async def pay(self) -> None:
         subject = puzzle.store_subject(each.id_in(self.policy) for each in self.waiting)
-        self.work = await self.swarms.solve(self.policy.mailbox_id, subject, error)
+        self.work = await self.swarms.pay(self.policy.mailbox_id, subject, self.bits)
