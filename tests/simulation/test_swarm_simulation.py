@@ -19,7 +19,7 @@ from simulated.world import HINTS_ONLY, Report, Scenario, World
 SEEDS = int(os.environ.get("ESSAIM_SEEDS", "200"))
 PARTS = 10
 PROCESSES = 2
-BUG_SEEDS = 60
+BUG_SEEDS = 200
 
 pytestmark = pytest.mark.timeout(60 + 2 * SEEDS)
 

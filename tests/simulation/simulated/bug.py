@@ -28,6 +28,7 @@ from simulated.fault import (
     ALL,
     blind,
     crash,
+    days,
     deafen,
     drain,
     flip_bit,
@@ -232,13 +233,18 @@ class TrustedDisk(MemoryStore):
 
 
 HARD = Scenario(faults=(*ALL, lose_disk, flip_bit), always_moves=True)
-CUT_OFF = Scenario(
-    faults=(partition, partition, deafen, slow_network, crash), moves=(join, drain), always_moves=True, pace_ms=3_000
+SMALL_AND_MOVING = Scenario(sizes=(3,), always_moves=True)
+CUT_OFF = replace(
+    SMALL_AND_MOVING, faults=(partition, partition, deafen, slow_network, crash), moves=(join, drain), pace_ms=1_800
 )
 RESTORES = Scenario(faults=(snapshot, snapshot, crash, partition, partition), moves=(), sizes=(3,), pace_ms=3_000)
 BLIND = replace(
-    HARD, moves=(join, drain, drain, blind, blind, blind), faults=(partition, slow_network, lose_disk, crash)
+    SMALL_AND_MOVING,
+    faults=(lose_disk, lose_disk, partition),
+    moves=(join, drain, drain, blind, blind),
+    pace_ms=3_000,
 )
+LONG_AWAY = replace(SMALL_AND_MOVING, faults=4 * (crash, partition), moves=(days, days), pace_ms=9_000)
 BUGS = {
     "acknowledges before fsync": Scenario(HastyNode),
     "a quorum of one": Scenario(LonelyNode),
@@ -253,7 +259,7 @@ BUGS = {
     "reads go to the new members": replace(HARD, node_type=NextNode, reads_next=True),
     "drops what moves before the move has ended": replace(HARD, node_type=TidyNode),
     "gives what has expired": Scenario(TimelessNode),
-    "a purge forgets tombstones": Scenario(disk_type=ForgetfulDisk),
+    "a purge forgets tombstones": replace(LONG_AWAY, disk_type=ForgetfulDisk),
     "a cursor is believed after a restore": replace(RESTORES, disk_type=FamiliarDisk),
     "a restored disk is taken for whole": replace(RESTORES, disk_type=TrustedDisk),
 }

@@ -139,8 +139,8 @@ def days(site: Site, network: Network) -> Client:
     if stop(site, network, host):
         yield Sleep(site.rng.randrange(20_000))
         if not site.quiet:
-            site.scheduler.sleep(DAY_MS * site.rng.choice((1, 2, 3)))
-        yield Sleep(site.rng.randrange(20_000))
+            site.scheduler.sleep(DAY_MS * site.rng.choice((1, 1, 2)))
+        yield Sleep(site.rng.choice((100, 20_000, 70_000)))
         start(site, network, host)
 
 
@@ -164,7 +164,7 @@ def die(site: Site, network: Network) -> Client:
     """A node is gone for good; another may take its place. Counts as the loss of its disk."""
     host = site.rng.choice(site.hosts)
     left = sum(not site.authority.is_leaving(each.node_id) for each in site.hosts)
-    if left > site.fewest_hosts and may_lose(site, host) and stop(site, network, host):
+    if left > site.fewest_hosts and may_lose(site, host, for_good=True) and stop(site, network, host):
         host.lost = host.retired = True
         yield Sleep(site.rng.randrange(5_000))
         site.authority.give_up(host.node_id)
@@ -179,12 +179,13 @@ def flip_bit(site: Site, network: Network) -> Client:
     yield Sleep(0)
 
 
-def may_lose(site: Site, host: Host) -> bool:
+def may_lose(site: Site, host: Host, *, for_good: bool = False) -> bool:
     """Whether the promise holds if this disk is lost now: it covers W - 1 disks at a time, of those who keep a mailbox,
-    now or next. One that has joined and has not compared with enough yet cannot stand in for another."""
+    now or next. One that has joined and has not compared with enough yet cannot stand in for one that is gone."""
     if host.lost or not host.runs:
         return False
-    whole = {each.node_id for each in site.hosts if not each.lost and each.disk.settled()} - {host.node_id}
+    whole = {each.node_id for each in site.hosts if not each.lost and (each.disk.settled() or not for_good)}
+    whole -= {host.node_id}
     return all(len(ids - whole) <= len(ids) // 2 for ids in _sets(site.authority.view) if host.node_id in ids)
 
 
