@@ -78,30 +78,20 @@ class Person:
         hands = Hands(self.directory, self.sender, self.publisher, self.manifest, self.configuration, self.healing)
         self.errands = Errands(swarms, profile, self.agreement, hands)
         self.contacts = Contacts(profile, self.agreement, self.vigil, self._accepted)
+        own = swarms, profile, self.agreement
         self.devices = Devices(
-            swarms,
-            profile,
-            self.agreement,
-            manifest=self.manifest,
-            configuration=self.configuration,
-            sender=self.sender,
-            vigil=self.vigil,
+            *own, manifest=self.manifest, configuration=self.configuration, sender=self.sender, vigil=self.vigil
         )
         self.backups = Backups(
-            swarms,
-            profile,
-            self.agreement,
-            conversations=self.conversations,
-            intake=self.intake,
-            configuration=self.configuration,
+            *own, conversations=self.conversations, intake=self.intake, configuration=self.configuration
         )
         self.wiping = Wiping(swarms, profile, self.configuration)
         self.receiver = Receiver(swarms, profile, self.intake, self.errands)
         self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
         self.upkeep = Upkeep(self.publisher.publish, self._duties())
+        self.agreement.on_change = self._agreed
 
     async def __aenter__(self) -> "Person":
-        self.agreement.on_change = self._agreed
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._stop_listening)
             stack.push_async_callback(self.errands.close)
