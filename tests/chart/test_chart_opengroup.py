@@ -25,6 +25,8 @@ def test_host_alone_keeps_rooms_and_key_on_its_volume(render):
             "opengroup-to-discovery",
             "discovery-from-opengroup",
             "grade-to-opengroup",
+            "discovery-to-opengroup",
+            "opengroup-from-discovery",
             "opengroup-from-grade",
             "opengroup-metrics",
         )
