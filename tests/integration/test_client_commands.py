@@ -49,7 +49,7 @@ async def test_listen_prints_a_line_for_each_message_and_ends_on_a_signal(world)
             assert json.loads(line)["text"] == text
         busy = await Commands(world, home).json("receive", code=2)
         assert busy["error"]["reason"] == "STORE_BUSY"
-        listening.send_signal(signal.SIGINT)
+        listening.send_signal(signal.SIGTERM)  # as Ctrl-C, which a shell has its background jobs ignore
         rest, err = await listening.communicate()
         assert listening.returncode == 0 and rest == b"" and b"Traceback" not in err
 

@@ -92,7 +92,7 @@ async def test_listen_prints_what_waited_and_what_arrives(network: RealNetwork) 
         assert await next_text(listening) == "this waited"
         await network.say(me, bob, "this arrives")
         assert await next_text(listening) == "this arrives"
-        listening.send_signal(signal.SIGINT)
+        listening.send_signal(signal.SIGTERM)  # as Ctrl-C, which a shell has its background jobs ignore
         rest, err = await asyncio.wait_for(listening.communicate(), PATIENCE_SECONDS)
     assert (listening.returncode, rest) == (0, b"") and b"Traceback" not in err
 
