@@ -31,6 +31,7 @@ PLUGINS = ROOT / "tests" / "e2e" / "plugins"
 OLD = "old-kubernetes"
 OLDEST = 31
 """The oldest minor version that the chart is made for; what is older is translated for."""
+CLEAR_SECONDS = 10
 EXPOSED = ("discovery", "relay")
 
 
@@ -141,7 +142,13 @@ class Deployment:
         self.helm("uninstall", self.release, "--wait", "--ignore-not-found")
 
     def clear(self) -> None:
-        """The namespace with all that is in it. The volumes of a one-node cluster are emptied and offered again."""
+        """The namespace with all that is in it. The volumes of a one-node cluster are emptied and offered again.
+
+        The pods first: to a namespace with pods that may take an hour to end Kubernetes comes back after half an hour.
+        """
+        if self.kubectl("get", "namespace", self.namespace, fails=True).returncode == 0:
+            self.kubectl("delete", "statefulsets,jobs", "--all", "--wait")
+            self.kubectl("delete", "pods", "--all", "--wait", f"--grace-period={CLEAR_SECONDS}")
         self.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--wait")
         if self.local and not kind.usable():
             offer_volumes(Place.default(), Api(Place.default()))
