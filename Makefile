@@ -2,14 +2,12 @@
 PYTHON  := .venv/bin/python
 ARGS    ?=
 SEEDS   ?= 200
-EFFORT  ?= 5
-EFFORT  ?= 100
 # LANG is also the shell's locale: it counts only when given to make itself.
 STUBS   := $(if $(filter command,$(firstword $(origin LANG))),$(LANG),python)
 OUT     ?= build/stubs/$(STUBS)
 STAMP   := .venv/.essaim-setup
 CHARTED := .venv/.essaim-chart
-SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation tests/integration tests/databases tests/interop)
+SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation tests/integration)
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
@@ -50,13 +48,15 @@ bench-large: protos ## measure with larger networks and longer runs
 prove: protos ## the long proofs: every property and simulation with many more cases, report in build/
 	@tools/prove $(ARGS)
 
+fuzz: EFFORT ?= 100
 fuzz: protos ## every parser with many more mutated bytes (EFFORT=100 times as many)
 	@ESSAIM_EFFORT=$(EFFORT) $(PYTHON) -m pytest tests/property --timeout 3600 -k "bad_input or malformed or frames or mailbox" $(ARGS)
 
 simulate: protos ## simulate a swarm with many seeds (SEEDS=200)
 	@ESSAIM_SEEDS=$(SEEDS) $(PYTHON) -m pytest tests/simulation --timeout 3600 $(ARGS)
 
-databases: protos ## open groups on SQLite and a real PostgreSQL, 2,000 members, many seeds (EFFORT=5)
+databases: EFFORT ?= 1
+databases: protos ## open groups on SQLite and a real PostgreSQL, 2,000 members (EFFORT=5 for many seeds)
 	@ESSAIM_EFFORT=$(EFFORT) $(PYTHON) -m pytest tests/databases --timeout 900 $(ARGS)
 
 e2e: protos $(CHARTED) ## the whole product on Kubernetes (KUBECONFIG, or a cluster made for it by root); report in build/
