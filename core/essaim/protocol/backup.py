@@ -30,6 +30,7 @@ from essaim.protocol.errors import ProtocolError
 from essaim.protocol.kdf import hkdf
 
 MAGIC = b"ESSAIMBACKUP1"
+EXPORT_MAGIC = b"ESSAIMEXPORT"
 BY_ACCOUNT, BY_PASSPHRASE = 1, 2
 SALT_SIZE = argon2id.SALTBYTES
 FRONT_SIZE = len(MAGIC) + 1 + SALT_SIZE + 8
@@ -100,6 +101,8 @@ def _write_chunk(file: BinaryIO, state: State, record: bytes, front: bytes, tag:
 def read(file: BinaryIO, lock: Lock) -> Iterator[bytes]:
     """The records, each as it is opened; the end is reached only by a whole file (BackupRefusedError)."""
     front = file.read(FRONT_SIZE)
+    if front.startswith(EXPORT_MAGIC):
+        raise BackupRefusedError("this is the sealed export of a conversation, not a backup")
     if len(front) != FRONT_SIZE or not front.startswith(MAGIC) or front[len(MAGIC)] != lock.kind:
         raise BackupRefusedError("not a backup, or closed in another way")
     salt, numbers = front[len(MAGIC) + 1 : -8], front[-8:]
