@@ -17,6 +17,7 @@ from essaim.messaging.v1 import content_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
 from essaim_client.store.history import History
+from essaim_client.store.inboxes import Inboxes
 from essaim_client.store.newcomers import Newcomers
 from essaim_client.store.transfers import Transfers
 
@@ -35,13 +36,25 @@ class StoreBusyError(ProtocolError):
 
 @dataclass(frozen=True)
 class Waiting:
-    """A sealed envelope that no quorum has acknowledged yet."""
+    """A sealed envelope that no quorum has acknowledged yet.
+
+    `recipient`: whose device it is for. `writer`: seed of the key that must sign for it; empty: none. `day`: of its
+    private inbox; 0: another kind of mailbox.
+    """
 
     number: int
     policy: bytes
     slot: bytes
     expires_ms: int
     data: bytes
+    recipient: bytes = b""
+    writer: bytes = b""
+    day: int = 0
+
+    @property
+    def queue(self) -> bytes:
+        """What is in one queue is stored in its order for each device."""
+        return self.recipient or self.policy
 
 
 class LocalStore:
@@ -92,6 +105,7 @@ class LocalStore:
         self.history = History(self._db)
         self.newcomers = Newcomers(self._db)
         self.transfers = Transfers(self._db)
+        self.inboxes = Inboxes(self._db)
 
     def close(self) -> None:
         self._db.close()
@@ -130,15 +144,27 @@ class LocalStore:
 
     # Envelopes that leave
 
-    def enqueue(self, policy: bytes, slot: bytes, expires_ms: int, data: bytes) -> int:
+    def enqueue(
+        self,
+        policy: bytes,
+        slot: bytes,
+        expires_ms: int,
+        data: bytes,
+        *,
+        recipient: bytes = b"",
+        writer: bytes = b"",
+        day: int = 0,
+    ) -> int:
         """Keep a sealed envelope until it is acknowledged; its number."""
-        sql = "INSERT INTO outgoing (policy, slot, expires_ms, data) VALUES (?, ?, ?, ?)"
-        self._db.execute(sql, (policy, slot, expires_ms, data))
+        sql = (
+            "INSERT INTO outgoing (policy, slot, expires_ms, data, recipient, writer, day) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
+        self._db.execute(sql, (policy, slot, expires_ms, data, recipient, writer, day))
         return self._db.last_insert_rowid()
 
     def waiting(self) -> list[Waiting]:
-        rows = self._db.execute("SELECT number, policy, slot, expires_ms, data FROM outgoing ORDER BY number")
-        return [Waiting(*row) for row in rows]
+        sql = "SELECT number, policy, slot, expires_ms, data, recipient, writer, day FROM outgoing ORDER BY number"
+        return [Waiting(*row) for row in self._db.execute(sql)]
 
     def acknowledged(self, number: int) -> None:
         self._db.execute("DELETE FROM outgoing WHERE number = ?", (number,))
@@ -148,12 +174,26 @@ class LocalStore:
     def dealt_with(self, envelope_id: bytes) -> bool:
         return self._value("SELECT 1 FROM envelope WHERE envelope_id = ?", envelope_id) is not None
 
-    def deal_with(self, envelope_id: bytes, slot: bytes, until_ms: int) -> None:
-        self._db.execute("INSERT OR IGNORE INTO envelope VALUES (?, ?, ?, 0)", (envelope_id, slot, until_ms))
+    def deal_with(self, envelope_id: bytes, slot: bytes, until_ms: int, mailbox: bytes = b"") -> None:
+        """`mailbox`: the id of the one that it lies in; empty: the public inbox."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO envelope VALUES (?, ?, ?, 0, ?)", (envelope_id, slot, until_ms, mailbox)
+        )
 
     def unconfirmed(self, limit: int) -> list[bytes]:
-        rows = self._db.execute("SELECT envelope_id FROM envelope WHERE NOT confirmed ORDER BY rowid LIMIT ?", (limit,))
-        return [envelope_id for (envelope_id,) in rows]
+        """The oldest."""
+        sql = "SELECT envelope_id FROM envelope WHERE NOT confirmed ORDER BY rowid LIMIT ?"
+        return [envelope_id for (envelope_id,) in self._db.execute(sql, (limit,))]
+
+    def unconfirmed_in(self, mailbox: bytes, limit: int) -> list[bytes]:
+        """Likewise of one mailbox."""
+        sql = "SELECT envelope_id FROM envelope WHERE NOT confirmed AND mailbox = ? ORDER BY rowid LIMIT ?"
+        return [envelope_id for (envelope_id,) in self._db.execute(sql, (mailbox, limit))]
+
+    def unconfirmed_mailboxes(self) -> list[bytes]:
+        """Where something waits to be confirmed; b"": in the public inbox."""
+        rows = self._db.execute("SELECT mailbox FROM envelope WHERE NOT confirmed GROUP BY mailbox ORDER BY min(rowid)")
+        return [mailbox for (mailbox,) in rows]
 
     def confirmed(self, ids: list[bytes]) -> None:
         self._db.executemany("UPDATE envelope SET confirmed = 1 WHERE envelope_id = ?", [(each,) for each in ids])

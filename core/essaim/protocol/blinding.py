@@ -25,6 +25,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 PUBLIC_INBOX = b"essaim/public/v1"
 OUTBOX = b"essaim/outbox/v1"
 PRIVATE_INBOX = b"essaim/private/v1"
+PRIVATE_SLOT = b"essaim/private-slot/v1"
 _ONE = (1).to_bytes(32, "little")
 
 
@@ -96,10 +97,10 @@ def mailbox_day(now: int) -> int:
     return now // DAY_MS
 
 
-def _day_factor(secret: bytes, day: int) -> bytes:
+def _day_factor(secret: bytes, day: int, label: bytes = PRIVATE_INBOX) -> bytes:
     if len(secret) != SECRET_SIZE:
         raise ValueError("the secret of a private inbox has 32 bytes")
-    return factor(PRIVATE_INBOX, secret, day.to_bytes(4, "big"))
+    return factor(label, secret, day.to_bytes(4, "big"))
 
 
 def private_inbox_key(base: VerifyKey, secret: bytes, day: int) -> VerifyKey:
@@ -116,3 +117,15 @@ def private_inbox_writer(secret: bytes, day: int) -> SigningKey:
     if len(secret) != SECRET_SIZE:
         raise ValueError("the secret of a private inbox has 32 bytes")
     return SigningKey(hkdf(secret, salt=PRIVATE_INBOX, info=b"write" + day.to_bytes(4, "big"), length=32))
+
+
+def private_slot_key(device: VerifyKey, secret: bytes, day: int) -> VerifyKey:
+    """A device's slot key in the private inbox of a day: whoever has secret and manifest derives it, storage does not.
+
+    So a manager signs slot records ahead without asking the device.
+    """
+    return blind_public(device, _day_factor(secret, day, PRIVATE_SLOT))
+
+
+def private_slot_signer(device: SigningKey, secret: bytes, day: int) -> BlindedKey:
+    return blind_private(device, _day_factor(secret, day, PRIVATE_SLOT))
