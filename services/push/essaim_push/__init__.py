@@ -1,0 +1,1 @@
+"""A push host: subscriptions, a durable queue of wakes, providers. docs/protocol/push.md."""
