@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from essaim.protocol.ratchet import (
     RatchetPair,
     TooManySkippedError,
     UnreadableError,
+    exports,
 )
 from essaim.protocol.ratchet.double_ratchet import overhead
 from essaim.protocol.ratchet.header import tag_key, tag_of
@@ -148,6 +150,35 @@ def test_damaged_state_is_refused():
     alice, bob = pair()
     carry(alice, bob)
     encoded = bob.encode()
-    for damaged in (b"", encoded[:-1], encoded + b"\0", b"\2" + encoded[1:], encoded[:1] + b"\7" + encoded[2:]):
+    for damaged in (b"", encoded[:-1], encoded + b"\0", b"\3" + encoded[1:], encoded[:1] + b"\7" + encoded[2:]):
         with pytest.raises(ProtocolError):
             DoubleRatchet.decode(damaged)
+
+
+def test_export_keys_are_those_of_both_sides_also_where_one_is_behind():
+    alice, bob = pair()
+    assert alice.export_key is None and bob.export_key is None
+    carry(alice, bob)
+    assert alice.export_key is None and bob.export_key in alice.export_keys
+    used = set()
+    for _ in range(4):
+        carry(bob, alice)
+        assert alice.export_key in bob.export_keys
+        behind = alice.export_key
+        carry(alice, bob)
+        assert bob.export_key in alice.export_keys and behind in bob.export_keys
+        used |= {alice.export_key, bob.export_key}
+    assert len(used) > 6 and len(alice.export_keys) == exports.KEPT
+
+
+def test_export_key_that_was_replaced_goes_and_the_newest_stays():
+    keys = exports.ExportKeys().with_added(b"1" * 32, NOW).with_added(b"2" * 32, NOW)
+    late = keys.with_added(b"3" * 32, NOW + exports.KEPT_MS)
+    assert [each.key[:1] for each in late] == [b"2", b"3"]
+
+
+def test_state_from_before_export_keys_is_read():
+    alice, bob = pair()
+    carry(alice, bob)
+    before = replace(bob.state, exports=exports.ExportKeys()).encode()
+    assert DoubleRatchet.decode(b"\1" + before[1:-1]).encode() == before

@@ -219,6 +219,19 @@ class Device:
         if renewing:
             self.retire(peer)
 
+    def export_key(self, peer: Peer, now: int) -> bytes | None:
+        """A key that only this device and that one have; None: say it in an envelope of its own (`seal`)."""
+        device = self._roster.device(peer)
+        if device is None or not device.sessions or device.active.stale(now):
+            return None
+        return device.active.ratchet.export_key
+
+    def export_keys(self, peer: Peer) -> list[bytes]:
+        """Every key that this device may mean by its `export_key`, the likely ones first."""
+        device = self._roster.device(peer)
+        sessions = device.sessions if device else []
+        return [key for session in sessions for key in session.ratchet.export_keys]
+
     def seal(self, peer: Peer, content: bytes, now: int, random: Random) -> bytes:
         """The smallest envelope that holds `content` for that device (`NoSessionError`, `ContentTooLargeError`)."""
         device = self._roster.device(peer)

@@ -1,7 +1,7 @@
 """KDF chains (Double Ratchet, sections 2.2 and 5.2, with header keys of section 4.3).
 
 KDF_CK   message key = HMAC-SHA256(chain key, 0x01)   next chain key = HMAC-SHA256(chain key, 0x02)
-KDF_RK   root key 32 || chain key 32 || next header key 32
+KDF_RK   root key 32 || chain key 32 || next header key 32 || export key 32
          = HKDF-SHA256(ikm = X25519 secret 32 [|| ML-KEM secret 32], salt = root key, info = the suite's)
 """
 
@@ -40,9 +40,10 @@ class RootStep(NamedTuple):
     root_key: bytes
     chain_key: bytes
     next_header_key: bytes
+    export_key: bytes
 
 
 def step_root(suite: Suite, root_key: bytes, shared: bytes) -> RootStep:
     """KDF_RK."""
-    keys = hkdf(shared, salt=root_key, info=suite.root_info, length=96)
-    return RootStep(keys[:32], keys[32:64], keys[64:])
+    keys = hkdf(shared, salt=root_key, info=suite.root_info, length=128)
+    return RootStep(keys[:32], keys[32:64], keys[64:96], keys[96:])

@@ -49,7 +49,7 @@ class DoubleRatchet:
         state = State(
             suite, associated_data, secret, own, b"", None, None, 0, header_keys[0], header_keys[1], SkippedKeys()
         )
-        return cls(_step_sending(state, receiver))
+        return cls(_step_sending(state, receiver, 0))
 
     @classmethod
     def respond(  # RatchetInitBobHE
@@ -77,6 +77,17 @@ class DoubleRatchet:
     def answered(self) -> bool:
         """Whether the other side was ever heard in this session."""
         return self.state.receiving is not None
+
+    @property
+    def export_key(self) -> bytes | None:
+        """The newest key that the other side has, too: of the step that it made last. None before it was heard."""
+        exports = self.state.exports
+        return exports[-2].key if self.answered and len(exports) > 1 else None
+
+    @property
+    def export_keys(self) -> list[bytes]:
+        """Those that the other side may use, the newest first."""
+        return [each.key for each in reversed(self.state.exports)]
 
     def receiving_keys(self) -> list[tuple[bytes, int]]:
         """The header keys of the current and the next receiving chain, each with the next number in it."""
@@ -180,13 +191,14 @@ def _turn(state: State, header: Header, now: int, random: Random) -> State:
         root_key=root.root_key,
         receiving=Chain(name, root.chain_key, 0),
         next_receiving=root.next_header_key,
+        exports=state.exports.with_added(root.export_key, now),
         previous=state.sending.number if state.sending else 0,
         own=RatchetPair.create(state.suite, random),
     )
-    return _step_sending(state, header.sender)
+    return _step_sending(state, header.sender, now)
 
 
-def _step_sending(state: State, receiver: RatchetPublic) -> State:
+def _step_sending(state: State, receiver: RatchetPublic, now: int) -> State:
     shared, ciphertext = state.own.send(receiver)
     root = step_root(state.suite, state.root_key, shared)
     name = ChainName(state.next_sending, state.own.agreement.public.raw)
@@ -196,4 +208,5 @@ def _step_sending(state: State, receiver: RatchetPublic) -> State:
         ciphertext=ciphertext,
         sending=Chain(name, root.chain_key, 0),
         next_sending=root.next_header_key,
+        exports=state.exports.with_added(root.export_key, now),
     )

@@ -1,20 +1,21 @@
 """The state of one session's ratchet, and its layout in the owner's encrypted store. It holds private keys.
 
-version 1 | suite 1 | associated data 32 | root key 32 | own X25519 32 [| own ML-KEM seed 64 | ciphertext 1088]
+version 2 | suite 1 | associated data 32 | root key 32 | own X25519 32 [| own ML-KEM seed 64 | ciphertext 1088]
 | sending | receiving | length of our chain before 4 | next sending header key 32 | next receiving header key 32
-| skipped keys
+| skipped keys | export keys (not in version 1)
 sending, receiving   0, or 1 | header key 32 | sender's X25519 key 32 | chain key 32 | number 4
 """
 
 from dataclasses import dataclass
 
-from essaim.protocol.layout import Reader
+from essaim.protocol.layout import MalformedError, Reader
 from essaim.protocol.ratchet.chain import Chain, ChainName
+from essaim.protocol.ratchet.exports import NO_EXPORTS, ExportKeys
 from essaim.protocol.ratchet.pair import RatchetPair, ciphertext_size
 from essaim.protocol.ratchet.skipped import SkippedKeys
 from essaim.protocol.ratchet.suite import Suite, suite_of
 
-VERSION = 1
+WITHOUT_EXPORTS, VERSION = 1, 2
 AD_SIZE = 32
 KEY_SIZE = 32
 
@@ -34,17 +35,28 @@ class State:
     next_sending: bytes
     next_receiving: bytes
     skipped: SkippedKeys
+    exports: ExportKeys = NO_EXPORTS
 
     def encode(self) -> bytes:
         front = bytes((VERSION, self.suite.number)) + self.associated_data + self.root_key
         own = self.own.encode() + self.ciphertext.ljust(ciphertext_size(self.suite), b"\0")
         chains = _encode_chain(self.sending) + _encode_chain(self.receiving) + self.previous.to_bytes(4, "big")
-        return front + own + chains + self.next_sending + self.next_receiving + self.skipped.encode()
+        return (
+            front
+            + own
+            + chains
+            + self.next_sending
+            + self.next_receiving
+            + self.skipped.encode()
+            + self.exports.encode()
+        )
 
     @classmethod
     def decode(cls, data: bytes) -> "State":
         reader = Reader(data)
-        reader.version(VERSION)
+        version = reader.number(1)
+        if version not in (WITHOUT_EXPORTS, VERSION):
+            raise MalformedError("an unknown version")
         suite = suite_of(reader.number(1))
         state = cls(
             suite=suite,
@@ -58,6 +70,7 @@ class State:
             next_sending=reader.take(KEY_SIZE),
             next_receiving=reader.take(KEY_SIZE),
             skipped=SkippedKeys.read(reader),
+            exports=ExportKeys.read(reader) if version == VERSION else NO_EXPORTS,
         )
         reader.end()
         return state
