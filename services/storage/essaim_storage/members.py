@@ -68,7 +68,7 @@ class Members:
         if peer is None or self._links is None:
             return
         if to in self._up:
-            metrics.MESSAGES.labels("SENT", type(message).__name__.upper()).inc()
+            metrics.messages("SENT", type(message)).inc()
             self._links.tell(peer, encode_message(message, self._neighbours.serial))
         else:
             self._held.setdefault(to, deque(maxlen=HELD)).append(message)
@@ -99,7 +99,7 @@ class Members:
         except ProtocolError:
             metrics.BAD_MESSAGES.inc()
             return
-        metrics.MESSAGES.labels("RECEIVED", type(message).__name__.upper()).inc()
+        metrics.messages("RECEIVED", type(message)).inc()
         self._tell(PeerMessage(node_id, message, view_serial))
 
     async def keep_links(self) -> None:

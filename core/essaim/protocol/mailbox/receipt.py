@@ -6,13 +6,14 @@
     signed text  "essaim/receipt/v1" || node id 32 || time_ms u64 || count u32 || root 32
 
 A receipt has the path from its record's leaf to the root (Merkle, 1987), so that it shows nothing of the others. Record
-ids: an envelope's own; of a notice BLAKE2b-256(label || signed text), label "essaim/tombstone/v1", "essaim/expiry/v1"
-or "essaim/slot-mark/v1".
+ids: an envelope's own; of a notice BLAKE2b-256(label || signed text), label "essaim/tombstone/v1", "essaim/expiry/v1",
+"essaim/slot-mark/v1" or "essaim/registration/v1".
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 from essaim.protocol.kdf import HASH_SIZE, blake2b256
 from essaim.protocol.keys import KeyRefusedError, VerifyKey
@@ -70,15 +71,20 @@ class SignedBatch:
         count = len(self.leaves)
         if not 1 <= count <= MAX_COUNT:
             return False
-        (root,) = _levels([_leaf(each) for each in self.leaves])[-1]
+        (root,) = self._levels[-1]
         return _is_signed(self.node_id, self.time_ms, self.signature, count, root)
+
+    @cached_property
+    def _levels(self) -> list[list[bytes]]:
+        return _levels([_leaf(each) for each in self.leaves])
 
     def receipts(self) -> dict[bytes, Receipt]:
         """For each record id."""
-        levels = _levels([_leaf(each) for each in self.leaves])
         count = len(self.leaves)
         return {
-            record_id: Receipt(self.node_id, self.time_ms, self.signature, outcome, count, index, _path(levels, index))
+            record_id: Receipt(
+                self.node_id, self.time_ms, self.signature, outcome, count, index, _path(self._levels, index)
+            )
             for index, (record_id, outcome) in enumerate(self.leaves)
         }
 
