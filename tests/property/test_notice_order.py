@@ -1,4 +1,4 @@
-"""In whatever order envelopes, removals, expiries and slot marks reach two disks, they come to the same."""
+"""In whatever order envelopes, removals, expiries, slot marks, registrations reach two disks, they come to the same."""
 
 import random
 from collections.abc import Sequence
@@ -8,9 +8,17 @@ import pytest
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.mailbox.authorization import Act, Method
 from essaim.protocol.mailbox.envelope import envelope_id
-from essaim.protocol.mailbox.payload import read_hash, removal_hash, slot_hash, sweep_hash
+from essaim.protocol.mailbox.payload import read_hash, registration_hash, removal_hash, slot_hash, sweep_hash
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone, verify_record
+from essaim.protocol.mailbox.record import (
+    EnvelopeRecord,
+    ExpiryRecord,
+    Record,
+    RegistrationRecord,
+    SlotMark,
+    Tombstone,
+    verify_record,
+)
 from essaim.protocol.mailbox.record import record_id as id_of
 from essaim.protocol.mailbox.slot_record import SlotRecord
 from essaim.testing.effort import EFFORT
@@ -33,7 +41,7 @@ class Author:
 
     def records(self) -> list[Record]:
         kinds = (self.letter, self.letter, self.letter, self.entry, self.entry, self.removal, self.sweep)
-        kinds = (*kinds, self.expiry, self.expiry, self.mark)
+        kinds = (*kinds, self.expiry, self.expiry, self.mark, self.registration, self.registration)
         made = [self.rng.choice(kinds)() for _ in range(self.rng.randint(2, 14))]
         for each in made:
             verify_record(each, NOW)
@@ -80,6 +88,11 @@ class Author:
         marked = SlotRecord.sign(OWNER, policy.mailbox_id, 0, key, self.rng.randint(1, 4)).encoded
         act = Act(policy, Method.DROP_SLOT, b"", slot_hash(marked))
         return SlotMark(policy, marked, act.authorize(OWNER, self.time(), self.nonce()))
+
+    def registration(self) -> Record:
+        day, whom = NOW // 86_400_000 + self.rng.randint(0, 1), self.rng.randbytes(self.rng.choice((0, 67)))
+        act = Act(INBOX, Method.REGISTER_PUSH, b"\0", registration_hash(b"\0", day, whom))
+        return RegistrationRecord(INBOX, b"\0", day, whom, self.signed(act))
 
     def signed(self, act: Act):
         """By the owner, or by the device where the slot's key may."""

@@ -9,7 +9,14 @@ from essaim.protocol.keys import SigningKey
 from essaim.protocol.mailbox.authorization import Authorization, Method
 from essaim.protocol.mailbox.envelope import envelope_id
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Notice, SlotMark, Tombstone
+from essaim.protocol.mailbox.record import (
+    EnvelopeRecord,
+    ExpiryRecord,
+    Notice,
+    RegistrationRecord,
+    SlotMark,
+    Tombstone,
+)
 from essaim.protocol.mailbox.slot_record import SlotRecord
 from essaim.protocol.view.swarm import position_of
 from essaim_storage.arc import LAST, WHOLE, Arcs
@@ -22,11 +29,13 @@ from essaim_storage.effects import (
     PutExpiry,
     PutMark,
     PutPrekeys,
+    PutRegistration,
     PutTombstone,
     SetAdopted,
     SetPosition,
     SetSettled,
     SetUntil,
+    SetWoken,
     UsePrekey,
 )
 from essaim_storage.record import record_id
@@ -35,6 +44,7 @@ from essaim_storage.tally import NAME_SIZE, Part, key_of
 from simulated.disk import MemoryStore
 
 NOW = 1_800_000_000_000
+DAY = NOW // 86_400_000
 LOWEST = bytes(32)
 OWNER = SigningKey(bytes([1]) * 32)
 A, B = (SigningKey(bytes([n]) * 32).public for n in (1, 2))
@@ -68,7 +78,7 @@ class Author:
 
     def change(self) -> Change:
         kinds = (self.envelope, self.envelope, self.envelope, self.tombstone, self.sweep, self.expiry, self.mark)
-        kinds = (*kinds, self.until, self.small, self.prekeys)
+        kinds = (*kinds, self.until, self.small, self.prekeys, self.registration)
         return self.rng.choice(kinds)()
 
     def envelope(self) -> Change:
@@ -112,6 +122,11 @@ class Author:
         marked = SlotRecord.sign(OWNER, policy.mailbox_id, slot[0], key, self.rng.randint(1, 1 << 60)).encoded
         return PutMark(*self.noticed(SlotMark(policy, marked, self.authorization())))
 
+    def registration(self) -> Change:
+        policy, slot, day = self.rng.choice(POLICIES[:2]), self.rng.choice(SLOTS), DAY + self.rng.randint(0, 2)
+        whom = self.rng.randbytes(self.rng.choice((0, 67)))
+        return PutRegistration(*self.noticed(RegistrationRecord(policy, slot, day, whom, self.authorization())))
+
     def ids(self) -> tuple[bytes, ...]:
         known = [each.envelope_id for each in self.envelopes[-20:]]
         return tuple({self.rng.randbytes(32), *self.rng.sample(known, min(3, len(known)))})
@@ -128,6 +143,7 @@ class Author:
                 SetPosition(self.rng.choice(MEMBERS), self.rng.randint(0, 100)),
                 SetSettled(self.rng.random() < 0.5),
                 SetAdopted(self.rng.randint(0, 100)),
+                SetWoken(self.rng.randint(0, 100)),
                 self.dropped() if self.rng.random() < 0.1 else SetSettled(),
                 Forget(self.rng.choice(known or [LOWEST])),
                 Purge(NOW + self.rng.randint(0, 20)),
@@ -155,6 +171,7 @@ def answers(store: MemoryStore | SqliteStore, author: Author) -> list[object]:
     found: list[object] = [
         store.settled(),
         store.adopted(),
+        store.woken(),
         store.last_number(),
         store.next_expiry(),
         store.blob_bytes(),
@@ -167,11 +184,16 @@ def answers(store: MemoryStore | SqliteStore, author: Author) -> list[object]:
     found += [store.holds_outside(arcs) for arcs in ARCS]
     found += [list(store.coordinated_after(number, 5)) for number in (0, author.number // 2)]
     found += [store.position(member) for member in MEMBERS]
+    found += [list(store.registered_after(number, 5)) for number in (0, author.number // 2)]
     for policy in POLICIES:
         found += [store.mailbox_bytes(policy.mailbox_id), store.notice_bytes(policy.mailbox_id)]
         found.append(sorted(map(record_id, store.sweeps(policy.mailbox_id))))
         found += [store.mark(policy.mailbox_id, slot) for slot in SLOTS]
         found += [list(store.under(policy.mailbox_id, bytes([byte]))) for byte in range(0, 256, 51)]
+        registrations = list(store.registrations(policy.mailbox_id))
+        assert store.has_registered(policy.mailbox_id) or not registrations
+        found.append(registrations)
+        found += [store.registration(policy.mailbox_id, slot, DAY + day) for slot in SLOTS for day in range(3)]
         for slot in (b"", *SLOTS, *ENTRIES):
             found.append(list(store.entries_after(policy.mailbox_id, slot, author.number // 3, 4)))
             found.append(store.newest(policy.mailbox_id, slot))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.receipt import Outcome, Receipt, sign_batch
-from essaim.protocol.mailbox.record import EnvelopeRecord, Record, SlotMark, weight
+from essaim.protocol.mailbox.record import EnvelopeRecord, Record, RegistrationRecord, SlotMark, weight
 from essaim.protocol.mailbox.refusal import (
     ExpiryRefusedError,
     QuotaError,
@@ -246,6 +246,9 @@ class Coordinator:
         if isinstance(record, SlotMark):
             mark = self._store.mark(record.mailbox_id, record.slot)
             return weight(mark) if mark else 0
+        if isinstance(record, RegistrationRecord):
+            standing = self._store.registration(*record.place)
+            return weight(standing) if standing else 0
         if not isinstance(record, EnvelopeRecord) or not record.version:
             return 0
         newest = self._store.newest(record.mailbox_id, record.slot)

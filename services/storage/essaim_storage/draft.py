@@ -1,11 +1,29 @@
 """A batch being put together: what becomes of each record, against the committed data and the batch so far."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone, weight
+from essaim.protocol.mailbox.record import (
+    EnvelopeRecord,
+    ExpiryRecord,
+    Notice,
+    Record,
+    RegistrationRecord,
+    SlotMark,
+    Tombstone,
+    weight,
+)
 from essaim.protocol.mailbox.slot_record import slot_of
-from essaim_storage.effects import Change, Forget, PutEnvelope, PutExpiry, PutMark, PutTombstone, SetUntil
+from essaim_storage.effects import (
+    Change,
+    Forget,
+    PutEnvelope,
+    PutExpiry,
+    PutMark,
+    PutRegistration,
+    PutTombstone,
+    SetUntil,
+)
 from essaim_storage.quota import TOLERANCE, blob_room, is_blob, room
 from essaim_storage.record import record_id
 from essaim_storage.store import Newest, Store
@@ -14,7 +32,7 @@ Place = tuple[bytes, bytes]
 """Mailbox id and slot."""
 HIDDEN_MS = 900_000
 """A clock that was so far ahead may have hidden what lives."""
-SlotSigned = EnvelopeRecord | Tombstone | ExpiryRecord
+SlotSigned = EnvelopeRecord | Tombstone | ExpiryRecord | RegistrationRecord
 """What a slot's key may sign."""
 
 
@@ -48,6 +66,7 @@ class Draft:
         self._newest: dict[Place, Newest] = {}
         self._marks: dict[Place, SlotMark] = {}
         self._signed: dict[Place, list[SlotSigned]] = {}
+        self._registrations: dict[tuple[bytes, bytes, int], RegistrationRecord] = {}
         self.changes: list[Change] = []
         self.number = self.kept = number
 
@@ -64,6 +83,9 @@ class Draft:
             return Verdict.HAD
         if isinstance(record, EnvelopeRecord):
             return self._add_envelope(of_id, record, coordinated)
+        return self._add_notice(of_id, record, coordinated)
+
+    def _add_notice(self, of_id: bytes, record: Notice, coordinated: bool) -> Verdict:
         if record.expires_ms <= self._now_ms:
             return Verdict.EXPIRED
         if self._has(of_id):
@@ -72,12 +94,15 @@ class Draft:
             return Verdict.OVER
         if isinstance(record, SlotMark):
             return self._add_mark(of_id, record, coordinated)
+        if isinstance(record, RegistrationRecord):
+            return self._add_registration(of_id, record, coordinated)
         if self._is_dropped(record):
             return Verdict.DROPPED
         self._take(of_id, record)
         self._notices.append(record)
         if isinstance(record, Tombstone):
             self.changes.append(PutTombstone(self.number, of_id, record, coordinated))
+            self._drop_registrations(record.mailbox_id, record.ends)
         else:
             self.changes.append(PutExpiry(self.number, of_id, record, coordinated))
             self._set_untils(of_id, record)
@@ -89,7 +114,9 @@ class Draft:
         self._ids.add(of_id)
         self._weights[self._pile(record)] = self._weights.get(self._pile(record), 0) + weight(record)
         authorization = record.authorization
-        if authorization is not None and authorization.slot_record and not isinstance(record, SlotMark):
+        if isinstance(record, SlotMark | RegistrationRecord):
+            return
+        if authorization is not None and authorization.slot_record:
             place = (record.mailbox_id, slot_of(authorization.slot_record))
             self._signed.setdefault(place, []).append(record)
         self._blobs += weight(record) if is_blob(record) else 0
@@ -204,11 +231,45 @@ class Draft:
         self._marks[place] = mark
         self.changes.append(PutMark(self.number, of_id, mark, coordinated))
         self._drop_signed(place)
+        self._drop_registrations(mark.mailbox_id, lambda each: each.is_ended_by(mark))
         return Verdict.KEPT
+
+    # ---- registrations
+
+    def _add_registration(self, of_id: bytes, record: RegistrationRecord, coordinated: bool) -> Verdict:
+        mark = self._mark((record.mailbox_id, record.slot))
+        if mark is not None and record.is_ended_by(mark):
+            return Verdict.DROPPED
+        if any(isinstance(each, Tombstone) and each.ends(record) for each in self._swept(record.mailbox_id)):
+            return Verdict.REMOVED
+        standing = self._registrations.get(record.place) or self._store.registration(*record.place)
+        if standing is not None and standing.rank > record.rank and record_id(standing) not in self._forgotten:
+            return Verdict.SUPERSEDED
+        self._take(of_id, record)
+        self._registrations[record.place] = record
+        self.changes.append(PutRegistration(self.number, of_id, record, coordinated))
+        return Verdict.KEPT
+
+    def _standing(self, mailbox_id: bytes) -> list[RegistrationRecord]:
+        """Of a mailbox, one of each slot, as the batch leaves them."""
+        found = {each.place: each for each in self._store.registrations(mailbox_id)}
+        found |= {place: each for place, each in self._registrations.items() if place[0] == mailbox_id}
+        return [each for each in found.values() if record_id(each) not in self._forgotten]
+
+    def _drop_registrations(self, mailbox_id: bytes, is_ended: Callable[[RegistrationRecord], bool]) -> None:
+        for each in self._standing(mailbox_id):
+            if is_ended(each):
+                of_id = record_id(each)
+                self.change(Forget(of_id))
+                self._ids.discard(of_id)
+
+    def _swept(self, mailbox_id: bytes) -> Iterator[Tombstone | ExpiryRecord]:
+        yield from (each for each in self._notices if each.mailbox_id == mailbox_id)
+        yield from (each for each in self._store.sweeps(mailbox_id) if record_id(each) not in self._forgotten)
 
     def _drop_signed(self, place: Place) -> None:
         """What the slot's key signed too late goes: a member to which the mark came first does not have it."""
-        committed = [each for each in self._store.under(*place) if not isinstance(each, SlotMark)]
+        committed = [each for each in self._store.under(*place) if not isinstance(each, SlotMark | RegistrationRecord)]
         for each in (*committed, *self._signed.get(place, [])):
             of_id = record_id(each)
             if of_id in self._forgotten or not self._is_dropped(each):
@@ -237,7 +298,7 @@ class Draft:
     def _mark(self, place: Place) -> SlotMark | None:
         return self._marks.get(place) or self._store.mark(*place)
 
-    def _is_dropped(self, record: EnvelopeRecord | Tombstone | ExpiryRecord) -> bool:
+    def _is_dropped(self, record: SlotSigned) -> bool:
         """What a slot's key signed before the mark that rejects its slot record still counts."""
         authorization = record.authorization
         if authorization is None or not authorization.slot_record:

@@ -10,7 +10,8 @@ from enum import StrEnum
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.receipt import Receipt
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, SlotMark, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, RegistrationRecord, SlotMark, Tombstone
+from essaim.protocol.push.wake import WakeBatch
 from essaim_storage.arc import Arcs
 from essaim_storage.message import Message
 
@@ -88,6 +89,23 @@ class PutMark:
 
 
 @dataclass(frozen=True, slots=True)
+class PutRegistration:
+    """Insert a registration that is not there. Any other of its (mailbox, slot, day) goes."""
+
+    number: int
+    record_id: bytes
+    record: RegistrationRecord
+    coordinated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetWoken:
+    """No wake is owed for an envelope with a number up to this one."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class SetUntil:
     """This envelope goes at that time; nothing if it is not there."""
 
@@ -162,8 +180,8 @@ class UsePrekey:
 
 
 Change = (
-    PutEnvelope | PutTombstone | PutExpiry | PutMark | SetUntil | SetPosition | SetSettled | SetAdopted | DropForeign
-    | Forget | Purge | PutPrekeys | UsePrekey
+    PutEnvelope | PutTombstone | PutExpiry | PutMark | PutRegistration | SetUntil | SetPosition | SetSettled
+    | SetAdopted | SetWoken | DropForeign | Forget | Purge | PutPrekeys | UsePrekey
 )  # fmt: skip
 
 
@@ -173,6 +191,14 @@ class Commit:
 
     batch: int
     changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Give a batch to the link with a node of a push host: then `WakesTaken(to, batch number)`, or nothing."""
+
+    to: bytes
+    batch: WakeBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +234,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The notice (a tombstone, expiry record or slot mark) is on the disks of W members."""
+    """The notice (a tombstone, expiry record, slot mark or registration) is on the disks of W members."""
 
     receipts: tuple[Receipt, ...] = ()
 
@@ -305,4 +331,4 @@ class Notify:
     incomplete: bool
 
 
-Effect = Send | Commit | SetTimer | CancelTimer | Reply | Notify | TransferDone
+Effect = Send | Commit | SetTimer | CancelTimer | Reply | Notify | TransferDone | Wake

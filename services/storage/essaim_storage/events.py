@@ -31,7 +31,7 @@ class StoreAsked:
 
 @dataclass(frozen=True, slots=True)
 class RemoveAsked:
-    """Confirm, any deletion, Expire, DropSlot. Answered by `Removed` or `Refused`."""
+    """Confirm, any deletion, Expire, DropSlot, RegisterPush. Answered by `Removed` or `Refused`."""
 
     request: int
     notice: Notice
@@ -191,8 +191,32 @@ class RecordBad:
     record_id: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class HostUp:
+    """A link to a node of a push host stands."""
+
+    node_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HostDown:
+    """It is gone."""
+
+    node_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WakesTaken:
+    """A push host has the wakes of a batch on its disk, but those to be sent again (indices) after so long."""
+
+    node_id: bytes
+    batch: int
+    again: tuple[int, ...] = ()
+    after_ms: int = 0
+
+
 Event = (
     Started | StoreAsked | RemoveAsked | RetrieveAsked | SubscribeAsked | ExpiriesAsked | Taken | PublishAsked
     | ClaimAsked | Cancelled | PeerMessage | LinkUp | LinkDown | Fired | Committed | CommitRefused | ViewChanged
-    | RecordBad | ExamineAsked
+    | RecordBad | ExamineAsked | HostUp | HostDown | WakesTaken
 )  # fmt: skip

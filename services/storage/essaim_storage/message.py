@@ -112,4 +112,11 @@ class Proofs:
     proofs: tuple[bytes, ...]
 
 
-Message = Hello | Write | Ack | Fetch | Records | Question | Digest | Challenge | Proofs
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """A push host has taken wakes for the envelopes of these names (tally.NAME_SIZE): nobody else need send them."""
+
+    names: tuple[bytes, ...]
+
+
+Message = Hello | Write | Ack | Fetch | Records | Question | Digest | Challenge | Proofs | Woken

@@ -24,6 +24,7 @@ from essaim_storage.message import (
     Proofs,
     Question,
     Records,
+    Woken,
     Write,
 )
 from essaim_storage.placement import Range
@@ -41,6 +42,7 @@ from essaim_storage.replica import PeerWaits, Replica, Sign, Verify
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
 from essaim_storage.tuning import Tuning
+from essaim_storage.waker import AnswerTimer, Waker, WakeTimer
 
 PURGE_TIMER = "purge"
 
@@ -62,6 +64,7 @@ class StorageNode:
     foreign_type: ClassVar[type[Foreign]] = Foreign
     swarm_type: ClassVar[type[Swarm]] = Swarm
     challenger_type: ClassVar[type[Challenger]] = Challenger
+    waker_type: ClassVar[type[Waker]] = Waker
 
     def __init__(
         self,
@@ -88,6 +91,8 @@ class StorageNode:
         self._readers.missed = self._reconciler.missed
         self._prekeys = self.prekeys_type(self._swarm, store, self._journal, self._tuning)
         self._challenger = self.challenger_type(self._swarm, store, self._tuning, lambda: self.incomplete)
+        self.waker = self.waker_type(self._swarm, store, self._journal, self._tuning, random)
+        """What it owes push hosts; for metrics."""
 
     @property
     def incomplete(self) -> bool:
@@ -128,7 +133,7 @@ class StorageNode:
             case events.Fired(timer):
                 return self._fire(timer, now_ms)
             case events.LinkUp() | events.LinkDown() | events.ViewChanged() | events.Started() | events.RecordBad():
-                return self._turn(event)
+                return self._turn(event, now_ms)
             case _:
                 return self._serve(event, now_ms)
 
@@ -162,9 +167,15 @@ class StorageNode:
                 return self._prekeys.claim(event, now_ms)
             case events.ExamineAsked():
                 return self._challenger.ask(event, now_ms)
+            case events.WakesTaken():
+                return self.waker.taken(event, now_ms)
+            case events.HostUp(node_id):
+                return self.waker.host_up(node_id)
+            case events.HostDown(node_id):
+                return self.waker.host_down(node_id)
         raise AssertionError(f"not an event: {type(event).__name__}")
 
-    def _turn(self, event: events.Event) -> list[Effect]:
+    def _turn(self, event: events.Event, now_ms: int) -> list[Effect]:
         """Something about this node, its links or its view."""
         match event:
             case events.Started():
@@ -181,7 +192,7 @@ class StorageNode:
                 self._coordinator.lost(self._swarm.own_id, record_id)
                 return self._reconciler.bad(record_id)
             case events.ViewChanged(serial, ranges):
-                return self._turn_to(serial, ranges)
+                return [*self._turn_to(serial, ranges), *self.waker.view_changed(now_ms)]
         raise AssertionError(f"not an event: {type(event).__name__}")
 
     def _turn_to(self, serial: int, ranges: tuple[Range, ...]) -> list[Effect]:
@@ -216,6 +227,9 @@ class StorageNode:
                 return self._challenger.challenged(node_id, message)
             case Proofs():
                 return self._challenger.proofs(node_id, message, now_ms)
+            case Woken():
+                self.waker.woken(message)
+                return []
             case _:
                 return self._compare(node_id, message, now_ms)
 
@@ -238,7 +252,8 @@ class StorageNode:
         kept = [each.record for each in settled if each.verdict is Verdict.KEPT]
         mailboxes = dict.fromkeys(each.mailbox_id for each in kept if isinstance(each, EnvelopeRecord | ExpiryRecord))
         ended = [effect for each in kept if isinstance(each, SlotMark) for effect in self._readers.marked(each)]
-        return [*effects, *ended, *self._readers.arrived(mailboxes, now_ms)]
+        woken = self.waker.arrived(settled, now_ms)
+        return [*effects, *ended, *self._readers.arrived(mailboxes, now_ms), *woken]
 
     def _settle_one(self, settled: Settled, now_ms: int) -> list[Effect]:
         match settled.waiter:
@@ -279,10 +294,15 @@ class StorageNode:
                 return self._challenger.time_is_up(member, now_ms)
             case ForeignTimer():
                 return self._foreign.time_is_up()
+            case WakeTimer():
+                return self.waker.tick(now_ms)
+            case AnswerTimer(host, batch):
+                return self.waker.answer_missing(host, batch)
         return self._purge(now_ms)
 
     def _purge(self, now_ms: int) -> list[Effect]:
         """What expired long enough ago leaves the disk."""
+        self.waker.tidy()
         oldest, limit = self._store.next_expiry(), now_ms - self._tuning.purge_margin_ms
         if oldest is not None and oldest <= limit:
             self._journal.change(Purge(limit))

@@ -1,9 +1,11 @@
-"""A client's requests that become notices (removals, expiries, slot marks), checked like any record, and their time."""
+"""A client's requests that become notices: removals, expiries, slot marks, registrations. Checked like any record, and
+their time beside."""
 
 from essaim.protocol.mailbox import rule
 from essaim.protocol.mailbox.authorization import Method
-from essaim.protocol.mailbox.record import ExpiryRecord, Notice, SlotMark, Tombstone, verify_record
+from essaim.protocol.mailbox.record import ExpiryRecord, Notice, RegistrationRecord, SlotMark, Tombstone, verify_record
 from essaim.protocol.mailbox.refusal import ExpiryRefusedError
+from essaim.protocol.push.registration import Registration
 from essaim.storage.v1 import mailbox_pb2
 from essaim_storage.intake import Intake, authorization_of
 
@@ -39,6 +41,13 @@ class NoticeIntake:
     def drop_slot(self, request: mailbox_pb2.DropSlotRequest, now_ms: int) -> Notice:
         policy, authorization = self._intake.policy(request.mailbox), authorization_of(request.authorization)
         return self._checked(SlotMark(policy, request.slot_record, authorization), now_ms)
+
+    def register_push(self, request: mailbox_pb2.RegisterPushRequest, now_ms: int) -> Notice:
+        policy, authorization = self._intake.policy(request.mailbox), authorization_of(request.authorization)
+        if request.registration:
+            Registration.parse(request.registration)
+        whom = request.slot, request.day, request.registration
+        return self._checked(RegistrationRecord(policy, *whom, authorization), now_ms)
 
     def _named(
         self, method: Method, request: mailbox_pb2.ConfirmRequest | mailbox_pb2.DeleteRequest, slot: bytes, now_ms: int

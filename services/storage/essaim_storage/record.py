@@ -1,6 +1,7 @@
 """The name of a record, for hints and reconciliation, and what it takes on the wire."""
 
-from essaim.protocol.mailbox.record import EnvelopeRecord, Record, SlotMark, record_id
+from essaim.protocol.mailbox.record import EnvelopeRecord, Record, RegistrationRecord, SlotMark, record_id
+from essaim.protocol.mailbox.registration import MAX_REGISTRATION
 from essaim.protocol.mailbox.slot_record import SLOT_RECORD_SIZE
 
 __all__ = ["record_id", "wire_size"]
@@ -13,4 +14,6 @@ def wire_size(record: Record) -> int:
     """Bytes that a record takes in a message, at most."""
     if isinstance(record, EnvelopeRecord):
         return OVERHEAD + len(record.data)
-    return OVERHEAD + (SLOT_RECORD_SIZE if isinstance(record, SlotMark) else 34 * len(record.envelope_ids))
+    if isinstance(record, SlotMark | RegistrationRecord):
+        return OVERHEAD + max(SLOT_RECORD_SIZE, MAX_REGISTRATION)
+    return OVERHEAD + 34 * len(record.envelope_ids)

@@ -14,12 +14,12 @@ from essaim.protocol.keys import SIGNATURE_SIZE
 from essaim.protocol.mailbox.authorization import NONCE_SIZE, Authorization, Method
 from essaim.protocol.mailbox.envelope import ENVELOPE_ID_SIZE
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, RegistrationRecord, SlotMark, Tombstone
 from essaim.protocol.mailbox.rule import SLOT_AT
 from essaim.protocol.mailbox.slot_record import SLOT_RECORD_SIZE
 
 SUM_SIZE = 16
-ENVELOPE, EXPIRY, MARK = 0, 5, 6
+ENVELOPE, EXPIRY, MARK, REGISTRATION = 0, 5, 6, 7
 REMOVALS = {1: Method.CONFIRM, 2: Method.DELETE, 3: Method.DELETE_BEFORE, 4: Method.DELETE_ALL}
 _KIND_OF = {method: kind for kind, method in REMOVALS.items()}
 _NUMBERS = struct.Struct(">6q")
@@ -103,16 +103,20 @@ def _kind_and_version(record: Record) -> tuple[int, int]:
             return EXPIRY, record.until_ms
         case SlotMark():
             return MARK, record.content.version
+        case RegistrationRecord():
+            return REGISTRATION, record.day
     return ENVELOPE, record.version
 
 
 def data_of(record: Record) -> bytes:
-    """The data column: an envelope's bytes, a slot mark's slot record, the ids of what names some."""
+    """The data column: an envelope's bytes, a slot mark's slot record, a registration, the ids of what names some."""
     match record:
         case EnvelopeRecord():
             return record.data
         case SlotMark():
             return record.slot_record
+        case RegistrationRecord():
+            return record.registration
     return b"".join(record.envelope_ids)
 
 
@@ -145,6 +149,8 @@ def _notice_of(head: Head, data: bytes, policy: Policy, authorization: Authoriza
         return ExpiryRecord(policy, head.slot, tuple(_ids(data)), head.version, authorization)
     if head.kind == MARK:
         return SlotMark(policy, data, authorization)
+    if head.kind == REGISTRATION:
+        return RegistrationRecord(policy, head.slot, head.version, data, authorization)
     return Tombstone(policy, REMOVALS[head.kind], head.slot, tuple(_ids(data)), authorization, head.version)
 
 

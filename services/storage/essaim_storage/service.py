@@ -103,6 +103,12 @@ class MailboxService(mailbox_pb2_grpc.MailboxServiceServicer):
         receipts = await self._keep(request.receipts, self._notices.drop_slot(request, self._now_ms()))
         return mailbox_pb2.DropSlotResponse(receipts=receipts)
 
+    async def RegisterPush(
+        self, request: mailbox_pb2.RegisterPushRequest, context: Context
+    ) -> mailbox_pb2.RegisterPushResponse:
+        receipts = await self._keep(request.receipts, self._notices.register_push(request, self._now_ms()))
+        return mailbox_pb2.RegisterPushResponse(receipts=receipts)
+
     async def GetExpiries(
         self, request: mailbox_pb2.GetExpiriesRequest, context: Context
     ) -> mailbox_pb2.GetExpiriesResponse:
@@ -126,6 +132,7 @@ class MailboxService(mailbox_pb2_grpc.MailboxServiceServicer):
             "drop_slot": plain(self.DropSlot),
             "publish_prekeys": plain(self.PublishPrekeys),
             "claim_prekey": plain(self.ClaimPrekey),
+            "register_push": plain(self.RegisterPush),
         }
         return await carried(request, carriers, reply_capacity_of(context), DOMAIN)
 

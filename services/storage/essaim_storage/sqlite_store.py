@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, RegistrationRecord, SlotMark, Tombstone
 from essaim.runtime.database import migrations, open_database
 from essaim_storage import incarnation, metrics
 from essaim_storage.arc import Arcs
@@ -100,6 +100,22 @@ class SqliteStore:
         marks = (each for each in self._special(mailbox_id) if isinstance(each, SlotMark))
         return next((each for each in marks if each.slot == slot), None)
 
+    def has_registered(self, mailbox_id: bytes) -> bool:
+        return mailbox_id in self.writer.registered
+
+    def registration(self, mailbox_id: bytes, slot: bytes, day: int) -> RegistrationRecord | None:
+        return next(iter(self._registrations(mailbox_id, "AND slot = ? AND version = ?", slot, day)), None)
+
+    def registrations(self, mailbox_id: bytes) -> Sequence[RegistrationRecord]:
+        return self._registrations(mailbox_id, "ORDER BY slot, version")
+
+    def _registrations(self, mailbox_id: bytes, which: str, *values: int | bytes) -> list[RegistrationRecord]:
+        if not self.has_registered(mailbox_id):
+            return []
+        where = f"mailbox = (SELECT id FROM mailbox WHERE mailbox_id = ?) AND record.kind = 7 {which}"
+        found = self._records(f"{_WHOLE} WHERE {where}", mailbox_id, *values)
+        return [each for each in found if isinstance(each, RegistrationRecord)]
+
     def _special(self, mailbox_id: bytes) -> Iterator[Record]:
         """Sweeps and slot marks: few mailboxes have any, and those that never had are known without a look."""
         if mailbox_id not in self.writer.special:
@@ -182,6 +198,19 @@ class SqliteStore:
         earliest = "SELECT min(expires_ms) FROM (SELECT min(until_ms) AS expires_ms FROM record"
         found = self._one(f"{earliest} UNION ALL SELECT min(expires_ms) FROM prekey_batch)")
         return None if found is None else int(found)
+
+    # ---- wakes
+
+    def woken(self) -> int:
+        return int(self._one("SELECT woken FROM node"))
+
+    def registered_after(self, number: int, limit: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
+        some = "SELECT DISTINCT mailbox AS id FROM record WHERE kind = 7"
+        late = "record.mailbox = some.id AND record.number > ? AND record.kind = 0"
+        joined = f"({some}) AS some CROSS JOIN record ON {late} JOIN mailbox ON mailbox.id = some.id"
+        return self._all(
+            f"SELECT number, mailbox_id, slot, record_id FROM {joined} ORDER BY number LIMIT ?", number, limit
+        )
 
     # ---- prekeys
 

@@ -22,15 +22,17 @@ from essaim_storage.effects import (
     PutExpiry,
     PutMark,
     PutPrekeys,
+    PutRegistration,
     PutTombstone,
     SetAdopted,
     SetPosition,
     SetSettled,
     SetUntil,
+    SetWoken,
     UsePrekey,
 )
 from essaim_storage.refusal import DiskFullError
-from essaim_storage.row import COLUMNS, ENVELOPE, MARK, Head, checksum, data_of, head_of
+from essaim_storage.row import COLUMNS, ENVELOPE, MARK, REGISTRATION, Head, checksum, data_of, head_of
 from essaim_storage.sqlite_ids import RecordIds, stored_position
 
 _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -45,10 +47,10 @@ class SqliteWriter:
         self._connection = connection
         self._ids = ids
         self._max_pages = max_pages
-        special = "SELECT DISTINCT mailbox_id FROM record JOIN mailbox ON mailbox.id = mailbox"
-        found: list[Any] = connection.execute(f"{special} WHERE record.kind IN (3, 4, 6)").fetchall()
-        self.special: set[bytes] = {row[0] for row in found}
+        self.special = self._mailboxes_with("IN (3, 4, 6)")
         """Mailboxes that have a sweep or a slot mark, or had one since the start."""
+        self.registered = self._mailboxes_with("= 7")
+        """The same for registrations."""
         if max_pages:
             reserve = max(max_pages // RESERVE_DIVISOR, RESERVE_LEAST)
             connection.pragma("max_page_count", max_pages + reserve)
@@ -57,16 +59,23 @@ class SqliteWriter:
             PutTombstone: self._put_tombstone,
             PutExpiry: self._put_expiry,
             PutMark: self._put_mark,
+            PutRegistration: self._put_registration,
             SetUntil: self._set_until,
             SetPosition: self._set_position,
             SetSettled: self._set_settled,
             SetAdopted: self._set_adopted,
+            SetWoken: self._set_woken,
             DropForeign: self._drop_foreign,
             Forget: self._forget,
             Purge: self._purge,
             PutPrekeys: self._put_prekeys,
             UsePrekey: self._use_prekey,
         }
+
+    def _mailboxes_with(self, kinds: str) -> set[bytes]:
+        every = "SELECT DISTINCT mailbox_id FROM record JOIN mailbox ON mailbox.id = mailbox"
+        found: list[Any] = self._connection.execute(f"{every} WHERE record.kind {kinds}").fetchall()
+        return {row[0] for row in found}
 
     def commit(self, changes: Sequence[Change]) -> None:
         """All or nothing, fsynced on return. DiskFullError: nothing. Any other failure must end the process."""
@@ -109,7 +118,9 @@ class SqliteWriter:
 
     def _count_up(self, changes: Sequence[Change]) -> None:
         numbers = [
-            each.number for each in changes if isinstance(each, PutEnvelope | PutTombstone | PutExpiry | PutMark)
+            each.number
+            for each in changes
+            if isinstance(each, PutEnvelope | PutTombstone | PutExpiry | PutMark | PutRegistration)
         ]
         if numbers:
             self._run("UPDATE node SET last_number = max(last_number, ?)", max(numbers))
@@ -168,6 +179,16 @@ class SqliteWriter:
         )
         self._insert(put.number, put.record_id, mark, put.coordinated)
 
+    def _put_registration(self, put: PutRegistration) -> None:
+        record = put.record
+        self.registered.add(record.mailbox_id)
+        self._run(
+            "DELETE FROM record WHERE kind = ? AND kind = 7 AND slot = ?"
+            " AND version = ? AND mailbox = (SELECT id FROM mailbox WHERE mailbox_id = ?)",
+            *(REGISTRATION, record.slot, record.day, record.mailbox_id),
+        )
+        self._insert(put.number, put.record_id, record, put.coordinated)
+
     def _set_until(self, change: SetUntil) -> None:
         joined = "record JOIN mailbox ON mailbox.id = mailbox"
         columns = COLUMNS.replace(" kind", " record.kind")
@@ -221,6 +242,9 @@ class SqliteWriter:
 
     def _set_adopted(self, change: SetAdopted) -> None:
         self._run("UPDATE node SET adopted = max(adopted, ?)", change.serial)
+
+    def _set_woken(self, change: SetWoken) -> None:
+        self._run("UPDATE node SET woken = max(woken, ?)", change.number)
 
     def _drop_foreign(self, change: DropForeign) -> None:
         for part in change.kept.rest.parts:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from essaim.protocol.mailbox.record import ExpiryRecord, Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.record import ExpiryRecord, Record, RegistrationRecord, SlotMark, Tombstone
 from essaim_storage.arc import Arcs
 from essaim_storage.tally import Fingerprint, Part
 
@@ -87,11 +87,21 @@ class Store(Protocol):
     def mark(self, mailbox_id: bytes, slot: bytes) -> SlotMark | None:
         """The slot mark of this device slot (one byte)."""
 
+    def has_registered(self, mailbox_id: bytes) -> bool:
+        """Whether the mailbox may have a registration; False is certain."""
+
+    def registration(self, mailbox_id: bytes, slot: bytes, day: int) -> RegistrationRecord | None:
+        """Of a device slot for a mailbox day."""
+
+    def registrations(self, mailbox_id: bytes) -> Sequence[RegistrationRecord]:
+        """Of the mailbox, by slot, then day."""
+
     def newest(self, mailbox_id: bytes, slot: bytes) -> Newest | None:
         """The entry of this name in an outbox (records with version > 0), None if there is none."""
 
     def notice_bytes(self, mailbox_id: bytes) -> int:
-        """What the mailbox's tombstones, expiry records and slot marks weigh: 512 bytes each, and their data."""
+        """What the mailbox's tombstones, expiry records, slot marks and registrations weigh: 512 bytes each, and their
+        data."""
 
     def blob_bytes(self) -> int:
         """Bytes of the data of all blobs together."""
@@ -141,6 +151,15 @@ class Store(Protocol):
 
     def next_expiry(self) -> int | None:
         """The earliest time at which a record or prekey batch goes, None if there is none."""
+
+    # ---- wakes
+
+    def woken(self) -> int:
+        """What the last `SetWoken` said; 0 if there was none."""
+
+    def registered_after(self, number: int, limit: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
+        """The first `limit` envelopes with a number above `number`, ascending, of mailboxes that have a registration:
+        number, mailbox id, slot, envelope id."""
 
     # ---- prekeys
 

@@ -76,5 +76,23 @@ class Tuning:
     """Before a member is asked again for what it did not show."""
     test_excuse_ms: int = 6 * 3_600_000
     """How long it is believed to a member that it is incomplete; longer, and it is tested as it is."""
+    wake_tick_ms: int = 20
+    """How exactly the times of wakes are kept; a timer ticks while any is owed."""
+    wake_prompt_ms: int = 80
+    """Most jitter before a wake for a device that wants it at once."""
+    wake_jitter_ms: int = 2_000
+    """The same for any other."""
+    wake_turn_ms: int = 2_000
+    """How long a member leaves a wake to each live member before it in line."""
+    wake_start_ms: int = 3_000
+    """After a start, for links to come up, before what is owed from before is looked at."""
+    wake_answer_ms: int = 10_000
+    """A push host that has not answered for so long is asked again, or another of its nodes."""
+    wake_retry_most_ms: int = 60_000
+    """Between two such times at most."""
+    wake_life_ms: int = DAY_MS
+    """A wake that no push host took for so long is given up."""
+    wake_recent_ms: int = 3_600_000
+    """What arrives here (late, from another member) older than this has been told by that one."""
     prekey_life_ms: int = 30 * DAY_MS
     """A batch of one-time prekeys goes after so long; its owner keeps the private parts 22 days."""

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from essaim.protocol.kdf import HASH_SIZE
 from essaim.protocol.mailbox.authorization import Authorization
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, RegistrationRecord, SlotMark, Tombstone
 from essaim.protocol.mailbox.refusal import MethodRefusedError
 from essaim.protocol.mailbox.removal import REMOVALS
 from essaim.storage.v1 import replica_pb2
@@ -28,6 +28,7 @@ from essaim_storage.message import (
     Question,
     Records,
     Refusal,
+    Woken,
     Write,
 )
 from essaim_storage.refusal import MessageMalformedError
@@ -55,6 +56,8 @@ def record_to_proto(record: Record) -> replica_pb2.Record:
         case SlotMark():
             mark = replica_pb2.SlotMark(marked=record.slot_record, **_signed(record.authorization))
             return replica_pb2.Record(**named, mark=mark)
+        case RegistrationRecord():
+            return replica_pb2.Record(**named, registration=_registration_to_proto(record))
 
 
 def _envelope_to_proto(record: EnvelopeRecord) -> replica_pb2.EnvelopeRecord:
@@ -79,6 +82,11 @@ def _expiry_to_proto(record: ExpiryRecord) -> replica_pb2.ExpiryRecord:
     return replica_pb2.ExpiryRecord(**fields, until_ms=record.until_ms, **_signed(record.authorization))
 
 
+def _registration_to_proto(record: RegistrationRecord) -> replica_pb2.RegistrationRecord:
+    fields: dict[str, Any] = {"slot": record.slot, "day": record.day, "registration": record.registration}
+    return replica_pb2.RegistrationRecord(**fields, **_signed(record.authorization))
+
+
 def record_from_proto(proto: replica_pb2.Record) -> Record:
     """Raises MailboxRefusedError or MessageMalformedError. Whether it may be kept, `verify_record` says."""
     policy = Policy.check(proto.policy, proto.mailbox_id)
@@ -94,6 +102,9 @@ def record_from_proto(proto: replica_pb2.Record) -> Record:
             mark = SlotMark(policy, proto.mark.marked, _authorization(proto.mark))
             mark.content.check(policy)
             return mark
+        case "registration":
+            new = proto.registration
+            return RegistrationRecord(policy, new.slot, new.day, new.registration, _authorization(new))
     raise MessageMalformedError("a record without content")
 
 
@@ -143,7 +154,11 @@ def _signed(authorization: Authorization) -> dict[str, Any]:
 
 
 def _authorization(
-    proto: replica_pb2.EnvelopeRecord | replica_pb2.Tombstone | replica_pb2.ExpiryRecord | replica_pb2.SlotMark,
+    proto: replica_pb2.EnvelopeRecord
+    | replica_pb2.Tombstone
+    | replica_pb2.ExpiryRecord
+    | replica_pb2.SlotMark
+    | replica_pb2.RegistrationRecord,
 ) -> Authorization:
     return Authorization(proto.time_ms, proto.nonce, proto.signature, proto.slot_record)
 
@@ -184,6 +199,12 @@ def _challenge(proto: replica_pb2.ReplicaChallenge) -> Challenge:
     if not 0 < len(proto.envelope_ids) <= CHALLENGE_IDS:
         raise MessageMalformedError("a challenge asks for 1 to 16 envelopes")
     return Challenge(proto.number, proto.nonce, tuple(proto.envelope_ids))
+
+
+def _woken(proto: replica_pb2.ReplicaWoken) -> Woken:
+    if len(proto.names) % NAME_SIZE:
+        raise MessageMalformedError("names have 12 bytes each")
+    return Woken(tuple(_cut(proto.names, NAME_SIZE)))
 
 
 def _cut(joined: bytes, size: int) -> Iterator[bytes]:
@@ -245,6 +266,7 @@ _ENCODERS: Mapping[type, Callable[[Any], tuple[str, Any]]] = {
         replica_pb2.ReplicaChallenge(number=m.number, nonce=m.nonce, envelope_ids=m.envelope_ids),
     ),
     Proofs: lambda m: ("proofs", replica_pb2.ReplicaProofs(number=m.number, proofs=m.proofs)),
+    Woken: lambda m: ("woken", replica_pb2.ReplicaWoken(names=b"".join(m.names))),
 }
 
 _DECODERS: Mapping[str, Callable[[Any], Message]] = {
@@ -261,4 +283,5 @@ _DECODERS: Mapping[str, Callable[[Any], Message]] = {
     "digest": _digest,
     "challenge": _challenge,
     "proofs": lambda p: Proofs(p.number, tuple(p.proofs)),
+    "woken": _woken,
 }

@@ -6,7 +6,15 @@ from copy import copy
 
 from essaim.protocol.mailbox.authorization import Method
 from essaim.protocol.mailbox.policy import Kind
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, SlotMark, Tombstone, weight
+from essaim.protocol.mailbox.record import (
+    EnvelopeRecord,
+    ExpiryRecord,
+    Record,
+    RegistrationRecord,
+    SlotMark,
+    Tombstone,
+    weight,
+)
 from essaim.protocol.mailbox.removal import SWEEPS
 from essaim.protocol.mailbox.slot_record import slot_of
 from essaim.protocol.view.swarm import position_of
@@ -35,6 +43,7 @@ class MemoryStore:
         self._positions: dict[bytes, int] = {}
         self._batches: dict[Place, tuple[int, int, dict[int, bytes], dict[bytes, bytes]]] = {}
         self._adopted = 0
+        self._woken = 0
         self._keys: dict[bytes, tuple[int, int]] = {}
         """(key, position) of each record."""
         self._names: dict[bytes, bytes] = {}
@@ -82,6 +91,31 @@ class MemoryStore:
     def mark(self, mailbox_id: bytes, slot: bytes) -> SlotMark | None:
         marks = (record for record, _ in self._of(mailbox_id) if isinstance(record, SlotMark))
         return next((each for each in marks if each.slot == slot and record_id(each) not in self.bad), None)
+
+    def has_registered(self, mailbox_id: bytes) -> bool:
+        return any(isinstance(record, RegistrationRecord) for record, _ in self._of(mailbox_id))
+
+    def registration(self, mailbox_id: bytes, slot: bytes, day: int) -> RegistrationRecord | None:
+        found = self.registrations(mailbox_id)
+        return next((each for each in found if (each.slot, each.day) == (slot, day)), None)
+
+    def registrations(self, mailbox_id: bytes) -> Sequence[RegistrationRecord]:
+        found = (record for record, _ in self._of(mailbox_id) if isinstance(record, RegistrationRecord))
+        return sorted(
+            (each for each in found if record_id(each) not in self.bad), key=lambda each: (each.slot, each.day)
+        )
+
+    def woken(self) -> int:
+        return self._woken
+
+    def registered_after(self, number: int, limit: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
+        registered = {record.mailbox_id for record, _ in self._log.values() if isinstance(record, RegistrationRecord)}
+        late = ((at, record) for at, (record, _) in self._log.items() if at > number)
+        return [
+            (at, each.mailbox_id, each.slot, each.envelope_id)
+            for at, each in late
+            if isinstance(each, EnvelopeRecord) and each.mailbox_id in registered
+        ][:limit]
 
     def notice_bytes(self, mailbox_id: bytes) -> int:
         notices = (record for record, _ in self._of(mailbox_id) if not isinstance(record, EnvelopeRecord))
@@ -224,6 +258,8 @@ class MemoryStore:
                 self._put_expiry(number, of_id, expiry, coordinated)
             case effects.PutMark(number, of_id, mark, coordinated):
                 self._put_mark(number, of_id, mark, coordinated)
+            case effects.PutRegistration(number, of_id, registration, coordinated):
+                self._put_registration(number, of_id, registration, coordinated)
             case effects.SetUntil(envelope_id, until_ms):
                 self._set_until(envelope_id, until_ms)
             case effects.Forget(of_id):
@@ -241,6 +277,8 @@ class MemoryStore:
                 self._settled = settled
             case effects.SetAdopted(serial):
                 self._adopted = max(self._adopted, serial)
+            case effects.SetWoken(number):
+                self._woken = max(self._woken, number)
             case effects.DropForeign(kept, most):
                 self._drop_foreign(kept, most)
             case effects.PutPrekeys(mailbox_id, slot, version, prekeys, expires_ms):
@@ -295,6 +333,12 @@ class MemoryStore:
             self._remove(record_id(each))
         self._append(number, of_id, mark, coordinated)
 
+    def _put_registration(self, number: int, of_id: bytes, record: RegistrationRecord, coordinated: bool) -> None:
+        standing = (each for each, _ in self._of(record.mailbox_id) if isinstance(each, RegistrationRecord))
+        for each in [each for each in standing if each.place == record.place]:
+            self._remove(record_id(each))
+        self._append(number, of_id, record, coordinated)
+
     def _append(self, number: int, of_id: bytes, record: Record, coordinated: bool) -> None:
         assert number > self._last
         self._last = number
@@ -318,7 +362,7 @@ class MemoryStore:
             self._until.pop(of_id, None)
             return
         self._special[record.mailbox_id].discard(number)
-        for envelope_id in () if isinstance(record, SlotMark) else record.envelope_ids:
+        for envelope_id in () if isinstance(record, SlotMark | RegistrationRecord) else record.envelope_ids:
             del self._naming[envelope_id][of_id]
 
     def _purge(self, expired_ms: int) -> None:

@@ -48,6 +48,7 @@ class Method(StrEnum):
     GET_EXPIRIES = "GetExpiries"
     DROP_SLOT = "DropSlot"
     PUBLISH_PREKEYS = "PublishPrekeys"
+    REGISTER_PUSH = "RegisterPush"
 
 
 OWNERS = frozenset((Method.DELETE, Method.DELETE_BEFORE, Method.DELETE_ALL, Method.DROP_SLOT))

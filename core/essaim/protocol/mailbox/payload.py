@@ -8,6 +8,7 @@
     DeleteBefore         H(0x00 || time u64)
     DeleteAll            H(0x00)
     DropSlot             H(slot record 137)
+    RegisterPush         H(slot length u8 || slot || day u32 || registration)
     PublishPrekeys       H(slot length u8 || slot || node id 32 || version u64 || count u32 || (length u32 || prekey)*)
 
 H(x) = BLAKE2b-256("essaim/payload/v1" || x).
@@ -39,6 +40,11 @@ def sweep_hash(before_ms: int) -> bytes:
 def slot_hash(slot_record: bytes) -> bytes:
     """Of a DropSlot."""
     return blake2b256(LABEL, slot_record)
+
+
+def registration_hash(slot: bytes, day: int, registration: bytes) -> bytes:
+    """Of a RegisterPush."""
+    return blake2b256(LABEL, _named(slot), day.to_bytes(4), registration)
 
 
 def prekeys_hash(slot: bytes, node_id: bytes, version: int, prekeys: Iterable[bytes]) -> bytes:

@@ -1,5 +1,5 @@
-"""What a replica keeps: envelopes, tombstones, expiry records and slot marks, each with all that is needed to check it,
-whoever brought it.
+"""What a replica keeps: envelopes, tombstones, expiry records, slot marks, registrations; each with all that is needed
+to check it, whoever brought it.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from essaim.protocol.mailbox.expiry_record import ExpiryRecord, verify_expiry
 from essaim.protocol.mailbox.payload import read_hash
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.refusal import EnvelopeMalformedError, ExpiryRefusedError, NotAuthorizedError
+from essaim.protocol.mailbox.registration import RegistrationRecord, verify_registration
 from essaim.protocol.mailbox.removal import Tombstone, check_removal, verify_tombstone
 from essaim.protocol.mailbox.slot_mark import SlotMark, verify_mark
 
@@ -21,6 +22,7 @@ __all__ = [
     "ExpiryRecord",
     "Notice",
     "Record",
+    "RegistrationRecord",
     "SlotMark",
     "Tombstone",
     "check_read",
@@ -30,6 +32,7 @@ __all__ = [
     "verify_expiry",
     "verify_mark",
     "verify_record",
+    "verify_registration",
     "verify_tombstone",
     "weight",
 ]
@@ -64,8 +67,8 @@ class EnvelopeRecord:
         return Act(self.policy, Method.STORE, self.slot, self.envelope_id, self.expires_ms, self.version)
 
 
-Notice = Tombstone | ExpiryRecord | SlotMark
-"""Signed, and about envelopes: it weighs on nobody's quota of envelopes, and is never delivered."""
+Notice = Tombstone | ExpiryRecord | SlotMark | RegistrationRecord
+"""Signed, and beside the envelopes: it weighs on nobody's quota of envelopes, and is never delivered."""
 Record = EnvelopeRecord | Notice
 
 
@@ -73,11 +76,12 @@ NOTICE_LABELS = {
     Tombstone: b"essaim/tombstone/v1",
     ExpiryRecord: b"essaim/expiry/v1",
     SlotMark: b"essaim/slot-mark/v1",
+    RegistrationRecord: b"essaim/registration/v1",
 }
 
 
 NOTICE_WEIGHT = 512
-"""Bytes that a notice weighs beside its ids (or slot record)."""
+"""Bytes that a notice weighs beside its ids (or slot record, or registration)."""
 
 
 def weight(record: Record) -> int:
@@ -87,6 +91,8 @@ def weight(record: Record) -> int:
             return len(record.data)
         case SlotMark():
             return NOTICE_WEIGHT + len(record.slot_record)
+        case RegistrationRecord():
+            return NOTICE_WEIGHT + len(record.registration)
     return NOTICE_WEIGHT + ENVELOPE_ID_SIZE * len(record.envelope_ids)
 
 
@@ -109,6 +115,8 @@ def verify_record(record: Record, now_ms: int) -> None:
             verify_expiry(record, now_ms)
         case SlotMark():
             verify_mark(record, now_ms)
+        case RegistrationRecord():
+            verify_registration(record, now_ms)
 
 
 def verify_envelope(record: EnvelopeRecord, now_ms: int) -> None:

@@ -108,6 +108,12 @@ class CursorMalformedError(MailboxRefusedError):
     reason = "CURSOR_MALFORMED"
 
 
+class RegistrationRefusedError(MailboxRefusedError):
+    """Not the bytes of a push registration, or too many."""
+
+    reason = "REGISTRATION_REFUSED"
+
+
 class PrekeysRefusedError(MailboxRefusedError):
     """Too many prekeys, or one too long or empty, or not for this node."""
 

@@ -15,6 +15,7 @@ from essaim.protocol.mailbox.refusal import ExpiryRefusedError, MethodRefusedErr
 
 if TYPE_CHECKING:
     from essaim.protocol.mailbox.record import EnvelopeRecord
+    from essaim.protocol.mailbox.registration import RegistrationRecord
 
 SWEEPS = frozenset((Method.DELETE_BEFORE, Method.DELETE_ALL))
 REMOVALS = frozenset((Method.CONFIRM, Method.DELETE)) | SWEEPS
@@ -59,6 +60,10 @@ class Tombstone:
     def expires_ms(self) -> int:
         """It outlives every envelope that it could meet: those accepted up to its own time by a skewed clock."""
         return rule.notice_expiry(self.policy.kind, self.authorization.time_ms)
+
+    def ends(self, record: "RegistrationRecord") -> bool:
+        """Whether a registration of this mailbox goes with all that was stored in it."""
+        return self.method == Method.DELETE_ALL and record.authorization.time_ms <= self.swept_ms
 
     def covers(self, record: "EnvelopeRecord") -> bool:
         """Whether it removes this envelope of its mailbox.

@@ -1,0 +1,346 @@
+"""Which member of a swarm wakes a device, and when.
+
+Every member that has an envelope for a registered slot owes a wake. The members stand in line, in an order that follows
+from the mailbox; links say who of them is alive. After some jitter the first tells the push host, and when the host has
+it, the others (`Woken`). Each waits one turn for every live member before it; so the next one tells it when the first
+died, or cannot reach the host.
+
+Nothing of this is on disk but a number: what arrived later than that, is still there and belongs to a registered slot,
+is owed after a start. So no death between an acknowledgement and a wake loses it, and a wake may come twice; the same
+wake id makes that one at the host. What its device has confirmed meanwhile is owed no more.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from essaim.protocol.errors import ProtocolError
+from essaim.protocol.kdf import blake2b256
+from essaim.protocol.mailbox.record import EnvelopeRecord
+from essaim.protocol.mailbox.registration import DAYS_AFTER, DAYS_BEFORE
+from essaim.protocol.mailbox.rule import DAY_MS
+from essaim.protocol.push.preview import Preview
+from essaim.protocol.push.refusal import PushRefusedError
+from essaim.protocol.push.registration import Registration
+from essaim.protocol.push.wake import MAX_WAKES, WakeBatch, wake_id
+from essaim.protocol.push.wake import Wake as HostWake
+from essaim_storage.effects import CancelTimer, Effect, Send, SetTimer, SetWoken, Wake
+from essaim_storage.events import WakesTaken
+from essaim_storage.journal import Journal, Settled, Verdict
+from essaim_storage.message import Woken
+from essaim_storage.store import Store
+from essaim_storage.swarm import Swarm
+from essaim_storage.tally import NAME_SIZE
+from essaim_storage.tuning import Tuning
+
+Place = tuple[bytes, bytes]
+"""Mailbox id and slot."""
+DAYS = sorted(range(-DAYS_AFTER, DAYS_BEFORE + 1), key=abs)
+"""Whose registration wakes: of the day itself, else of the nearest that still may."""
+MOST_OWED = 16
+"""Envelopes that a duty names; a wake for the newest does for those before it."""
+PAGE = 512
+HEAD_SIZE = 64
+"""Bytes of an envelope in a preview."""
+SEVERAL = b"essaim/push/several/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class WakeTimer:
+    """Another tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTimer:
+    """A node of a push host owes an answer."""
+
+    node_id: bytes
+    batch: int
+
+
+@dataclass
+class _Duty:
+    """To wake the device of one slot."""
+
+    owed: dict[bytes, int] = field(default_factory=dict)
+    """Envelope id to its number here, in order of arrival."""
+    due: int = 0
+    """The tick at which it is looked at; 0: it waits for a host."""
+    turn: int = 0
+    """How many in line it has waited for."""
+    attempts: int = 0
+    """That no host answered."""
+    told: bool = False
+    """A host was told, but has not answered yet."""
+    age: int = 0
+    """How often `tidy` has seen it."""
+
+
+class Waker:
+    """What this node owes push hosts. `random(n)` gives n bytes."""
+
+    def __init__(
+        self, swarm: Swarm, store: Store, journal: Journal, tuning: Tuning, random: Callable[[int], bytes]
+    ) -> None:
+        self._swarm = swarm
+        self._store = store
+        self._journal = journal
+        self._tuning = tuning
+        self._random = random
+        self._duties: dict[Place, _Duty] = {}
+        self._places: dict[bytes, Place] = {}
+        self._queue: list[tuple[int, int, Place]] = []
+        self._queued = self._tick = 0
+        self._ticking = False
+        self._up: set[bytes] = set()
+        self._flights: dict[tuple[bytes, int], list[tuple[Place, tuple[bytes, ...]]]] = {}
+        self._batch = int.from_bytes(random(7))
+        self._seen = self._written = store.woken()
+        self._derived = False
+        self.given_up = 0
+        """Wakes that no host took in time."""
+
+    @property
+    def owed(self) -> int:
+        """Devices that are to be woken."""
+        return len(self._duties)
+
+    # ---- what is owed
+
+    def arrived(self, settled: Iterable[Settled], now_ms: int) -> list[Effect]:
+        """A batch was committed."""
+        for each in settled:
+            self._seen = max(self._seen, each.number)
+            record = each.record
+            if each.verdict is not Verdict.KEPT or not isinstance(record, EnvelopeRecord):
+                continue
+            recent = record.stored_ms > now_ms - self._tuning.wake_recent_ms
+            if recent and self._store.has_registered(record.mailbox_id):
+                self._owe((record.mailbox_id, record.slot), record.envelope_id, each.number, now_ms)
+        return self._arm()
+
+    def view_changed(self, now_ms: int) -> list[Effect]:
+        """With the first view: what was owed before this start."""
+        if self._derived or not self._swarm.serial:
+            return []
+        self._derived, number = True, self._store.woken()
+        while page := self._store.registered_after(number, PAGE):
+            for number, mailbox_id, slot, envelope_id in page:
+                self._owe((mailbox_id, slot), envelope_id, number, now_ms, self._tuning.wake_start_ms)
+        self._seen = max(self._seen, self._store.last_number())
+        return self._arm()
+
+    def _owe(self, place: Place, envelope_id: bytes, number: int, now_ms: int, after_ms: int = 0) -> None:
+        duty = self._duties.get(place)
+        if duty is None:
+            duty = self._duties[place] = _Duty()
+            self._schedule(place, duty, after_ms + self._jitter(place, now_ms))
+        duty.owed[envelope_id] = number
+        self._places[envelope_id[:NAME_SIZE]] = place
+        while len(duty.owed) > MOST_OWED:
+            self._forget(duty, next(iter(duty.owed)))
+
+    def _forget(self, duty: _Duty, envelope_id: bytes) -> None:
+        duty.owed.pop(envelope_id, None)
+        self._places.pop(envelope_id[:NAME_SIZE], None)
+
+    def _end(self, place: Place) -> None:
+        duty = self._duties.pop(place)
+        for envelope_id in tuple(duty.owed):
+            self._forget(duty, envelope_id)
+
+    def woken(self, message: Woken) -> None:
+        """Another member told a host."""
+        for name in message.names:
+            place = self._places.get(name)
+            duty = self._duties.get(place) if place is not None else None
+            if place is None or duty is None:
+                continue
+            self._forget(duty, next(each for each in duty.owed if each.startswith(name)))
+            if not duty.owed and not duty.told:
+                self._end(place)
+
+    def tidy(self) -> None:
+        """From time to time: give up what is too old, and note on disk up to where nothing is owed."""
+        for place, duty in tuple(self._duties.items()):
+            duty.age += 1  # no clock: those jump
+            if duty.age * self._tuning.purge_every_ms > self._tuning.wake_life_ms:
+                self.given_up += 1
+                self._end(place)
+        numbers = (number for duty in self._duties.values() for number in duty.owed.values())
+        lowest = min(numbers, default=self._seen + 1)
+        if self._derived and lowest - 1 > self._written:
+            self._written = lowest - 1
+            self._journal.change(SetWoken(self._written))
+
+    # ---- when
+
+    def _jitter(self, place: Place, now_ms: int) -> int:
+        registration = self._registration(place, now_ms)
+        prompt = registration is not None and registration.prompt
+        most = self._tuning.wake_prompt_ms if prompt else self._tuning.wake_jitter_ms
+        return int.from_bytes(self._random(4)) % (most + 1)
+
+    def _schedule(self, place: Place, duty: _Duty, after_ms: int) -> None:
+        duty.due = self._tick + 1 + after_ms // self._tuning.wake_tick_ms
+        self._queued += 1
+        heapq.heappush(self._queue, (duty.due, self._queued, place))
+
+    def _arm(self) -> list[Effect]:
+        if self._ticking or not self._queue:
+            return []
+        self._ticking = True
+        return [SetTimer(WakeTimer(), self._tuning.wake_tick_ms)]
+
+    def tick(self, now_ms: int) -> list[Effect]:
+        """The wake timer fired."""
+        self._ticking = False
+        self._tick += 1
+        ready: dict[bytes, list[tuple[Place, Registration]]] = {}
+        while self._queue and self._queue[0][0] <= self._tick:
+            due, _, place = heapq.heappop(self._queue)
+            duty = self._duties.get(place)
+            if duty is not None and duty.due == due and not duty.told:
+                self._look_at(place, duty, now_ms, ready)
+        sent = [effect for node_id, wakes in ready.items() for effect in self._tell(node_id, wakes)]
+        return [*sent, *self._arm()]
+
+    def _look_at(
+        self, place: Place, duty: _Duty, now_ms: int, ready: dict[bytes, list[tuple[Place, Registration]]]
+    ) -> None:
+        """Into `ready` under the node that is told, if this is the time and this member the one."""
+        for envelope_id in tuple(duty.owed):
+            if not self._store.has(envelope_id):
+                self._forget(duty, envelope_id)
+        registration = self._registration(place, now_ms) if duty.owed else None
+        if registration is None:
+            self._end(place)
+        elif self._before(place[0]) > duty.turn:
+            duty.turn += 1
+            self._schedule(place, duty, self._tuning.wake_turn_ms)
+        else:
+            node_ids = [each for each in registration.node_ids if each in self._up]
+            duty.due = 0
+            if node_ids:
+                ready.setdefault(node_ids[duty.attempts % len(node_ids)], []).append((place, registration))
+
+    def _registration(self, place: Place, now_ms: int) -> Registration | None:
+        today = now_ms // DAY_MS
+        for day in DAYS:
+            record = self._store.registration(*place, today + day)
+            if record is not None and record.wakes(now_ms):
+                return _parsed(record.registration)
+        return None
+
+    def _before(self, mailbox_id: bytes) -> int:
+        """How many live members are before this one in line."""
+        where, own_id = self._swarm.range_of(mailbox_id), self._swarm.own_id
+        if where is None or own_id not in where.members:
+            return 0
+        live = [each for each in where.members if each == own_id or self._swarm.reaches(each)]
+        return sorted(live, key=lambda each: (each not in where.now, blake2b256(mailbox_id, each))).index(own_id)
+
+    # ---- hosts
+
+    def _tell(self, node_id: bytes, wakes: list[tuple[Place, Registration]]) -> list[Effect]:
+        effects: list[Effect] = []
+        for at in range(0, len(wakes), MAX_WAKES):
+            part = wakes[at : at + MAX_WAKES]
+            self._batch += 1
+            for place, _ in part:
+                self._duties[place].told = True
+            made = tuple(self._wake(place, registration) for place, registration in part)
+            self._flights[node_id, self._batch] = [(place, tuple(self._duties[place].owed)) for place, _ in part]
+            effects.append(Wake(node_id, WakeBatch(self._batch, made)))
+            effects.append(SetTimer(AnswerTimer(node_id, self._batch), self._tuning.wake_answer_ms))
+        return effects
+
+    def _wake(self, place: Place, registration: Registration) -> HostWake:
+        envelope_ids, push_id = tuple(self._duties[place].owed), registration.push_id
+        newest = envelope_ids[-1]
+        name = newest if len(envelope_ids) == 1 else blake2b256(SEVERAL, *sorted(envelope_ids))
+        return HostWake(push_id, wake_id(push_id, name), self._preview(place[0], newest, registration))
+
+    def _preview(self, mailbox_id: bytes, envelope_id: bytes, registration: Registration) -> bytes:
+        data = self._store.data(envelope_id) if registration.preview_key else None
+        if data is None:
+            return b""
+        preview = Preview(mailbox_id, envelope_id, len(data), data[:HEAD_SIZE])
+        try:
+            return preview.seal(registration.preview_key, registration.push_id, self._random)
+        except ProtocolError:
+            return b""  # a key that is none: the device has only itself to blame
+
+    def host_up(self, node_id: bytes) -> list[Effect]:
+        self._up.add(node_id)
+        for place, duty in self._duties.items():
+            if not duty.due and not duty.told:
+                duty.turn = 0
+                self._schedule(place, duty, 0)
+        return self._arm()
+
+    def host_down(self, node_id: bytes) -> list[Effect]:
+        self._up.discard(node_id)
+        lost = [key for key in self._flights if key[0] == node_id]
+        effects = [effect for key in lost for effect in self._again(key, 0)]
+        return [*effects, *self._arm()]
+
+    def answer_missing(self, node_id: bytes, batch: int) -> list[Effect]:
+        """The answer timer fired."""
+        for place, _ in self._flights.get((node_id, batch), ()):
+            if place in self._duties:
+                self._duties[place].attempts += 1
+        return [*self._again((node_id, batch)), *self._arm()]
+
+    def _again(self, key: tuple[bytes, int], after_ms: int | None = None) -> list[Effect]:
+        """A batch that nothing is known of; `after_ms` None: later and later."""
+        for place, _ in self._flights.pop(key, ()):
+            self._retry(place, after_ms)
+        return [CancelTimer(AnswerTimer(*key))]
+
+    def _retry(self, place: Place, after_ms: int | None) -> None:
+        duty = self._duties.get(place)
+        if duty is None:
+            return
+        duty.told = False
+        if not duty.owed:
+            self._end(place)
+            return
+        later = min(self._tuning.wake_answer_ms << min(duty.attempts, 8), self._tuning.wake_retry_most_ms)
+        self._schedule(place, duty, later if after_ms is None else after_ms)
+
+    def taken(self, event: WakesTaken, now_ms: int) -> list[Effect]:
+        """A host has a batch, or all but some of it."""
+        key = (event.node_id, event.batch)
+        if key not in self._flights:
+            return []
+        names: dict[bytes, list[bytes]] = {}
+        for index, (place, envelope_ids) in enumerate(self._flights.pop(key)):
+            if index in event.again:
+                self._retry(place, min(event.after_ms, self._tuning.wake_retry_most_ms))
+                continue
+            self._done(place, envelope_ids, now_ms)
+            where = self._swarm.range_of(place[0])
+            for member in (where.members if where is not None else frozenset()) - {self._swarm.own_id}:
+                names.setdefault(member, []).extend(each[:NAME_SIZE] for each in envelope_ids)
+        told = [Send(member, Woken(tuple(each))) for member, each in sorted(names.items())]
+        return [CancelTimer(AnswerTimer(*key)), *told, *self._arm()]
+
+    def _done(self, place: Place, envelope_ids: Iterable[bytes], now_ms: int) -> None:
+        duty = self._duties.get(place)
+        if duty is None:
+            return
+        duty.told, duty.turn, duty.attempts, duty.age = False, 0, 0, 0
+        for envelope_id in envelope_ids:
+            self._forget(duty, envelope_id)
+        if duty.owed:  # arrived meanwhile
+            self._schedule(place, duty, self._jitter(place, now_ms))
+        else:
+            self._end(place)
+
+
+def _parsed(encoded: bytes) -> Registration | None:
+    try:
+        return Registration.parse(encoded)
+    except PushRefusedError:
+        return None
