@@ -10,8 +10,10 @@ import essaim  # noqa: F401  # before gRPC, which reads its TLS settings when it
 from essaim.protocol.account import AccountId
 from essaim.protocol.conversation import Change
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.export import Range
 from essaim_client.client import Client
 from essaim_client.messaging.agreement import Contact, Settings
+from essaim_client.messaging.archives import Archive
 from essaim_client.messaging.devices import OwnDevice
 from essaim_client.messaging.events import (
     AccountMoved,
@@ -40,6 +42,7 @@ from essaim_client.trace import Trace, TracedHop
 __all__ = [
     "AccountId",
     "AccountMoved",
+    "Archive",
     "Change",
     "Client",
     "ConfigurationChanged",
@@ -56,6 +59,7 @@ __all__ = [
     "NewDevice",
     "OwnDevice",
     "ProtocolError",
+    "Range",
     "Reacted",
     "Read",
     "Sent",

@@ -12,6 +12,7 @@ from typing import TypeGuard
 from essaim.protocol.account import Account, AccountId
 from essaim.protocol.conversation import Device
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.export import PassphraseLock, Range
 from essaim.protocol.phrase import ENTROPY_SIZE, entropy_of, seed_of, words_of
 from essaim.protocol.succession import free_slot
 from essaim.protocol.view import NetworkView, Node
@@ -20,11 +21,13 @@ from essaim_client.home import Home, default_home
 from essaim_client.joining import JoiningHome
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Settings
+from essaim_client.messaging.archives import Archives
 from essaim_client.messaging.backups import BroughtBack
 from essaim_client.messaging.contacts import Contacts, account_of
 from essaim_client.messaging.devices import Devices
 from essaim_client.messaging.directory import published_manifest
 from essaim_client.messaging.events import Disappearing, Event, File, Message
+from essaim_client.messaging.exports import OnCount
 from essaim_client.messaging.listening import Listening
 from essaim_client.messaging.own_mailboxes import VERSION_KEY, OwnMailboxes
 from essaim_client.messaging.person import Person
@@ -36,6 +39,7 @@ from essaim_client.network.connection import Connection, own_now_ms
 from essaim_client.network.guard import Randomness
 from essaim_client.network.path import Path
 from essaim_client.network_file import NetworkFile
+from essaim_client.offline import Offline
 from essaim_client.rooms.rooms import Rooms
 from essaim_client.trace import Trace, trace_inbox
 
@@ -111,6 +115,11 @@ class Client:
     def remove(cls, home: str | FilePath | None) -> None:
         """Everything that is here; not what is on the swarm (`wipe`)."""
         Home.remove(_path(home))
+
+    @staticmethod
+    def offline(home: str | FilePath | None = None, *, passphrase: str | None = None) -> Offline:
+        """For `with`: what needs no network, archives and exports. Raises as `open`, but for the network."""
+        return Offline(_path(home), passphrase)
 
     # Open and close
 
@@ -318,6 +327,30 @@ class Client:
         """
         backups = self._person.backups
         return await backups.bring_back(FilePath(path), backups.lock(passphrase))
+
+    async def export(
+        self,
+        account: AccountId | str,
+        path: str | FilePath,
+        *,
+        to: AccountId | str | None = None,
+        passphrase: str | None = None,
+        span: Range | None = None,
+        on_count: OnCount | None = None,
+    ) -> int:
+        """Seal a conversation, or a range of it, in a new file that this device signs; how many messages.
+
+        For the devices of `to`, by default the own account, or for a passphrase. Raises NothingToExportError,
+        UnknownAccountError, KeysChangedError, SwarmUnreachableError.
+        """
+        reader = self.account_id if to is None else account_of(to)
+        lock = await self._person.lock_for(reader) if passphrase is None else PassphraseLock(passphrase)
+        return await self._person.exports.write(account_of(account), FilePath(path), lock, span or Range(), on_count)
+
+    @property
+    def archives(self) -> Archives:
+        """What others exported and this person imported: shown apart, never sent."""
+        return self._person.archives
 
     async def move_to(self, words: str, *, second_factor: str = "") -> int:
         """Tell every contact that this account goes on as the one of these words; how many were told.

@@ -31,6 +31,7 @@ def test_library_exports_what_the_documentation_names():
     assert sorted(essaim_client.__all__) == [
         "AccountId",
         "AccountMoved",
+        "Archive",
         "Change",
         "Client",
         "ConfigurationChanged",
@@ -47,6 +48,7 @@ def test_library_exports_what_the_documentation_names():
         "NewDevice",
         "OwnDevice",
         "ProtocolError",
+        "Range",
         "Reacted",
         "Read",
         "Sent",
@@ -66,6 +68,7 @@ def test_client_has_the_public_members_that_the_documentation_names():
     members = {name for name, _ in inspect.getmembers(Client) if not name.startswith("_")}
     assert members == {
         "account_id",
+        "archives",
         "backup",
         "bring_back",
         "change_settings",
@@ -76,6 +79,7 @@ def test_client_has_the_public_members_that_the_documentation_names():
         "diverse",
         "edit",
         "events",
+        "export",
         "history",
         "join",
         "listen",
@@ -83,6 +87,7 @@ def test_client_has_the_public_members_that_the_documentation_names():
         "mark_read",
         "move_to",
         "nodes",
+        "offline",
         "open",
         "paths",
         "problem",

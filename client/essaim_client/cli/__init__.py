@@ -4,6 +4,7 @@ import typer
 
 from essaim_client.cli import (
     account,
+    archive,
     contact,
     device,
     file,
@@ -27,6 +28,7 @@ app.add_typer(device.app, name="device")
 app.add_typer(contact.app, name="contact")
 app.add_typer(message.app, name="message")
 app.add_typer(file.app, name="file")
+app.add_typer(archive.app, name="archive")
 app.command()(keeping.settings)
 for more in (room_moderation, room_directs):
     room.app.registered_commands += more.app.registered_commands

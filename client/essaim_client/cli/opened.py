@@ -1,6 +1,6 @@
 """One command on an account that is opened for it, and the arguments that several commands have."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from essaim.protocol.errors import ProtocolError
 from essaim_client.cli.options import home_of, passphrase_for
 from essaim_client.cli.output import run, sentences, warn
 from essaim_client.client import Client
+from essaim_client.offline import Offline
 
 AccountArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Whom it is about: esm1...")]
 MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE", help="A message id: 32 hexadecimal digits.")]
@@ -43,6 +44,20 @@ def with_account(
                 await work(me)
 
         run(online)
+
+
+def without_network(
+    home: Path | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+    work: Callable[[Offline], Coroutine[None, None, None]],
+) -> None:
+    """Likewise what asks nobody."""
+    with sentences(as_json):
+        place = home_of(home)
+        passphrase = passphrase_for(place, passphrase_file)
+        with Client.offline(place, passphrase=passphrase) as me:
+            run(lambda: work(me))
 
 
 def message_id(text: str) -> bytes:

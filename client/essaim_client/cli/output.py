@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 
 import grpc
 import typer
@@ -47,6 +48,14 @@ def emit(content: Mapping[str, object]) -> None:
 def visible(text: str) -> str:
     """Foreign text for a terminal: no control characters, which could repaint it."""
     return "".join(character if character.isprintable() or character in "\n\t" else "\ufffd" for character in text)
+
+
+def local_time(time_ms: int) -> str:
+    """For people, in their own zone; a time that somebody else claimed may be none at all."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "at no known time"
 
 
 @contextmanager

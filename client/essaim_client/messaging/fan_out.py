@@ -84,7 +84,7 @@ class FanOut:
         await self._generation.current()
         policy = public_inbox(posting.account).encoded
         async with self.mail.turn(policy):
-            manifest = await self._manifest(posting.account)
+            manifest = await self.manifest(posting.account)
             peers = self._peers(posting, manifest)
             copies = self._own_peers() if posting.copy else []
             bundles = await self._bundles(peers, manifest) | await self._own_bundles(copies)
@@ -102,7 +102,7 @@ class FanOut:
 
     # To whom
 
-    async def _manifest(self, account: AccountId) -> Manifest:
+    async def manifest(self, account: AccountId) -> Manifest:
         """Observed before anything is sealed: sessions with revoked devices go, newcomers are told."""
         if account == self._profile.account_id:
             return self._profile.device.manifest

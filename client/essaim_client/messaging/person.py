@@ -9,11 +9,13 @@ from essaim.messaging.v1 import content_pb2
 from essaim.protocol.account import Account, AccountId
 from essaim.protocol.configuration import Configuration
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.export import AccountLock
 from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.moving import Move
 from essaim_client.attachments.attachments import Attachments
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Agreement
+from essaim_client.messaging.archives import Archives
 from essaim_client.messaging.backups import Backups
 from essaim_client.messaging.configuration_sync import ConfigurationSync
 from essaim_client.messaging.contacts import Contacts
@@ -23,6 +25,7 @@ from essaim_client.messaging.directory import Directory
 from essaim_client.messaging.errands import Errands, Hands
 from essaim_client.messaging.event_stream import EventStream
 from essaim_client.messaging.events import Event
+from essaim_client.messaging.exports import Exports
 from essaim_client.messaging.fan_out import FanOut
 from essaim_client.messaging.generation import Generation
 from essaim_client.messaging.healing import Healing
@@ -85,6 +88,8 @@ class Person:
         self.backups = Backups(
             *own, conversations=self.conversations, intake=self.intake, configuration=self.configuration
         )
+        self.exports = Exports(profile, now_ms, swarms.random)
+        self.archives = Archives.of(profile.store, profile, now_ms)
         self.wiping = Wiping(swarms, profile, self.configuration)
         self.receiver = Receiver(swarms, profile, self.intake, self.errands)
         self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
@@ -214,6 +219,12 @@ class Person:
             return self.conversations.shown(account.raw)
         shown = [each for raw in self.profile.store.history.conversations() for each in self.conversations.shown(raw)]
         return sorted(shown, key=lambda each: each.shown_ms)
+
+    async def lock_for(self, account: AccountId) -> AccountLock:
+        """For an export that the devices of an account open; none of them may be new (KeysChangedError)."""
+        manifest = await self.fan_out.manifest(account)
+        self.vigil.check(account)
+        return AccountLock.of(manifest)
 
     async def move_to(self, after: Account) -> int:
         """Tell every contact that this account goes on as `after`; how many were told (NotAManagerError)."""

@@ -43,7 +43,10 @@ class Wanted:
 
 
 class History:
-    """Made by the store, whose transactions it takes part in."""
+    """Made by the store, whose transactions it takes part in.
+
+    ORDER BY +column: the plus keeps SQLite from an index that has the order and reads the whole conversation.
+    """
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
@@ -66,11 +69,11 @@ class History:
 
     def find(self, conversation: bytes, message_id: bytes) -> list[Entry]:
         """Those of this id; more than one only when somebody took another's id."""
-        return self._entries("conversation = ? AND message_id = ? ORDER BY author", conversation, message_id)
+        return self._entries("conversation = ? AND message_id = ? ORDER BY +author", conversation, message_id)
 
     def about(self, conversation: bytes, target: bytes) -> list[Entry]:
         """What others say of a text, in order."""
-        return self._entries("conversation = ? AND target = ? ORDER BY position, message_id", conversation, target)
+        return self._entries("conversation = ? AND target = ? ORDER BY +position, message_id", conversation, target)
 
     def entries(self, conversation: bytes | None = None) -> list[Entry]:
         """In causal order; of one conversation, or of each."""
@@ -91,6 +94,19 @@ class History:
         """The last of its kind that is not gone."""
         where = "conversation = ? AND kind = ? AND content <> x'' ORDER BY position DESC, message_id DESC LIMIT 1"
         return next(iter(self._entries(where, conversation, kind)), None)
+
+    def texts(self, conversation: bytes, beyond: tuple[int, bytes, bytes], limit: int) -> list[Entry]:
+        """Those that are not gone, in order; the next ones after the place (position, message id, author)."""
+        where = (
+            "conversation = ? AND kind = 'text' AND content <> x'' AND (position, message_id, author) > (?, ?, ?)"
+            " ORDER BY position, message_id, author LIMIT ?"
+        )
+        return self._entries(where, conversation, *beyond, limit)
+
+    def count_texts(self, conversation: bytes) -> int:
+        """How many there are that are not gone."""
+        sql = "SELECT count(*) FROM entry WHERE conversation = ? AND kind = 'text' AND content <> x''"
+        return int(self._number(sql, conversation))
 
     def conversations(self, since_ms: int = 0) -> list[bytes]:
         """Those with an entry that came since; the one with the newest first."""

@@ -16,6 +16,7 @@ import apsw
 from essaim.messaging.v1 import content_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
+from essaim_client.store.archived import Archived
 from essaim_client.store.history import History
 from essaim_client.store.inboxes import Inboxes
 from essaim_client.store.newcomers import Newcomers
@@ -105,6 +106,7 @@ class LocalStore:
         self.history = History(self._db)
         self.newcomers = Newcomers(self._db)
         self.transfers = Transfers(self._db)
+        self.archived = Archived(self._db)
         self.inboxes = Inboxes(self._db)
 
     def close(self) -> None:

@@ -19,3 +19,7 @@ CREATE TABLE archived (
     message BLOB NOT NULL,
     PRIMARY KEY (archive_id, number)
 ) STRICT, WITHOUT ROWID;
+
+-- A conversation may be long: what is asked for each of its texts must not read all of it.
+CREATE INDEX entry_name ON entry (conversation, message_id);
+CREATE INDEX entry_kind ON entry (conversation, kind, position, message_id);
