@@ -1,0 +1,1 @@
+"""Where wakes leave the network: Web Push (and UnifiedPush), APNs, FCM, webhooks. docs/operations/push.md."""
