@@ -1,5 +1,6 @@
 """The story of a deployment, in the order of this file; the first step that fails ends it (`make e2e` gives -x)."""
 
+import asyncio
 import json
 import subprocess
 import time
@@ -11,6 +12,7 @@ from correspondence import Correspondence, network_file
 from deployment import Deployment
 from essaim.protocol.view import NetworkView, Role
 from essaim_client.messaging.addresses import public_inbox
+from gathering import gather
 from journal import Journal
 from leavings import named
 
@@ -56,11 +58,11 @@ class Network:
         items = self.deployment.get("pods", "--selector", selector)["items"]
         return {each["metadata"]["name"]: each for each in items if "deletionTimestamp" not in each["metadata"]}
 
-    def await_pod(self, name: str, but: str = "") -> dict:
+    def await_pod(self, name: str, but: str = "", component: str = "") -> dict:
         """The pod, ready, and another than the one with the uid `but`."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
-            pod = self.pods().get(name)
+            pod = self.pods(component).get(name)
             if pod and pod["metadata"]["uid"] != but and is_ready(pod):
                 return pod
             time.sleep(0.5)
@@ -291,6 +293,27 @@ def await_gone(network: Network, pod: str) -> None:
     while network.deployment.kubectl("get", "pod", pod, fails=True).returncode == 0:
         assert time.monotonic() < deadline, f"{pod} still ends after {READY_SECONDS} s"
         time.sleep(0.5)
+
+
+def test_room_outlives_its_hosts_pod(network: Network, journal: Journal, tmp_path: Path):
+    """A host of open groups, switched on by a value: its pod is killed while a member posts and another follows."""
+    with journal.step("a room, while the pod of its host is killed") as seen:
+        done = network.upgrade(opengroup__enabled=True)
+        assert done.returncode == 0, done.stderr
+        pod = "essaim-opengroup-0"
+        assert is_ready(network.pods("opengroup")[pod])
+        token = network.deployment.kubectl("exec", pod, "--", "cat", "/var/lib/essaim/owner-invitation").stdout
+
+        def kill() -> None:
+            began, uid = time.monotonic(), network.pods("opengroup")[pod]["metadata"]["uid"]
+            network.deployment.kubectl("delete", "pod", pod, "--wait=false", "--grace-period=0", "--force")
+            network.await_pod(pod, but=uid, component="opengroup")
+            seen["ready again after"] = f"{time.monotonic() - began:.0f} s"
+
+        minutes = asyncio.run(gather(network_file(network.deployment), tmp_path, token.strip(), kill))
+        seen |= minutes.evidence
+        assert not minutes.lost
+        assert not minutes.repeated
 
 
 def test_node_of_another_release_joins_and_is_reached_by_its_host_port(network: Network, journal: Journal):
