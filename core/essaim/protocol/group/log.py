@@ -1,0 +1,290 @@
+"""The log of a group: every record that is known, a hash graph that merges, and the roster that follows from it.
+
+Which records count does not depend on the order in which they came. Each is judged by its own past first: what its
+author could not do there is void for ever. Then, of records that had not seen each other:
+
+    1. a newer list of an account's devices voids what a device that is not on it did beside it
+    2. a removal voids all that the removed account did beside it, a demotion what it did as an admin beside it; the
+       most senior author's first, and only while it is allowed without what is void
+    3. the rest is done in the order of (height, record id), as far as it is still allowed when its turn comes
+
+Height is 1 for the founding, else one more than the highest parent's.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from google.protobuf.message import DecodeError
+
+from essaim.messaging.v1 import group_pb2
+from essaim.protocol.group.record import (
+    NO_GROUP,
+    PARENTS_MAX,
+    Act,
+    Record,
+    RecordRefusedError,
+    certificate_hash,
+    check_certificate,
+)
+from essaim.protocol.group.roster import Place, Roster
+from essaim.protocol.layout import MalformedError
+from essaim.protocol.manifest import Certificate
+
+RECORDS_MAX = 4_096
+PENDING_MAX = 1_024
+"""Records whose parents have not come yet."""
+ROSTERS_KEPT = 256
+ADMIN_ACTS = frozenset({Act.INVITE, Act.REMOVE, Act.PROMOTE, Act.DEMOTE, Act.RENAME, Act.PICTURE, Act.ADMIN_KEY})
+NOBODY = Roster()
+
+
+class GroupLog:
+    """Grows only. A set of records within is an int with a bit for each, by the order of their coming."""
+
+    def __init__(self, group_id: bytes) -> None:
+        self.group_id = group_id
+        self._records: list[Record] = []
+        self._index: dict[bytes, int] = {}
+        self._past: list[int] = []
+        self._places: list[Place] = []
+        self._ranks: list[Place] = []
+        self._valid: list[bool] = []
+        self._pending: dict[bytes, Record] = {}
+        self._rosters: dict[int, Roster] = {0: NOBODY}
+
+    # What is known
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __contains__(self, record_id: bytes) -> bool:
+        return record_id in self._index
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records)
+
+    @property
+    def heads(self) -> list[bytes]:
+        """The newest records, those that no other follows, ascending."""
+        return sorted(self._records[each].record_id for each in self._heads_of(self._all))
+
+    @property
+    def parents(self) -> list[bytes]:
+        """What the next record follows: the newest records, as many as it can name."""
+        return self.heads[:PARENTS_MAX]
+
+    @property
+    def missing(self) -> list[bytes]:
+        """Records that others follow and that have not come."""
+        wanted = {parent for record in self._pending.values() for parent in record.parents}
+        return sorted(wanted - self._index.keys() - self._pending.keys())
+
+    @property
+    def roster(self) -> Roster:
+        """As all that is known says."""
+        return self._roster(self._all)
+
+    def roster_at(self, heads: Iterable[bytes]) -> Roster | None:
+        """As whoever had just these newest records saw it; None while one of them is not here."""
+        mask = self._mask(heads)
+        return None if mask is None else self._roster(mask)
+
+    def size_at(self, heads: Iterable[bytes]) -> int:
+        """How many records these rest on, themselves among it; 0 while one of them is not here."""
+        return (self._mask(heads) or 0).bit_count()
+
+    def unknown_to(self, heads: Iterable[bytes]) -> list[Record]:
+        """What somebody lacks who has these newest records."""
+        mask = 0
+        for head in heads:
+            mask |= self._past[self._index[head]] if head in self._index else 0
+        return [record for number, record in enumerate(self._records) if not mask >> number & 1]
+
+    def stands(self, record_id: bytes) -> bool:
+        """Whether a record was allowed to its author where they stood."""
+        number = self._index.get(record_id)
+        return number is not None and self._valid[number]
+
+    # Growing
+
+    def add(self, records: Iterable[Record]) -> list[Record]:
+        """Those that are new and rest on what is here, in an order; others wait for what they rest on."""
+        for record in records:
+            fits = record.group == self.group_id and record.record_id not in self._index
+            if fits and len(self._pending) < PENDING_MAX:
+                self._pending[record.record_id] = record
+        added: list[Record] = []
+        while ready := [each for each in self._pending.values() if all(p in self._index for p in each.parents)]:
+            for record in ready:
+                del self._pending[record.record_id]
+                if len(self._records) < RECORDS_MAX:
+                    self._place(record)
+                    added.append(record)
+        return added
+
+    def _place(self, record: Record) -> None:
+        number, above = len(self._records), [self._index[parent] for parent in record.parents]
+        past = 0
+        for each in above:
+            past |= self._past[each]
+        height = 1 + max((self._places[each][0] for each in above), default=0)
+        before = self._roster(past)
+        self._valid.append(before.allows(record))
+        self._ranks.append(before.rank(record.account))
+        self._records.append(record)
+        self._index[record.record_id] = number
+        self._past.append(past | 1 << number)
+        self._places.append((height, record.record_id))
+
+    # What follows from it
+
+    @property
+    def _all(self) -> int:
+        return (1 << len(self._records)) - 1
+
+    def _mask(self, heads: Iterable[bytes]) -> int | None:
+        mask = 0
+        for head in heads:
+            if head not in self._index:
+                return None
+            mask |= self._past[self._index[head]]
+        return mask
+
+    def _heads_of(self, mask: int) -> list[int]:
+        followed = 0
+        for number in _numbers(mask):
+            for parent in self._records[number].parents:
+                followed |= 1 << self._index[parent]
+        return list(_numbers(mask & ~followed))
+
+    def _roster(self, mask: int) -> Roster:
+        if mask not in self._rosters:
+            roster = self._one_more(mask) or self._resolved(mask)
+            while len(self._rosters) >= ROSTERS_KEPT:
+                del self._rosters[next(each for each in self._rosters if each)]
+            self._rosters[mask] = roster
+        return self._rosters[mask]
+
+    def _one_more(self, mask: int) -> Roster | None:
+        """What rests on all others in the set stands beside none of them: nothing is void that was not."""
+        last = mask.bit_length() - 1
+        before = self._rosters.get(mask & ~(1 << last)) if self._past[last] == mask else None
+        if before is None:
+            return None
+        record = self._records[last]
+        return before.applied(record, self._places[last]) if self._valid[last] else before
+
+    def _resolved(self, mask: int) -> Roster:
+        order = sorted(_numbers(mask), key=self._places.__getitem__)
+        return self._done(order, self._void(order))
+
+    def _done(self, order: Sequence[int], void: int) -> Roster:
+        roster = NOBODY
+        for number in order:
+            counts = self._valid[number] and not void >> number & 1
+            if counts and roster.allows(self._records[number]):
+                roster = roster.applied(self._records[number], self._places[number])
+        return roster
+
+    def _void(self, order: Sequence[int]) -> int:
+        void = self._void_by_devices(order)
+        cuts = [each for each in order if self._valid[each] and self._records[each].act in (Act.REMOVE, Act.DEMOTE)]
+        for cut in sorted(cuts, key=lambda each: (self._ranks[each], self._places[each])):
+            if self._holds(cut, order, void):
+                void |= self._voided_by(cut, order)
+        return void
+
+    def _holds(self, cut: int, order: Sequence[int], void: int) -> bool:
+        """Whether a removal is allowed still, without what was found to be void in its past."""
+        if void >> cut & 1:
+            return False
+        past = self._past[cut] & ~(1 << cut)
+        if not past & void:
+            return True
+        return self._done([each for each in order if past >> each & 1], void).allows(self._records[cut])
+
+    def _voided_by(self, cut: int, order: Sequence[int]) -> int:
+        record, void = self._records[cut], 0
+        for each in order:
+            other = self._records[each]
+            if other.account == record.subject and self._beside(cut, each):
+                void |= (record.act == Act.REMOVE or other.act in ADMIN_ACTS) << each
+        return void
+
+    def _void_by_devices(self, order: Sequence[int]) -> int:
+        by_account: dict[bytes, list[int]] = {}
+        for number in order:
+            by_account.setdefault(self._records[number].account, []).append(number)
+        void = 0
+        for numbers in by_account.values():
+            if len({self._shown(each).head.version for each in numbers}) > 1:
+                for newer in numbers:
+                    void |= sum(1 << each for each in numbers if self._lacks(newer, each))
+        return void
+
+    def _lacks(self, newer: int, number: int) -> bool:
+        """Whether a newer list of devices, shown beside a record, is without the device that made it."""
+        head, shown = self._shown(newer).head, self._shown(number)
+        return head.version > shown.head.version and self._beside(newer, number) and not head.lists_device(shown.device)
+
+    def _shown(self, number: int) -> Certificate:
+        return self._records[number].certificate
+
+    def _beside(self, one: int, other: int) -> bool:
+        """Neither had seen the other."""
+        return not self._past[one] >> other & 1 and not self._past[other] >> one & 1
+
+
+def _numbers(mask: int) -> Iterator[int]:
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest
+
+
+# The wire
+
+
+def pack(records: Iterable[Record]) -> group_pb2.GroupRecords:
+    """Each certificate once."""
+    message, known = group_pb2.GroupRecords(), set()
+    for record in records:
+        certificate = record.certificate.encode()
+        if certificate not in known:
+            known.add(certificate)
+            message.certificates.append(certificate)
+        message.records.add(statement=record.statement, signature=record.signature)
+    return message
+
+
+def unpack(message: group_pb2.GroupRecords) -> list[Record]:
+    """Those that are genuine; what is not is left out."""
+    certificates: dict[bytes, Certificate] = {}
+    for encoded in message.certificates:
+        try:
+            certificates[certificate_hash(encoded)] = check_certificate(encoded)
+        except RecordRefusedError:
+            continue
+    records = []
+    for each in message.records:
+        certificate = certificates.get(_named(each.statement))
+        try:
+            if certificate is not None:
+                records.append(Record.parse(each.statement, each.signature, certificate))
+        except RecordRefusedError:
+            continue
+    return records
+
+
+def decode_records(data: bytes) -> list[Record]:
+    """As `unpack`. Raises MalformedError where it is no list at all."""
+    try:
+        return unpack(group_pb2.GroupRecords.FromString(data))
+    except DecodeError as error:
+        raise MalformedError("not a list of records") from error
+
+
+def _named(statement: bytes) -> bytes:
+    """Where a statement names its certificate: behind its parents and its account."""
+    above = 1 + len(NO_GROUP)
+    at = above + 1 + len(NO_GROUP) * (statement[above] if len(statement) > above else 0) + len(NO_GROUP)
+    return statement[at : at + len(NO_GROUP)]
