@@ -50,10 +50,12 @@ class Blobs:
         patience = self._swarms.patience()
         for number in range(ROUNDS):
             without = 0
-            for node in self._swarms.members(mailbox_id):
+            for node in patience.ready(self._swarms.members(mailbox_id)):
                 try:
                     answer = await self._ask(node, mailbox_id, size)
                 except ProtocolError as error:
+                    if isinstance(error, DestinationRefusedError):
+                        patience.heard(node, error)
                     without += await self._is_without(error)
                     continue
                 data = _genuine(answer, mailbox_id, delete_key)
@@ -62,9 +64,8 @@ class Blobs:
                 without += not answer.incomplete
             if without >= self._swarms.quorum_read(mailbox_id):
                 raise BlobGoneError("the members of its swarm are without it")
-            if patience.over:
+            if patience.over or not await patience.pause(number, self._swarms.members(mailbox_id)):
                 break
-            await self._swarms.pause(number)
         raise SwarmUnreachableError("no member of the swarm gave the blob")
 
     async def delete(self, mailbox_id: bytes, delete_key: SigningKey) -> None:

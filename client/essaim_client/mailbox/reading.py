@@ -10,6 +10,7 @@ from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import CellClass
 from essaim.protocol.mailbox.authorization import Method
 from essaim.protocol.mailbox.envelope import envelope_id
+from essaim.protocol.mailbox.rule import MAX_ENTRY
 from essaim.protocol.view import Node
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import Access
@@ -71,10 +72,10 @@ class Reader:
         """
         reading.complete.clear()
         patience = self._swarms.patience()
-        refusals = Refusals(self._swarms, self.access.policy.mailbox_id)
+        refusals = Refusals(self._swarms, self.access.policy.mailbox_id, patience=patience)
         for number in range(ROUNDS):
             refusals.begin_round()
-            waiting = self._unread(reading)
+            waiting = patience.ready(self._unread(reading))
             # First just as many as are needed; where one of them fails, the others, one batch of the missing at a time.
             while waiting and (missing := self._missing(reading)):
                 asked, waiting = waiting[:missing], waiting[missing:]
@@ -83,9 +84,8 @@ class Reader:
                         yield envelope
             if not self._missing(reading):
                 return
-            if patience.over:
+            if patience.over or not await patience.pause(number, self._unread(reading)):
                 break
-            await self._swarms.pause(number)
         if not reading.complete:
             refusals.settle()
         raise SwarmUnreachableError("too few members of the swarm answered completely")
@@ -136,7 +136,7 @@ class Reader:
                     reading.taken(whole)
 
     def _is_genuine(self, envelope: mailbox_pb2.StoredEnvelope) -> bool:
-        if self.access.slot not in (b"", envelope.slot):
+        if self.access.slot not in (b"", envelope.slot) or len(envelope.slot) > MAX_ENTRY:
             return False
         named = (self.access.policy.mailbox_id, envelope.slot, envelope.expires_ms, envelope.data, envelope.version)
         return envelope_id(*named) == envelope.envelope_id

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.view import Node
+from essaim_client.mailbox.patience import Patience
 from essaim_client.network.failure import DestinationRefusedError
 
 if TYPE_CHECKING:
@@ -27,12 +28,16 @@ class SwarmRefusedError(DestinationRefusedError):
 
 
 class Refusals:
-    """Of one operation on one mailbox. `solve` makes its requests fit a PUZZLE_REQUIRED."""
+    """Of one operation on one mailbox. `solve` makes its requests fit a PUZZLE_REQUIRED; `patience` is told who asks to
+    be left alone for how long."""
 
-    def __init__(self, swarms: "Swarms", mailbox_id: bytes, solve: Solve | None = None) -> None:
+    def __init__(
+        self, swarms: "Swarms", mailbox_id: bytes, solve: Solve | None = None, patience: Patience | None = None
+    ) -> None:
         self._swarms = swarms
         self._mailbox_id = mailbox_id
         self._solve = solve
+        self._patience = patience
         self._said: dict[bytes, ProtocolError] = {}
         self._answered: set[bytes] = set()
         self._obeyed: set[bytes] = set()
@@ -43,6 +48,8 @@ class Refusals:
         Raises SwarmRefusedError (PuzzleTooHardError) once enough members say the same.
         """
         self._answered.add(node.node_id)
+        if self._patience is not None:
+            self._patience.heard(node, error)
         if error.refused_reason in CORRECTED:
             return await self._corrected(node, error)
         if error.refused_reason not in ANOTHER_MEMBER and error.refusal.code not in PASSING_CODES:

@@ -12,6 +12,7 @@ from essaim.protocol.geometry import CellClass
 from essaim.protocol.mailbox import puzzle
 from essaim.protocol.view import NetworkView, Node, NodeState
 from essaim.storage.v1 import mailbox_pb2
+from essaim_client.mailbox.patience import Patience, pause_seconds
 from essaim_client.mailbox.refusals import Refusals
 from essaim_client.network.clock import CorrectedClock
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
@@ -24,9 +25,6 @@ PUZZLE_BITS_MAX = 24
 """Some 16 million hashes, a quarter of a minute: more is a refusal in disguise."""
 ROUNDS = 6
 """How often all members are tried before the caller hears of it."""
-PAUSE_SECONDS = 0.25
-PATIENCE_SECONDS = 60.0
-"""After this no new round begins: somebody waits for an answer, even if it is that there is none."""
 
 
 class SwarmUnreachableError(ProtocolError):
@@ -60,17 +58,6 @@ class Demand(Protocol):
         """Give the requests made from now on the puzzle that the refusal names; PuzzleTooHardError."""
 
 
-class Patience:
-    """How long rounds go on, from now."""
-
-    def __init__(self) -> None:
-        self._until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-
-    @property
-    def over(self) -> bool:
-        return asyncio.get_running_loop().time() >= self._until
-
-
 @dataclass(frozen=True)
 class Swarms:
     """What each mailbox call needs of the network."""
@@ -101,10 +88,11 @@ class Swarms:
         Raises SwarmRefusedError, for what more than one member says, or SwarmUnreachableError.
         """
         last: ProtocolError | None = None
-        patience, refusals = self.patience(), Refusals(self, mailbox_id, demand.solve if demand else None)
+        patience = self.patience()
+        refusals = Refusals(self, mailbox_id, demand.solve if demand else None, patience)
         for number in range(ROUNDS):
             refusals.begin_round()
-            waiting = refusals.without_who_said(self.members(mailbox_id))
+            waiting = patience.ready(refusals.without_who_said(self.members(mailbox_id)))
             while waiting and not patience.over:
                 node = waiting.pop(0)
                 try:
@@ -114,10 +102,10 @@ class Swarms:
                 except DestinationRefusedError as error:
                     last = error
                     if await refusals.heard(node, error):
-                        waiting = self.members(mailbox_id)
-            if patience.over or not refusals.without_who_said(self.members(mailbox_id)):
+                        waiting = patience.ready(self.members(mailbox_id))
+            left = refusals.without_who_said(self.members(mailbox_id))
+            if patience.over or not left or not await patience.pause(number, left):
                 break
-            await self.pause(number)
         refusals.settle()
         raise SwarmUnreachableError("no member of the swarm did it") from last
 
@@ -149,8 +137,8 @@ class Swarms:
         return True
 
     async def pause(self, number: int) -> None:
-        """Between rounds: a swarm that just lost a member needs a moment; doubled each time, to four seconds."""
-        await asyncio.sleep(min(4.0, PAUSE_SECONDS * 2**number))
+        """Between rounds, where nobody said how long."""
+        await asyncio.sleep(pause_seconds(number))
 
     async def solve(self, mailbox_id: bytes, subject: bytes, error: DestinationRefusedError) -> mailbox_pb2.Puzzle:
         """The puzzle that a PUZZLE_REQUIRED names, solved off the event loop."""
