@@ -4,6 +4,8 @@ async with Client.open(home, passphrase="...") as me:
     sent = await me.send("esm1...", "hello")
     async for message in me.listen():
         print(message.sender, message.text)
+
+Without asyncio: `with SyncClient.open(home, passphrase="...") as me`, and no `await`.
 """
 
 import essaim  # noqa: F401  # before gRPC, which reads its TLS settings when it is imported
@@ -37,6 +39,7 @@ from essaim_client.messaging.events import (
 from essaim_client.messaging.sender import Sent
 from essaim_client.messaging.transcript import Shown
 from essaim_client.network_file import NetworkFile
+from essaim_client.sync import SyncClient
 from essaim_client.trace import Trace, TracedHop
 
 __all__ = [
@@ -66,6 +69,7 @@ __all__ = [
     "SessionRenewed",
     "Settings",
     "Shown",
+    "SyncClient",
     "TimerChanged",
     "Trace",
     "TracedHop",

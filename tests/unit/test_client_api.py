@@ -12,7 +12,7 @@ from nacl.pwhash import argon2id
 
 import essaim_client
 from essaim.testing.views import PaperNetwork
-from essaim_client import Client, NetworkFile
+from essaim_client import Client, NetworkFile, SyncClient
 from essaim_client.home import Home, HomeTakenError, needs_passphrase
 from essaim_client.messaging.profile import NoAccountError
 from essaim_client.network_file import NetworkFileError
@@ -55,6 +55,7 @@ def test_library_exports_what_the_documentation_names():
         "SessionRenewed",
         "Settings",
         "Shown",
+        "SyncClient",
         "TimerChanged",
         "Trace",
         "TracedHop",
@@ -111,6 +112,25 @@ def test_client_has_the_public_members_that_the_documentation_names():
         "wipe",
     }
     assert all(getattr(Client, name).__doc__ for name in members)
+
+
+ASYNCIO_ALONE = {
+    "join",  # made of several waits: `asyncio.run` it
+    "paths",
+    "rooms",  # both by SyncClient.run
+}
+
+
+def test_synchronous_client_has_what_the_client_has():
+    members = {name for name, _ in inspect.getmembers(Client) if not name.startswith("_")}
+    wrapped = {name for name, _ in inspect.getmembers(SyncClient) if not name.startswith("_")}
+    assert wrapped == members - ASYNCIO_ALONE | {"run"}
+    for name in wrapped:
+        assert getattr(SyncClient, name).__doc__
+        assert not inspect.iscoroutinefunction(getattr(SyncClient, name))
+        if name in members and callable(getattr(Client, name)) and name not in {"listen", "events"}:
+            one, other = (inspect.signature(getattr(each, name)) for each in (Client, SyncClient))
+            assert list(one.parameters) == list(other.parameters)
 
 
 def test_network_file_is_read_back():

@@ -11,7 +11,6 @@ front      "ESSAIMEXPORT1" | lock u8 | body
 """
 
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,10 +76,9 @@ class AccountLock:
     devices: tuple[Recipient, ...]
 
     @classmethod
-    def of(cls, manifest: Manifest, trusted: Callable[[bytes], bool] = lambda _: True) -> "AccountLock":
-        """The devices that one seals for; `trusted` is asked for each device id."""
-        pairs = [(record, kem) for record, kem in manifest.entries if not record.dormant and trusted(record.device_id)]
-        return cls(tuple(Recipient(record.agreement, kem) for record, kem in pairs))
+    def of(cls, manifest: Manifest) -> "AccountLock":
+        """The devices that one seals for: all but dormant ones."""
+        return cls(tuple(Recipient(record.agreement, kem) for record, kem in manifest.entries if not record.dormant))
 
     def close(self, random: Random) -> tuple[bytes, bytes]:
         """Draws 32 bytes for the secret, then for each stanza (ML-KEM draws its own)."""

@@ -1,0 +1,51 @@
+"""Contacts, devices and archives of a `SyncClient`."""
+
+from essaim_client.messaging.archives import Archives
+from essaim_client.messaging.contacts import Contacts
+from essaim_client.messaging.devices import Devices
+from essaim_client.messaging.transcript import Shown
+from essaim_client.sync.wrapped import Wrapped, awaited, called
+
+
+class SyncContacts(Wrapped[Contacts]):
+    """As `Contacts`."""
+
+    all = called(Contacts.all)
+    get = called(Contacts.get)
+    requests = called(Contacts.requests)
+    accept = called(Contacts.accept)
+    block = called(Contacts.block)
+    unblock = called(Contacts.unblock)
+    remove = called(Contacts.remove)
+    rename = called(Contacts.rename)
+    safety_number = called(Contacts.safety_number)
+    safety_code = called(Contacts.safety_code)
+    verify = called(Contacts.verify)
+    unverify = called(Contacts.unverify)
+    new_devices = called(Contacts.new_devices)
+    acknowledge = called(Contacts.acknowledge)
+    moves = called(Contacts.moves)
+    follow = called(Contacts.follow)
+
+
+class SyncDevices(Wrapped[Devices]):
+    """As `Devices`; to let one in, `SyncClient.run` what the asyncio client has for it."""
+
+    all = called(Devices.all)
+    name = called(Devices.name)
+    revoke = awaited(Devices.revoke)
+    promote = awaited(Devices.promote)
+
+
+class SyncArchives(Wrapped[Archives]):
+    """As `Archives`."""
+
+    all = called(Archives.all)
+    get = called(Archives.get)
+    check = awaited(Archives.check)
+    take_in = awaited(Archives.take_in)
+    remove = called(Archives.remove)
+
+    def messages(self, archive_id: bytes) -> list[Shown]:
+        """In order; `outgoing` are those of who made the export. Raises UnknownArchiveError."""
+        return self._loop.call(lambda: list(self._inner.messages(archive_id)))
