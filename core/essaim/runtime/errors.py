@@ -43,8 +43,15 @@ _BY_CODE: Final = {
         *("NOT_DRAWN", "NOT_AUTHORITY", "NOT_ADMITTED"),
         *_IN_ROOMS,
     ),
-    grpc.StatusCode.NOT_FOUND: ("NOT_FOUND", "ROOM_UNKNOWN", "MEMBER_UNKNOWN", "POST_UNKNOWN", "FILE_UNKNOWN"),
-    grpc.StatusCode.ALREADY_EXISTS: ("REPLAY", "NONCE_REUSED", "SEQUENCE_USED", "NAME_TAKEN"),
+    grpc.StatusCode.NOT_FOUND: (
+        "NOT_FOUND",
+        "ROOM_UNKNOWN",
+        "MEMBER_UNKNOWN",
+        "POST_UNKNOWN",
+        "FILE_UNKNOWN",
+        "SUBSCRIPTION_UNKNOWN",
+    ),
+    grpc.StatusCode.ALREADY_EXISTS: ("REPLAY", "NONCE_REUSED", "SEQUENCE_USED", "NAME_TAKEN", "GENERATION_USED"),
     grpc.StatusCode.UNIMPLEMENTED: ("UNREACHABLE_METHOD",),
     grpc.StatusCode.INTERNAL: (INTERNAL,),
 }
