@@ -45,7 +45,7 @@ class NetworkFile:
             content = json.loads(text)
             genesis, seeds = content["genesis"], content["seeds"]
             signed = base64.b64decode(genesis, validate=True)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):  # the last for what is nested a thousand deep
             raise NetworkFileError("not a network file: it needs a genesis and seeds") from None
         if not isinstance(seeds, list) or not seeds or not all(isinstance(s, str) and is_address(s) for s in seeds):
             raise NetworkFileError("a network file names at least one seed as ip:port")

@@ -1,8 +1,10 @@
 """What a client believes of a host: addresses, and a history that is checked link by link."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from essaim.opengroup.v1 import room_pb2, statement_pb2
+from essaim.opengroup.v1 import action_pb2, room_pb2, statement_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.opengroup import chain
@@ -12,6 +14,7 @@ from essaim.protocol.opengroup.statement import Statement
 from essaim_client.cli.room_shown import when
 from essaim_client.rooms.address import RoomAddress, host_part, member_part
 from essaim_client.rooms.history import History
+from essaim_client.rooms.room import Room
 
 HOST, ROOM, OTHER = b"h" * 32, b"r" * 16, b"o" * 16
 ALICE, BOB = (member_key(Account(bytes([number] * 32)), HOST) for number in (1, 2))
@@ -122,6 +125,26 @@ def test_another_past_is_found(told: Told) -> None:
 def test_statement_of_the_future_is_found(told: Told) -> None:
     lie = Told().say("one", seen=(5, bytes(32)))
     forked(History(HOST, ROOM, Memory()), lie.entries, lie.chains[0])
+
+
+class Endless:
+    """A host that says that there is more, and gives nothing."""
+
+    def __init__(self) -> None:
+        self.host, self.asked = SimpleNamespace(host_id=HOST), 0
+
+    async def do(self, action, reply_class) -> action_pb2.Result:
+        self.asked += 1
+        assert self.asked < 5, "asked for ever"
+        return action_pb2.Result(entries=action_pb2.EntryList(more=True))
+
+
+async def test_host_that_promises_more_and_gives_nothing_keeps_nobody() -> None:
+    asker = Endless()
+    room = Room(asker, room_pb2.Room(room_id=ROOM), History(HOST, ROOM, Memory()))
+    assert await room.changes() == []
+    assert [line async for line in room.export()] == []
+    assert asker.asked == 2
 
 
 def test_addresses_are_read_and_refused() -> None:

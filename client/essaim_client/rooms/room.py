@@ -145,7 +145,7 @@ class Room:
             asked = action_pb2.Changes(room_id=self.room_id, after=self.history.sequence, limit=100)
             told = (await self._do(CellClass.MEDIUM, changes=asked)).entries
             events += self._events(told.entries, told.chain_before)
-            more = told.more
+            more = told.more and bool(told.entries)  # a host must not keep its reader for ever
         return events
 
     def _events(self, entries: Sequence[room_pb2.Entry], chain_before: bytes) -> list[RoomEvent]:
@@ -173,7 +173,7 @@ class Room:
             statements = whole.advance(told.entries, told.chain_before)
             for entry, statement in zip(told.entries, statements, strict=True):
                 yield _exported(entry, statement, event_of(self.room_id, entry, statement))
-            more = told.more
+            more = told.more and bool(told.entries)
 
     # Files
 

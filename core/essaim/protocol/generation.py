@@ -20,6 +20,7 @@ from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import ENVELOPE_SIZES
 from essaim.protocol.kdf import hkdf
 from essaim.protocol.keys import SigningKey
+from essaim.protocol.layout import MalformedError
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.padding import pad, unpad
 
@@ -71,6 +72,9 @@ class GenerationMailbox:
         """Raises GenerationRefusedError."""
         try:
             padded: bytes = decrypt(envelope[NONCE_SIZE:], ENTRY, envelope[:NONCE_SIZE], self._key())
-            return int.from_bytes(unpad(padded), "big")
-        except (CryptoError, ValueError, TypeError) as error:
+            number = unpad(padded)
+        except (CryptoError, ValueError, TypeError, MalformedError) as error:
             raise GenerationRefusedError("not sealed by this device") from error
+        if len(number) != NUMBER_SIZE:
+            raise GenerationRefusedError("not a number of 8 bytes")
+        return int.from_bytes(number, "big")

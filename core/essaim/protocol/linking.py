@@ -21,7 +21,7 @@ computer.
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from essaim.protocol.account import AccountId
+from essaim.protocol.account import SEED_SIZE, AccountId
 from essaim.protocol.device import DEVICE_ID_SIZE, DeviceKeys, Random
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.kdf import hkdf
@@ -183,6 +183,8 @@ class Approval:
         inbox, outbox, seed = reader.block(), reader.block(), reader.block()
         authorship, made_ms, key = reader.take(SECRET_SIZE), reader.number(8), reader.take(SECRET_SIZE)
         reader.end()
+        if len(seed) not in (0, SEED_SIZE):
+            raise MalformedError("an account's seed has 32 bytes")
         return cls(manifest, inbox, outbox, seed, authorship, made_ms, key)
 
 

@@ -12,8 +12,9 @@ from essaim.protocol.kdf import HASH_SIZE
 from essaim.protocol.mailbox.authorization import Authorization
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, RegistrationRecord, SlotMark, Tombstone
-from essaim.protocol.mailbox.refusal import MethodRefusedError
+from essaim.protocol.mailbox.refusal import MethodRefusedError, SlotRefusedError
 from essaim.protocol.mailbox.removal import REMOVALS
+from essaim.protocol.mailbox.rule import MAX_ENTRY
 from essaim.storage.v1 import replica_pb2
 from essaim_storage.message import (
     CHALLENGE_IDS,
@@ -89,7 +90,13 @@ def _registration_to_proto(record: RegistrationRecord) -> replica_pb2.Registrati
 
 def record_from_proto(proto: replica_pb2.Record) -> Record:
     """Raises MailboxRefusedError or MessageMalformedError. Whether it may be kept, `verify_record` says."""
-    policy = Policy.check(proto.policy, proto.mailbox_id)
+    record = _record(Policy.check(proto.policy, proto.mailbox_id), proto)
+    if len(record.slot) > MAX_ENTRY:  # it has no id: its text begins with the slot behind its length, one byte
+        raise SlotRefusedError("a slot or entry name has at most 32 bytes")
+    return record
+
+
+def _record(policy: Policy, proto: replica_pb2.Record) -> Record:
     match proto.WhichOneof("kind"):
         case "envelope":
             return _envelope_from_proto(policy, proto.envelope)

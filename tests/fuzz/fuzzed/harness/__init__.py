@@ -1,0 +1,1 @@
+"""One module for each family of parsers; `fuzzed.table` lists them all."""
