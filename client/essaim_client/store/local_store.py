@@ -17,6 +17,7 @@ from essaim.messaging.v1 import content_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
 from essaim_client.store.archived import Archived
+from essaim_client.store.closed_groups import ClosedGroups
 from essaim_client.store.history import History
 from essaim_client.store.inboxes import Inboxes
 from essaim_client.store.newcomers import Newcomers
@@ -108,6 +109,7 @@ class LocalStore:
         self.transfers = Transfers(self._db)
         self.archived = Archived(self._db)
         self.inboxes = Inboxes(self._db)
+        self.groups = ClosedGroups(self._db)
 
     def close(self) -> None:
         self._db.close()
