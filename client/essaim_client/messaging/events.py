@@ -159,6 +159,34 @@ class AccountMoved:
 
 
 @dataclass(frozen=True)
+class GroupInvited:
+    """Somebody invites this account to a closed group: `Client.groups.accept` or `leave`."""
+
+    group_id: bytes
+    name: str
+    inviter: AccountId
+
+
+@dataclass(frozen=True)
+class GroupChanged:
+    """`author` did something to a closed group: "found", "invite", "join", "leave", "remove", "promote", "demote",
+    "rename", "picture"; `subject` is the account that it is about."""
+
+    group_id: bytes
+    author: AccountId
+    act: str
+    subject: AccountId
+
+
+@dataclass(frozen=True)
+class InGroup:
+    """Something that was said in a closed group; `conversation` of the event is whoever said it."""
+
+    group_id: bytes
+    event: Message | Reacted | Edited | Unsent | Disappeared | TimerChanged
+
+
+@dataclass(frozen=True)
 class ConfigurationChanged:
     """Contacts, settings or what was read, changed on another own device."""
 
@@ -186,6 +214,9 @@ Event = (
     | DevicesChanged
     | SessionRenewed
     | AccountMoved
+    | GroupInvited
+    | GroupChanged
+    | InGroup
     | ConfigurationChanged
     | FileProgress
 )
