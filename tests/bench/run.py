@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 import attachment_bench
+import catchup_bench
 import e2e_crypto_bench
 import floor_bench
 import network_bench
@@ -68,7 +69,7 @@ def relay_runs(_: Scale) -> list[Figures]:
 ALONE = (
     Target("onion", ("onion.", "x25519_us"), lambda scale: [onion_bench.run() for _ in range(scale.runs)]),
     Target("relay", ("relay.",), relay_runs),
-    Target("storage", ("storage.",), lambda _: [storage_bench.run() | repair_bench.run()]),
+    Target("storage", ("storage.",), lambda _: [storage_bench.run() | repair_bench.run() | catchup_bench.run()]),
     Target("opengroup", ("opengroup.",), lambda scale: [opengroup_bench.figures(1_000_000 if scale == LARGE else 0)]),
     Target("client", ("client.",), lambda _: [e2e_crypto_bench.run()]),
     Target("floor", ("e2e.floor",), floor_bench.run),
