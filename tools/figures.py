@@ -50,6 +50,7 @@ AIMS: Mapping[str, Aim] = {
     "storage.fsync_per_store": Aim(0.2, None, "fsyncs of one node over envelopes it commits, likewise"),
     "storage.retrieve_per_s": Aim(None, None),
     "storage.repair_bytes_ratio": Aim(1.3, None, "bytes moved over bytes missing: 1% of 20,000 letters"),
+    "storage.catchup_s_per_100k": Aim(None, None, "an empty disk, letters of 4,096 bytes, both ends on one core"),
     "storage.bare_commit_per_s": Aim(None, None, "plain SQLite, as many rows in a commit, on the same disk"),
     "storage.bare_rows_per_s": Aim(None, None, "likewise"),
     "storage.rows_5m_ratio": Aim(0.8, None, "store rate with 5 million rows over that with 10 thousand", least=True),
