@@ -15,6 +15,7 @@ from essaim.runtime.start import Service, Start
 from essaim.runtime.view_service import view_offer
 from essaim_storage import backup
 from essaim_storage.assembly import Storage
+from essaim_storage.hosts import hosts_of
 from essaim_storage.members import neighbours_of
 from essaim_storage.service import DOMAIN
 from essaim_storage.settings import StorageSettings
@@ -37,7 +38,7 @@ async def build(start: Start[StorageSettings]) -> Service:
         membership.keyring,
         offers,
         DOMAIN,
-        on_message=members.on_message,
+        on_message=storage.on_message,
         on_peer=members.on_peer,
         links=start.settings.links,
     )
@@ -48,6 +49,7 @@ async def build(start: Start[StorageSettings]) -> Service:
     stack.push_async_callback(storage.close)
     await stack.enter_async_context(endpoint)
     membership.holder.subscribe(lambda view: storage.view_changed(neighbours_of(view, standing.own_id)))
+    membership.holder.subscribe(lambda view: storage.hosts.view_changed(hosts_of(view)))
 
     async def go_away() -> None:
         endpoint.refuse_calls()

@@ -12,6 +12,7 @@ from essaim.network.settings import LinkSettings
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.link.hello import LinkIdentity
 from essaim.protocol.mailbox.authorization import NonceMemory
+from essaim.protocol.push.wake import WakeBatch
 from essaim.protocol.view import NetworkView
 from essaim.runtime.offer import Offer
 from essaim.storage.v1 import mailbox_pb2, mailbox_pb2_grpc
@@ -19,6 +20,7 @@ from essaim_storage import metrics
 from essaim_storage.effects import HoldingOutcome
 from essaim_storage.executor import Executor, tell_nobody
 from essaim_storage.files import DATABASE_FILE
+from essaim_storage.hosts import Hosts
 from essaim_storage.intake import Intake
 from essaim_storage.members import Members, Neighbours
 from essaim_storage.message import Message
@@ -68,9 +70,15 @@ class Storage:
         )
         self.node = StorageNode(own_id, self._store, os.urandom, tuning, sign=signing.sign)
         self.executor = Executor(
-            self.node, self._store, self._send, now_ms, lambda swarm_id, move: transferred(swarm_id, serial_of(move))
+            self.node,
+            self._store,
+            self._send,
+            now_ms,
+            lambda swarm_id, move: transferred(swarm_id, serial_of(move)),
+            self._wake,
         )
         self.members = Members(own_id, self.executor.tell)
+        self.hosts = Hosts(self.executor.tell)
         load = Load(settings.open_per_second, MOST_WAITING, lambda: self.executor.waiting)
         price = Price(settings.puzzle_bits, settings.claim_bits, settings.blob_bits, load)
         slots, entries = SlotVersions(self._store), tuning.page_entries
@@ -81,7 +89,7 @@ class Storage:
         identity = LinkIdentity(own_id, signing.sign, lambda: serial_of(self.node.view_serial))
         links = replace(LINKS, quiet_us=settings.pace_ms * 1_000)
         self._owed = Owed()
-        self._links = Links(identity, links, self.members.on_link)
+        self._links = Links(identity, links, self._on_link)
 
     @property
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
@@ -90,6 +98,7 @@ class Storage:
         return (
             executor.run,
             self.members.keep_links,
+            self.hosts.keep_links,
             lambda: executor.empty_log(settings.empty_log_seconds),
             lambda: executor.scrub(settings.scrub_seconds),
             self._measure,
@@ -99,11 +108,19 @@ class Storage:
         """Open links and hand the machine its first event."""
         await self._links.__aenter__()
         self.members.use(self._links)
+        self.hosts.use(self._links)
         self.executor.start()
 
     def view_changed(self, neighbours: Neighbours) -> None:
-        """A newer signed view."""
+        """A newer signed view. (`hosts` is told apart.)"""
         self.members.view_changed(neighbours)
+
+    def on_message(self, node_id: bytes, data: bytes) -> None:
+        """A message over a link that proved its id."""
+        (self.hosts if self.hosts.knows(node_id) else self.members).on_message(node_id, data)
+
+    def _on_link(self, node_id: bytes, up: bool) -> None:
+        (self.hosts if self.hosts.knows(node_id) else self.members).on_link(node_id, up)
 
     async def test(self, view: NetworkView, node_id: bytes) -> bool | None:
         """The storage test of a member that a view drew this node for; None: there is nothing to say of it."""
@@ -118,6 +135,9 @@ class Storage:
     def _send(self, to: bytes, message: Message) -> None:
         self.members.send(to, message)
 
+    def _wake(self, to: bytes, batch: WakeBatch) -> None:
+        self.hosts.send(to, batch)
+
     async def _measure(self) -> None:
         """The gauges, every few seconds."""
         metrics.WAITING.set_function(lambda: self.executor.waiting)
@@ -129,6 +149,8 @@ class Storage:
             metrics.DATABASE_BYTES.set(self._store.used_bytes())
             metrics.BEHIND.set(len(self.node.behind))
             metrics.INCOMPLETE.set(self.node.incomplete)
+            metrics.WAKES_OWED.set(self.node.waker.owed)
+            metrics.WAKES_GIVEN_UP.inc(self.node.waker.forget_given_up())
             self._measure_owed()
             await asyncio.sleep(MEASURE_SECONDS)
 

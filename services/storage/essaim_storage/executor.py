@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from enum import auto
 
 from essaim.protocol.link.refusal import DrainingError
+from essaim.protocol.push.wake import WakeBatch
 from essaim.runtime import logs
 from essaim_storage import metrics
 from essaim_storage.effects import (
@@ -33,6 +34,7 @@ from essaim_storage.effects import (
     SetTimer,
     Stored,
     TransferDone,
+    Wake,
 )
 from essaim_storage.events import (
     Cancelled,
@@ -89,6 +91,10 @@ def tell_nobody(_swarm_id: int, _move_serial: int) -> None:
     """Where there is no discovery."""
 
 
+def wake_nobody(_node_id: bytes, _batch: WakeBatch) -> None:
+    """Where there is no push host."""
+
+
 class Executor:
     """`send(node id, message)` gives a message to a link. `run` is a background task of the process."""
 
@@ -99,12 +105,14 @@ class Executor:
         send: Callable[[bytes, Message], None],
         now_ms: Callable[[], int],
         transferred: Callable[[int, int], None] = tell_nobody,
+        wake: Callable[[bytes, WakeBatch], None] = wake_nobody,
     ) -> None:
         self._node = node
         self._store = store
         self._send = send
         self._now_ms = now_ms
         self._transferred = transferred
+        self._wake = wake
         self._events: deque[Event] = deque()
         self._handling = False
         self._request = 0
@@ -237,6 +245,8 @@ class Executor:
                 self._cancel_timer(timer)
             case Reply():
                 self._reply(effect)
+            case Wake(to, wakes):
+                self._wake(to, wakes)
             case TransferDone(swarm_id, move_serial):
                 self._transferred(swarm_id, move_serial)
             case Notify():

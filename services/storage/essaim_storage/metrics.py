@@ -1,9 +1,10 @@
 """What a storage node counts. Labels from closed sets; nothing that tells one mailbox from another."""
 
-from functools import cache
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from essaim.protocol.push.wake import Reason
 
 ENVELOPES: Final = Gauge("essaim_storage_envelopes", "Envelopes on this node's disk.")
 BYTES: Final = Gauge("essaim_storage_bytes", "Bytes of envelopes on this node's disk.")
@@ -42,10 +43,21 @@ SCRUBBED: Final = Counter("essaim_storage_scrubbed", "Stored records that were r
 DATABASE_BYTES: Final = Gauge("essaim_storage_database_bytes", "Bytes of the database that are used.")
 LIMIT_BYTES: Final = Gauge("essaim_storage_limit_bytes", "Bytes that the database may use (--max-bytes); 0: no limit.")
 BAD_RECORDS: Final = Counter("essaim_storage_bad_records", "Records whose checksum was wrong.")
-BAD_MESSAGES: Final = Counter("essaim_storage_bad_messages", "Messages from members that were none.")
+BAD_MESSAGES: Final = Counter("essaim_storage_bad_messages", "Messages from members or push hosts that were none.")
+HOSTS_LINKED: Final = Gauge("essaim_storage_push_nodes_linked", "Nodes of push hosts that a link leads to.")
+WAKES_OWED: Final = Gauge("essaim_storage_wakes_owed", "Devices to be woken that no push host has been told of yet.")
+WAKES: Final = Counter("essaim_storage_wakes", "Wakes that this node told push hosts, repeats included.")
+WAKES_REFUSED: Final = Counter("essaim_storage_wakes_refused", "Wakes that a push host did not take.", ["reason"])
+WAKES_GIVEN_UP: Final = Counter("essaim_storage_wakes_given_up", "Wakes that no push host took in a day.")
+for _reason in Reason:
+    WAKES_REFUSED.labels(_reason.name)
+
+_children: dict[tuple[str, type], Counter] = {}
 
 
-@cache
 def messages(direction: str, kind: type) -> Counter:
     """The child of `MESSAGES`: looking its labels up for each message costs what a small signature does."""
-    return MESSAGES.labels(direction, kind.__name__.upper())
+    child = _children.get((direction, kind))
+    if child is None:
+        child = _children[direction, kind] = MESSAGES.labels(direction, kind.__name__.upper())
+    return child

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.kdf import blake2b256
-from essaim.protocol.mailbox.record import EnvelopeRecord
+from essaim.protocol.mailbox.record import EnvelopeRecord, RegistrationRecord
 from essaim.protocol.mailbox.registration import DAYS_AFTER, DAYS_BEFORE
-from essaim.protocol.mailbox.rule import DAY_MS
+from essaim.protocol.mailbox.rule import CLOCK_SKEW_MS, DAY_MS
 from essaim.protocol.push.preview import Preview
 from essaim.protocol.push.refusal import PushRefusedError
 from essaim.protocol.push.registration import Registration
@@ -97,13 +97,17 @@ class Waker:
         self._batch = int.from_bytes(random(7))
         self._seen = self._written = store.woken()
         self._derived = False
-        self.given_up = 0
-        """Wakes that no host took in time."""
+        self._given_up = 0
 
     @property
     def owed(self) -> int:
         """Devices that are to be woken."""
         return len(self._duties)
+
+    def forget_given_up(self) -> int:
+        """Devices that no host woke in time, since this was asked last."""
+        given_up, self._given_up = self._given_up, 0
+        return given_up
 
     # ---- what is owed
 
@@ -111,13 +115,26 @@ class Waker:
         """A batch was committed."""
         for each in settled:
             self._seen = max(self._seen, each.number)
-            record = each.record
-            if each.verdict is not Verdict.KEPT or not isinstance(record, EnvelopeRecord):
+            if each.verdict is not Verdict.KEPT:
                 continue
-            recent = record.stored_ms > now_ms - self._tuning.wake_recent_ms
-            if recent and self._store.has_registered(record.mailbox_id):
-                self._owe((record.mailbox_id, record.slot), record.envelope_id, each.number, now_ms)
+            match each.record:
+                case EnvelopeRecord() as record if self._store.has_registered(record.mailbox_id):
+                    self._owe_recent(record, each.number, now_ms)
+                case RegistrationRecord() as record if record.wakes(now_ms):
+                    self._owe_before(record, now_ms)
         return self._arm()
+
+    def _owe_recent(self, record: EnvelopeRecord, number: int, now_ms: int) -> None:
+        if not record.stored_ms or record.stored_ms > now_ms - self._tuning.wake_recent_ms:
+            self._owe((record.mailbox_id, record.slot), record.envelope_id, number, now_ms)
+
+    def _owe_before(self, registration: RegistrationRecord, now_ms: int) -> None:
+        """A registration that came late: what was stored under it is here already."""
+        from_ms = registration.authorization.time_ms - 2 * CLOCK_SKEW_MS
+        for entry in self._store.entries_after(registration.mailbox_id, registration.slot, 0, MOST_OWED):
+            record = self._store.record(entry.envelope_id)
+            if isinstance(record, EnvelopeRecord) and from_ms < record.stored_ms:
+                self._owe_recent(record, entry.number, now_ms)
 
     def view_changed(self, now_ms: int) -> list[Effect]:
         """With the first view: what was owed before this start."""
@@ -165,7 +182,7 @@ class Waker:
         for place, duty in tuple(self._duties.items()):
             duty.age += 1  # no clock: those jump
             if duty.age * self._tuning.purge_every_ms > self._tuning.wake_life_ms:
-                self.given_up += 1
+                self._given_up += 1
                 self._end(place)
         numbers = (number for duty in self._duties.values() for number in duty.owed.values())
         lowest = min(numbers, default=self._seen + 1)

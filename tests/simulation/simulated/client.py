@@ -89,7 +89,8 @@ def new_envelope(site: Site, mailbox: Mailbox) -> EnvelopeRecord:
     if policy.kind is not Kind.PUBLIC_INBOX:
         act = Act(policy, Method.STORE, slot, of_id, expires_ms)
         authorization = act.authorize(mailbox.writer, site.now_ms, rng.randbytes(16))
-    return EnvelopeRecord(policy, of_id, slot, expires_ms, data, version, authorization)
+    received_ms = site.now_ms if authorization is None else 0
+    return EnvelopeRecord(policy, of_id, slot, expires_ms, data, version, authorization, received_ms)
 
 
 def _store(records: tuple[EnvelopeRecord, ...], request: int) -> events.Event:

@@ -56,6 +56,8 @@ class Host:
         self.disk_full = False
         self.disk_broken = False
         self.snapshot: MemoryStore | None = None
+        self.wake: Callable[[Host, effects.Wake], None] = _to_nobody
+        """What it tells push hosts."""
         self.die: Callable[[], object] = self.crash
         """An error of the disk ends the process."""
         self._life = 0
@@ -68,6 +70,11 @@ class Host:
     @property
     def runs(self) -> bool:
         return self.node is not None
+
+    @property
+    def life(self) -> int:
+        """Of its process; another after every crash."""
+        return self._life
 
     @property
     def writes(self) -> bool:
@@ -168,8 +175,8 @@ class Host:
         match effect:
             case effects.Send(to, message):
                 self.network.send(self.node_id, to, message, self.view.serial)
-            case effects.TransferDone(swarm_id, move_serial):
-                self._tell_discovery(swarm_id, move_serial)
+            case effects.Wake() | effects.TransferDone():
+                self._tell_outside(effect)
             case effects.Commit(batch, changes):
                 self._commit(batch, changes)
             case effects.SetTimer(timer, after_ms):
@@ -184,6 +191,12 @@ class Host:
                 listener = self._listeners.get(request)
                 if listener is not None:
                     listener(effect)
+
+    def _tell_outside(self, effect: effects.Wake | effects.TransferDone) -> None:
+        if isinstance(effect, effects.Wake):
+            self.wake(self, effect)
+        else:
+            self._tell_discovery(effect.swarm_id, effect.move_serial)
 
     def _tell_discovery(self, swarm_id: int, move_serial: int) -> None:
         """It may get lost."""
@@ -224,3 +237,7 @@ class Host:
                 self.handle(events.Fired(timer))
 
         self._scheduler.after(after_ms, fire)
+
+
+def _to_nobody(_host: Host, _wake: effects.Wake) -> None:
+    """There is no push host."""

@@ -95,8 +95,8 @@ def sweep(site: Site, history: KeptHistory, mailbox: Mailbox) -> Client:
         act = Act(policy, Method.DELETE_BEFORE, b"", sweep_hash(before))
         notice = Tombstone(policy, Method.DELETE_BEFORE, b"", (), _signed(site, mailbox, act, time_ms), before)
     history.removing |= ids
-    done = yield from _done(site, mailbox, notice)
-    if done:
+    kept = yield from done(site, mailbox, notice)
+    if kept:
         history.removed |= ids
         history.swept += 1
 
@@ -117,8 +117,8 @@ def change_expiry(site: Site, history: KeptHistory, mailbox: Mailbox) -> Client:
     act = Act(mailbox.policy, Method.EXPIRE, b"", removal_hash(b"", ids), until_ms)
     notice = ExpiryRecord(mailbox.policy, b"", ids, until_ms, _signed(site, mailbox, act, site.now_ms))
     history.changing.update((each, until_ms) for each in ids)
-    done = yield from _done(site, mailbox, notice)
-    if done:
+    kept = yield from done(site, mailbox, notice)
+    if kept:
         alive = (each for each in ids if history.stored[each].expires_ms > site.now_ms)
         history.changed.update((each, until_ms) for each in alive)
 
@@ -127,7 +127,7 @@ def _signed(site: Site, mailbox: Mailbox, act: Act, time_ms: int) -> Any:
     return act.authorize(mailbox.owner, time_ms, site.rng.randbytes(16))
 
 
-def _done(site: Site, mailbox: Mailbox, notice: Notice) -> Generator[Any, Any, bool]:
+def done(site: Site, mailbox: Mailbox, notice: Notice) -> Generator[Any, Any, bool]:
     """Whether some member acknowledged it."""
     for _ in range(site.attempts):
         result = yield Ask(site.member(mailbox), lambda request: events.RemoveAsked(request, notice))

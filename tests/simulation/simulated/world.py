@@ -59,6 +59,7 @@ class Scenario:
     reads_next: bool = False
     attempts: int = 4
     """Members that a client tries for one request."""
+    tuning: Tuning = TUNING
     same: bool = True
     """All members have the same at the end; else: every acknowledged store and removal is at every member."""
 
@@ -131,7 +132,7 @@ class World:
     def _add_host(self) -> None:
         node_id = self.rng.randbytes(32)
         types = (self.scenario.node_type, self.scenario.disk_type)
-        host = Host(node_id, self.scheduler, self.rng, *types, TUNING, self.authority)
+        host = Host(node_id, self.scheduler, self.rng, *types, self.scenario.tuning, self.authority)
         host.network = self.network
         host.die = partial(stop, self.site, self.network, host)
         self._by_id[node_id] = host
