@@ -11,7 +11,7 @@ SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation t
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate databases e2e interop stubs baseline lock clean chart-test images dashboards observe-test pictures canaries capture cluster-up cluster-down deploy undeploy
+.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate databases providers unifiedpush e2e interop stubs baseline lock clean chart-test images dashboards observe-test pictures canaries capture cluster-up cluster-down deploy undeploy
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -59,6 +59,12 @@ simulate: protos ## simulate a swarm with many seeds (SEEDS=200)
 databases: EFFORT ?= 1
 databases: protos ## open groups on SQLite and a real PostgreSQL, 2,000 members (EFFORT=5 for many seeds)
 	@ESSAIM_EFFORT=$(EFFORT) $(PYTHON) -m pytest tests/databases --timeout 900 $(ARGS)
+
+providers: protos ## Web Push, APNs, FCM and webhooks against receivers that are processes of their own
+	@$(PYTHON) -m pytest tests/providers $(ARGS)
+
+unifiedpush: protos ## wakes through a packaged UnifiedPush server (Debian: apt-get install prosody prosody-modules)
+	@$(PYTHON) -m pytest tests/unifiedpush $(ARGS)
 
 e2e: protos $(CHARTED) ## the whole product on Kubernetes (KUBECONFIG, or a cluster made for it by root); report in build/
 	@$(PYTHON) -m pytest tests/e2e -x --timeout 1800 -o faulthandler_timeout=0 $(ARGS)

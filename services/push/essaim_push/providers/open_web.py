@@ -17,6 +17,7 @@ from essaim_push.providers.resolver import AddressForbiddenError, PinningResolve
 PER_ORIGIN = 64
 """Connections to one server; others of ours wait for these, not for everybody's."""
 IDLE_SECONDS = 30.0
+MAX_HEADERS = 64
 UNSENT = ("User-Agent", "Accept", "Accept-Encoding")
 """Headers that would tell of this host's software what nobody needs."""
 
@@ -51,6 +52,7 @@ class OpenWeb:
             auto_decompress=False,
             trust_env=False,
             read_bufsize=MAX_BODY,
+            max_headers=MAX_HEADERS,
         )
         return self
 
