@@ -20,6 +20,7 @@ def start(place: Place, name: str, command: Sequence[str | Path]) -> None:
             inside(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     file(place, name).write_text(f"{process.pid} {born(process.pid)}")
+    process.returncode = 0  # nobody waits for it here: it is found again by its id, and outlives this command
 
 
 def alive(place: Place, name: str) -> bool:
