@@ -205,21 +205,28 @@ def lease(
     connection: Connection, now_ms: int, most: int, holder: bytes, rules: Rules
 ) -> tuple[list[Leased], int | None]:
     """At most so many that are due, and when the next one will be (None: never)."""
-    columns = (*WAKE.c, ENDPOINT.c.sealed, ENDPOINT.c.kind)
+    columns = (*WAKE.c, ENDPOINT.c.sealed, ENDPOINT.c.kind, ENDPOINT.c.rest_until_ms)
     due = select(*columns).join(ENDPOINT).where(WAKE.c.next_ms <= now_ms).order_by(WAKE.c.next_ms).limit(most)
     rows = connection.execute(due.with_for_update(skip_locked=True, of=WAKE)).all()
     over = [row.endpoint for row in rows if row.until_ms <= now_ms]
     if over:
         connection.execute(delete(WAKE).where(WAKE.c.endpoint.in_(over)))
         metrics.EXPIRED.inc(len(over))
+    alive = [row for row in rows if row.until_ms > now_ms]
+    early = [{"of": row.endpoint, "then": row.rest_until_ms} for row in alive if row.rest_until_ms > now_ms]
+    if early:  # taken by one replica while another was settling the delivery before
+        connection.execute(_RESTS, early)
     mark = rules.random(LEASE_SIZE)
-    leased = [_leased(row, mark) for row in rows if row.until_ms > now_ms]
+    leased = [_leased(row, mark) for row in alive if row.rest_until_ms <= now_ms]
     if leased:
         given = {"lease": mark, "holder": holder, "next_ms": now_ms + rules.lease_ms}
         counted = {"begun": WAKE.c.wakes, "attempts": WAKE.c.attempts + 1}
         taken = WAKE.c.endpoint.in_([each.endpoint for each in leased])
         connection.execute(update(WAKE).where(taken).values({**given, **counted}))
     return leased, connection.execute(select(func.min(WAKE.c.next_ms))).scalar_one()
+
+
+_RESTS = update(WAKE).where(WAKE.c.endpoint == bindparam("of")).values(next_ms=bindparam("then"), lease=None, holder=None)
 
 
 def _leased(row: Found, mark: bytes) -> Leased:

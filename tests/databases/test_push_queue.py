@@ -1,0 +1,169 @@
+"""Push hosts' processes are killed at any moment, and no wake is lost: on SQLite, and with replicas on PostgreSQL."""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from essaim.protocol.push.endpoint import Webhook
+from essaim.protocol.push.url import Url
+from essaim.protocol.push.wake import Wake
+from essaim.testing.effort import EFFORT
+from push_history import Call, History, SentWake
+from push_host import SECRET
+from push_network import PushNetwork, StorageStandIn
+from testnet.process import NodeProcess
+
+ENDPOINTS = 24
+KILLS = round(4 * EFFORT)
+SPACING = 0.2
+SETTLING = 1.0
+"""A busy machine may take so long to write what a call brought."""
+TROUBLE = ((200, 0.0), (200, 0.0), (200, 0.03), (200, 0.3), (500, 0.0), (429, 0.1))
+"""What the receivers answer by chance: a status, and after how many seconds."""
+
+
+class Receivers:
+    """All endpoints, in one web server. Notes every call."""
+
+    def __init__(self, history: History, rng: random.Random) -> None:
+        self.history = history
+        self.rng = rng
+        self.well = False
+
+    async def __aenter__(self) -> "Receivers":
+        application = web.Application()
+        application.router.add_post("/{name}", self._told)
+        self.runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", 0).start()
+        self.port = self.runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.runner.cleanup()
+
+    def endpoint(self, name: str) -> Webhook:
+        return Webhook(Url.parse(f"http://127.0.0.1:{self.port}/{name}"), SECRET)
+
+    async def _told(self, request: web.Request) -> web.Response:
+        call = Call(request.match_info["name"], request.headers["webhook-id"], time.monotonic())
+        self.history.calls.append(call)
+        call.status, seconds = (200, 0.0) if self.well else self.rng.choice(TROUBLE)
+        await asyncio.sleep(seconds)
+        call.ended = time.monotonic()
+        return web.Response(status=call.status)
+
+
+class Storm:
+    """Wakes without end, resent to whoever answers, while hosts are killed."""
+
+    def __init__(self, storage: StorageStandIn, hosts: list[NodeProcess], history: History, rng: random.Random) -> None:
+        self.storage = storage
+        self.hosts = hosts
+        self.history = history
+        self.rng = rng
+        self.push_ids: dict[str, list[bytes]] = {}
+        self.over = False
+
+    async def subscribe(self, receivers: Receivers) -> None:
+        node = await self.storage.node(self.hosts[0])
+        for number in range(ENDPOINTS):
+            name = f"endpoint-{number}"
+            prompt = bool(number % 4)
+            endpoint = receivers.endpoint(name)
+            self.push_ids[name] = await self.storage.subscribe(node, endpoint, prompt=prompt, lanes=3)
+
+    async def send(self) -> None:
+        """One storage node's share: a batch, again and again until somebody has it on disk."""
+        while not self.over:
+            wakes = []
+            for name in self.rng.sample(sorted(self.push_ids), self.rng.randint(1, 6)):
+                wakes.append(Wake(self.rng.choice(self.push_ids[name]), self.rng.randbytes(16)))
+                self.history.wakes[wakes[-1].wake_id] = SentWake(name, time.monotonic())
+            await self._insist(wakes)
+            await asyncio.sleep(self.rng.uniform(0, 0.05))
+
+    async def _insist(self, wakes: list[Wake]) -> None:
+        while True:
+            node = await self._somebody()
+            answer = await self.storage.wake(node, wakes, seconds=1.0)
+            if answer is not None:
+                break
+        assert not answer.refused, answer
+        for each in wakes:
+            self.history.wakes[each.wake_id].acknowledged = time.monotonic()
+
+    async def _somebody(self):
+        while True:
+            view = self.storage.membership.holder.current
+            ids = [bytes.fromhex(each.facts["node_id"]) for each in self.hosts if each.pid and each.facts]
+            known = [view.nodes[each] for each in ids if each in view.nodes]
+            if known:
+                return self.rng.choice(known)
+            await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        """Kill -9 of a host and start it again, at any moment."""
+        while len(self.history.kills) < KILLS:
+            await asyncio.sleep(self.rng.uniform(0.3, 1.5))
+            victim = self.rng.choice(self.hosts)
+            asked = time.monotonic()
+            await asyncio.to_thread(victim.kill)
+            self.history.kills.append((asked, time.monotonic()))
+            victim.start()
+            await asyncio.to_thread(victim.await_ready, 30)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[PushNetwork], list[NodeProcess]]:
+    """One host on SQLite, three replicas on PostgreSQL."""
+    url = request.getfixturevalue("postgres").url() if request.param == "postgresql" else None
+    quick = {"spacing_seconds": SPACING, "delay_seconds": 0.5, "retry_first_seconds": 0.1, "retry_most_seconds": 1}
+
+    def make(network: PushNetwork) -> list[NodeProcess]:
+        hosts = [network.host(url, lease_seconds=3, **quick) for _ in range(3 if url else 1)]
+        for each in hosts:
+            each.start()
+        for each in hosts:
+            each.await_ready(30)
+        return hosts
+
+    return make
+
+
+@pytest.mark.timeout(120 * EFFORT)
+async def test_no_wake_is_lost_whoever_is_killed(
+    replicas: Callable[[PushNetwork], list[NodeProcess]], tmp_path: Path
+) -> None:
+    seed = int(os.environ.get("ESSAIM_SEED", random.randrange(1 << 32)))
+    print(f"ESSAIM_SEED={seed}")
+    rng, history = random.Random(seed), History()
+    async with AsyncExitStack() as stack:
+        network = stack.enter_context(PushNetwork(tmp_path))
+        hosts = await asyncio.to_thread(replicas, network)
+        receivers = await stack.enter_async_context(Receivers(history, rng))
+        storage = await stack.enter_async_context(StorageStandIn(network.net, tmp_path / "storage"))
+        storm = Storm(storage, hosts, history, rng)
+        await storm.subscribe(receivers)
+        senders = [asyncio.create_task(storm.send()) for _ in range(3)]
+        await storm.kill()
+        storm.over = receivers.well = True
+        await asyncio.gather(*senders)
+        until = time.monotonic() + 30
+        while history.untold() and time.monotonic() < until:  # noqa: ASYNC110  # receivers must be told
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1.0)  # what comes too often comes now
+        logs = b"".join(log.read_bytes() for each in hosts for log in each.logs)
+    faults = history.judge(SPACING, SETTLING)
+    again = len(history.calls) - len({(call.endpoint, call.topic) for call in history.calls})
+    print(f"{len(history.wakes)} wakes, {len(history.calls)} calls, {again} repeated, {len(history.kills)} kills")
+    assert not faults, faults[:10]
+    assert len(history.wakes) > 100
+    assert b"Traceback" not in logs and b"queue_failed" not in logs
