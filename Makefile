@@ -57,7 +57,7 @@ simulate: protos ## simulate a swarm with many seeds (SEEDS=200)
 	@ESSAIM_SEEDS=$(SEEDS) $(PYTHON) -m pytest tests/simulation --timeout 3600 $(ARGS)
 
 databases: EFFORT ?= 1
-databases: protos ## open groups on SQLite and a real PostgreSQL, 2,000 members (EFFORT=5 for many seeds)
+databases: protos ## open groups and push on SQLite and a real PostgreSQL, 2,000 members, kill -9 (EFFORT=5 for many seeds)
 	@ESSAIM_EFFORT=$(EFFORT) $(PYTHON) -m pytest tests/databases --timeout 900 $(ARGS)
 
 providers: protos ## Web Push, APNs, FCM and webhooks against receivers that are processes of their own
