@@ -1,4 +1,5 @@
-"""What an owner says of what is stored: delete all or before a time, expire, drop a slot; each proven by a quorum."""
+"""What an owner says of what is stored: delete all or before a time, expire, drop a slot, wake me; each proven by a
+quorum."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,9 +8,9 @@ from typing import Any, cast
 from google.protobuf.message import Message
 
 from essaim.protocol.mailbox.authorization import Act, Authorization, Method
-from essaim.protocol.mailbox.payload import read_hash, removal_hash, slot_hash, sweep_hash
+from essaim.protocol.mailbox.payload import read_hash, registration_hash, removal_hash, slot_hash, sweep_hash
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.record import ExpiryRecord, Notice, SlotMark, Tombstone, record_id
+from essaim.protocol.mailbox.record import ExpiryRecord, Notice, RegistrationRecord, SlotMark, Tombstone, record_id
 from essaim.protocol.status import Refusal
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import NONCE_SIZE, Access, Authority, to_message
@@ -82,6 +83,22 @@ class Notices:
             return notice, mailbox_pb2.DropSlotRequest(slot_record=slot_record, **self._fields(policy, authorization))
 
         return await self._proven("DropSlot", policy, make)
+
+    async def register_push(self, access: Access, day: int, registration: bytes) -> Proof:
+        """Whom to wake for envelopes of the access's slot on a mailbox day (`essaim.protocol.push.registration`);
+        b"": nobody any more."""
+        if access.signer is None:
+            raise ValueError("registering takes a signer")
+        policy, slot, by = access.policy, access.slot, Authority(access.signer, access.slot_record)
+
+        def make() -> tuple[Notice, Message]:
+            act = Act(policy, Method.REGISTER_PUSH, slot, registration_hash(slot, day, registration))
+            authorization = self._authorize(act, by)
+            notice = RegistrationRecord(policy, slot, day, registration, authorization)
+            fields = self._fields(policy, authorization)
+            return notice, mailbox_pb2.RegisterPushRequest(slot=slot, day=day, registration=registration, **fields)
+
+        return await self._proven("RegisterPush", policy, make)
 
     async def expiries(self, access: Access, ids: Sequence[bytes]) -> dict[bytes, int]:
         """When those of the envelopes that are there go, by one member's word."""
