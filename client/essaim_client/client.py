@@ -185,6 +185,11 @@ class Client:
         """
         return self._person.upkeep.problem
 
+    @property
+    def waiting(self) -> int:
+        """How many envelopes are sealed and kept, and no quorum has them yet."""
+        return len(self._profile.store.waiting())
+
     async def send(self, account: AccountId | str, text: str, *, reply_to: bytes = b"") -> Sent:
         """Returns when a quorum has the message on disk, for each device of the recipient.
 
@@ -251,9 +256,12 @@ class Client:
         """Set while `listen` is connected and has given out what was there before."""
         return self._person.receiver.live
 
-    def history(self, account: AccountId | str | None = None) -> list[Shown]:
-        """A conversation as it stands, in causal order; without an account all texts, in the order of their coming."""
-        return self._person.history(None if account is None else account_of(account))
+    def history(self, account: AccountId | str | None = None, *, newest: int | None = None) -> list[Shown]:
+        """A conversation as it stands, in causal order; without an account all texts, in the order of their coming.
+
+        `newest`: of one conversation the last so many texts, in the same order.
+        """
+        return self._person.history(None if account is None else account_of(account), newest)
 
     # What can be done with a message: `message_id` names it. All raise what `send` does, and UnknownMessageError.
 

@@ -109,6 +109,7 @@ def test_client_has_the_public_members_that_the_documentation_names():
         "typing",
         "unsend",
         "view",
+        "waiting",
         "wipe",
     }
     assert all(getattr(Client, name).__doc__ for name in members)

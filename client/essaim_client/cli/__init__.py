@@ -1,10 +1,14 @@
 """`essaim`: the command line of the client library."""
 
+import sys
+
 import typer
+from typer.exceptions import TyperException
 
 from essaim_client.cli import (
     account,
     archive,
+    completion,
     contact,
     device,
     file,
@@ -16,6 +20,8 @@ from essaim_client.cli import (
     room_directs,
     room_moderation,
 )
+from essaim_client.cli.chat.command import chat
+from essaim_client.cli.output import FAILED, REFUSED, complaints, emit
 
 app = typer.Typer(
     help="Write to people over Essaim, a private messaging network.",
@@ -36,10 +42,25 @@ app.add_typer(room.app, name="room")
 app.command()(messages.send)
 app.command()(messages.receive)
 app.command()(messages.listen)
+app.command()(chat)
 app.command()(network.path)
 app.command()(network.nodes)
+app.command()(completion.completion)
 
 
 def main() -> None:
-    """The entry point."""
-    app()
+    """The entry point. Where JSON is asked for, a wrong call is told as JSON, too."""
+    if "--json" not in sys.argv[1:]:
+        app()
+    try:
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:
+        _end("USAGE", error.format_message(), REFUSED)
+    except typer.Abort:
+        _end("NOT_CONFIRMED", "nothing was typed", FAILED)
+
+
+def _end(reason: str, message: str, code: int) -> None:
+    emit({"error": {"reason": reason, "message": message}})
+    complaints.print(f"essaim: {message}")
+    sys.exit(code)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.export import Range
-from essaim_client.cli.file import file_line, flat_file, watched
+from essaim_client.cli.file import described, flat_file, watched
 from essaim_client.cli.opened import AccountArgument, YesOption, confirm, with_account, without_network
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
 from essaim_client.cli.output import emit, local_time, screen, visible
@@ -255,4 +255,4 @@ def _show(archive: Archive, text: Shown) -> None:
     if text.text or not text.files:
         screen.print(visible(text.text))
     for file in text.files:
-        screen.print(file_line(file).partition(";")[0])
+        screen.print(f"file: {described(file)}")

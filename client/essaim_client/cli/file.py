@@ -78,7 +78,12 @@ def flat_file(file: File) -> Mapping[str, object]:
 
 def file_line(file: File) -> str:
     """For a person."""
+    return f"file: {described(file)}; see `file save`"
+
+
+def described(file: File) -> str:
+    """Its name and size."""
     seconds = f", {file.duration_ms / 1000:.0f} s" if file.duration_ms else ""
     pixels = f", {file.width} x {file.height}" if file.width and file.height else ""
     size = f"{file.size / MILLION:.1f} MB" if file.size >= MILLION else f"{file.size} bytes"
-    return f"file: {visible(file.name)} ({size}{seconds}{pixels}); see `file save`"
+    return f"{visible(file.name)} ({size}{seconds}{pixels})"

@@ -203,7 +203,7 @@ def react(
 def read(
     room: RoomArgument,
     before: Annotated[int, typer.Option(help="Posts below this sequence number; 0: from the newest.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many posts.")] = 20,
     search: Annotated[str, typer.Option(help="Only posts with all these words.")] = "",
     thread: Annotated[int, typer.Option(help="Only the thread of this post (its sequence number).")] = 0,
     pinned: Annotated[bool, typer.Option(help="Only pinned posts.")] = False,

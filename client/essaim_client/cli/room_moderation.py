@@ -270,7 +270,7 @@ def members(
 @app.command()
 def invite(
     room: RoomArgument,
-    uses: Annotated[int, typer.Option(min=1)] = 1,
+    uses: Annotated[int, typer.Option(min=1, help="How many may come in by it.")] = 1,
     span: ForOption = "7d",
     home: HomeOption = None,
     passphrase_file: PassphraseFileOption = None,

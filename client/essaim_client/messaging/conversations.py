@@ -202,10 +202,16 @@ class Conversations:
 
     # What the person sees
 
-    def shown(self, conversation: bytes) -> list[Shown]:
-        """The texts, in causal order."""
-        entries, receipts = self._history.entries(conversation), self._history.receipts(conversation)
+    def shown(self, conversation: bytes, newest: int | None = None) -> list[Shown]:
+        """The texts, in causal order; the last ones alone are had without reading the whole."""
+        receipts = self._history.receipts(conversation)
+        entries = self._history.entries(conversation) if newest is None else self._newest(conversation, newest)
         return transcript(entries, self._profile.own, receipts, self._agreement.read(conversation))
+
+    def _newest(self, conversation: bytes, count: int) -> list[Entry]:
+        """The last texts, and what is said of each."""
+        texts = self._history.newest_texts(conversation, count)
+        return texts + [said for text in texts for said in self._history.about(conversation, text.message_id)]
 
     def timer(self, conversation: bytes) -> Disappearing | None:
         """When texts of this conversation disappear, as was last decided by anybody in it."""

@@ -212,11 +212,11 @@ class Person:
         with self.profile.store.transaction():
             return self.conversations.delete(account.raw, message_id)
 
-    def history(self, account: AccountId | None = None) -> list[Shown]:
+    def history(self, account: AccountId | None = None, newest: int | None = None) -> list[Shown]:
         """One conversation in causal order; or all, in the order in which they came to this device."""
         self.vanishing.now()
         if account is not None:
-            return self.conversations.shown(account.raw)
+            return self.conversations.shown(account.raw, newest)
         shown = [each for raw in self.profile.store.history.conversations() for each in self.conversations.shown(raw)]
         return sorted(shown, key=lambda each: each.shown_ms)
 

@@ -58,10 +58,9 @@ class Archived:
         """In order, read page by page."""
         number = 0
         sql = "SELECT message FROM archived WHERE archive_id = ? AND number >= ? ORDER BY number LIMIT ?"
-        while page := self._db.execute(sql, (archive_id, number, PAGE)).fetchall():
+        while page := [message for (message,) in self._db.execute(sql, (archive_id, number, PAGE))]:
             number += len(page)
-            for (message,) in page:
-                yield message
+            yield from page
 
     def remove(self, archive_id: bytes) -> bool:
         """All of it; False when there was none."""
@@ -71,6 +70,6 @@ class Archived:
 
     def forget_halves(self) -> None:
         """What an import that was killed has left."""
-        halves = self._db.execute("SELECT archive_id FROM archive WHERE NOT whole").fetchall()
-        for (archive_id,) in halves:
+        halves = [archive_id for (archive_id,) in self._db.execute("SELECT archive_id FROM archive WHERE NOT whole")]
+        for archive_id in halves:
             self.remove(archive_id)

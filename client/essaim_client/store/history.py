@@ -103,6 +103,14 @@ class History:
         )
         return self._entries(where, conversation, *beyond, limit)
 
+    def newest_texts(self, conversation: bytes, limit: int) -> list[Entry]:
+        """The last ones that are not gone, in order."""
+        where = (
+            "conversation = ? AND kind = 'text' AND content <> x''"
+            " ORDER BY position DESC, message_id DESC, author DESC LIMIT ?"
+        )
+        return self._entries(where, conversation, limit)[::-1]
+
     def count_texts(self, conversation: bytes) -> int:
         """How many there are that are not gone."""
         sql = "SELECT count(*) FROM entry WHERE conversation = ? AND kind = 'text' AND content <> x''"

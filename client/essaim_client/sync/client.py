@@ -117,6 +117,11 @@ class SyncClient(Wrapped[Client]):
         return self._loop.call(lambda: self._inner.problem)
 
     @property
+    def waiting(self) -> int:
+        """How many envelopes are sealed and kept, and no quorum has them yet."""
+        return self._loop.call(lambda: self._inner.waiting)
+
+    @property
     def contacts(self) -> SyncContacts:
         """Requests, names, safety numbers, new devices to acknowledge."""
         return SyncContacts(self._loop.call(lambda: self._inner.contacts), self._loop)

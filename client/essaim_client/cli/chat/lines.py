@@ -1,0 +1,97 @@
+"""A chat for programs: each line that is read is sent, each thing that happens is printed as a JSON object."""
+
+import asyncio
+import sys
+import threading
+import time
+from contextlib import aclosing
+from dataclasses import fields, is_dataclass
+
+from essaim.protocol.account import AccountId
+from essaim.protocol.errors import ProtocolError
+from essaim_client.cli.output import emit
+from essaim_client.client import Client
+from essaim_client.messaging.events import Event, Message
+
+
+async def by_lines(me: Client, other: AccountId) -> None:
+    """Until the standard input ends and all of it is sent."""
+    following = asyncio.create_task(_follow(me, other))
+    try:
+        lines = _lines()
+        while (line := await lines.get()) is not None:
+            if line:
+                await _send(me, other, line)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+def _lines() -> "asyncio.Queue[str | None]":
+    """Read in a thread that keeps nobody from leaving; None at the end."""
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[str | None]()
+
+    def read() -> None:
+        try:
+            for line in sys.stdin:
+                loop.call_soon_threadsafe(queue.put_nowait, line.rstrip("\n"))
+            loop.call_soon_threadsafe(queue.put_nowait, None)
+        except RuntimeError:  # the loop has ended
+            return
+
+    threading.Thread(target=read, daemon=True).start()
+    return queue
+
+
+async def _send(me: Client, other: AccountId, text: str) -> None:
+    began = time.monotonic()
+    try:
+        sent = await me.send(other, text)
+    except ProtocolError as error:
+        emit({"event": "refused", "reason": error.reason, "message": str(error)})
+        return
+    took = round((time.monotonic() - began) * 1000)
+    changes = [change.name for change in sent.changes]
+    emit({"event": "sent", "message_id": sent.message_id.hex(), "milliseconds": took, "changes": changes})
+
+
+async def _follow(me: Client, other: AccountId) -> None:
+    async with aclosing(me.events()) as events:
+        async for event in events:
+            if _whose(event) == other:
+                emit({"event": _snake(type(event).__name__), **_told(event)})
+                if isinstance(event, Message) and not event.outgoing and not event.request:
+                    await me.mark_read(other, event.position)
+
+
+def _whose(event: Event) -> AccountId | None:
+    for name in ("conversation", "account", "before"):
+        whose = getattr(event, name, None)
+        if isinstance(whose, AccountId):
+            return whose
+    return None
+
+
+def _told(event: Event) -> dict[str, object]:
+    """What JSON can hold: ids as hexadecimal digits, accounts as esm1...; of files neither keys nor pictures."""
+    return {each.name: _plain(getattr(event, each.name)) for each in fields(event)}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case bytes():
+            return value.hex()
+        case AccountId():
+            return str(value)
+        case tuple():
+            return [_plain(each) for each in value]
+        case _ if is_dataclass(value):
+            return {each.name: _plain(getattr(value, each.name)) for each in fields(value) if each.name not in UNTOLD}
+    return getattr(value, "name", value)
+
+
+UNTOLD = frozenset({"key", "blobs", "thumbnail", "waveform"})
+
+
+def _snake(name: str) -> str:
+    return "".join("_" * (at > 0 and letter.isupper()) + letter.lower() for at, letter in enumerate(name))

@@ -1,0 +1,153 @@
+"""The chat view: Textual draws what `Talk` has, and hands on what is typed."""
+
+import asyncio
+import time
+from contextlib import aclosing, suppress
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Input, Static
+from textual.worker import WorkerFailed, get_current_worker
+
+from essaim.protocol.account import AccountId
+from essaim.protocol.errors import ProtocolError
+from essaim_client.cli.chat.line import Line
+from essaim_client.cli.chat.talk import Talk
+from essaim_client.cli.chat.typed import Commands
+from essaim_client.cli.output import NO_ANONYMITY, visible
+from essaim_client.client import Client
+
+TICK_SECONDS = 1.0
+TELL_TYPING_SECONDS = 5.0
+SENDING = "sending"
+LEAVE_SECONDS = 10.0
+"""How long leaving waits for what is being sent; what was sealed by then is sent at the next start."""
+
+
+class ChatScreen(App[None]):
+    """`await ChatScreen(me, account).run_async()`; `failure` says why it ended, if the person did not end it."""
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    #title { height: 1; background: $primary; color: $text; }
+    #lines { height: 1fr; }
+    #note { height: auto; max-height: 4; color: $warning; }
+    .line { height: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "choose(-1)", "choose", priority=True),
+        Binding("down", "choose(1)", "choose", priority=True),
+        Binding("escape", "choose(0)", "choose none", priority=True),
+        Binding("ctrl+c,ctrl+q", "quit", "quit", priority=True),
+    ]
+
+    def __init__(self, me: Client, account: AccountId) -> None:
+        super().__init__()
+        self._me = me
+        self.talk = Talk(me, account, self._changed)
+        self._do = Commands(me, self.talk)
+        self._drawn: list[tuple[Line, bool]] = []
+        self._chosen = ""
+        self._told_typing = 0.0
+        self.failure: ProtocolError | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        yield VerticalScroll(id="lines", can_focus=False)
+        yield Static(id="note")
+        yield Input(placeholder="write, or /help", id="typed")
+
+    def on_mount(self) -> None:
+        """What is here first, then the network's."""
+        self.query_one(Input).focus()
+        if not self._me.diverse:
+            self.talk.note = NO_ANONYMITY
+        self._draw()
+        self.run_worker(self._listen())
+        self.run_worker(self.talk.seen())
+        self.set_interval(TICK_SECONDS, self._draw)
+
+    async def _listen(self) -> None:
+        try:
+            async with aclosing(self._me.events()) as events:
+                async for event in events:
+                    await self.talk.heard(event)
+        except ProtocolError as error:
+            self.failure = error
+            self.exit()
+
+    # Drawing
+
+    def _changed(self) -> None:
+        self.call_later(self._draw)
+
+    def _draw(self) -> None:
+        """Only what differs from what is there."""
+        state = "live" if self._me.live.is_set() else "connecting"
+        self.query_one("#title", Static).update(Text(f" {visible(self.talk.name)}  {self.talk.account}  {state}"))
+        note = f"{self.talk.name} is writing" if self.talk.typing else self.talk.note
+        self.query_one("#note", Static).update(Text(visible(note)))
+        lines = [(line, line.key == self._chosen) for line in self.talk.lines()]
+        if lines != self._drawn:
+            self._put(lines)
+            self._drawn = lines
+
+    def _put(self, lines: list[tuple[Line, bool]]) -> None:
+        place, name = self.query_one("#lines", VerticalScroll), self.talk.name
+        same = next((at for at, (one, other) in enumerate(zip(lines, self._drawn, strict=False)) if one != other), None)
+        kept = min(len(lines), len(self._drawn)) if same is None else same
+        widgets = list(place.query(".line"))
+        for at, (line, chosen) in enumerate(lines[kept:], kept):
+            drawn = line.drawn(name, chosen=chosen)
+            if at < len(widgets):
+                widgets[at].update(drawn)  # type: ignore[attr-defined]  # all of them are Static
+            else:
+                place.mount(Static(drawn, classes="line"))
+        for widget in widgets[len(lines) :]:
+            widget.remove()
+        if not self._chosen:
+            place.scroll_end(animate=False)
+        else:
+            chosen_at = next((at for at, (_, chosen) in enumerate(lines) if chosen), 0)
+            if chosen_at < len(widgets):
+                place.scroll_to_widget(widgets[chosen_at], animate=False)
+
+    def action_choose(self, step: int) -> None:
+        """The message before or after the chosen one; 0: none."""
+        keys = [line.key for line in self.talk.lines() if line.message_id]
+        at = keys.index(self._chosen) if self._chosen in keys else len(keys)
+        at += step
+        self._chosen = keys[max(at, 0)] if step and keys and at < len(keys) else ""
+        self._draw()
+
+    # Typing
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Told at most every five seconds."""
+        now = time.monotonic()
+        if event.value and not event.value.startswith("/") and now - self._told_typing > TELL_TYPING_SECONDS:
+            self._told_typing = now
+            self.run_worker(self.talk.writing())
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Sent in the background: the next line may be typed meanwhile."""
+        typed, chosen = event.value, self._chosen_id()
+        event.input.clear()
+        self._chosen, self.talk.note = "", ""
+        self.run_worker(self._submit(typed, chosen), group=SENDING)
+
+    def _chosen_id(self) -> bytes:
+        return next((line.message_id for line, chosen in self._drawn if chosen), b"")
+
+    async def _submit(self, typed: str, chosen: bytes) -> None:
+        if await self._do.do(typed, chosen):
+            self._changed()
+            return
+        others = [each for each in self.workers if each.group == SENDING and each is not get_current_worker()]
+        if others:  # with none it would wait for all that ever runs
+            with suppress(TimeoutError, WorkerFailed):
+                await asyncio.wait_for(self.workers.wait_for_complete(others), LEAVE_SECONDS)
+        self.exit()

@@ -1,0 +1,169 @@
+"""A conversation while it is on the screen, without the screen: its lines, what is being sent, what was noticed."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from essaim.protocol.account import AccountId
+from essaim.protocol.errors import ProtocolError
+from essaim_client.cli.chat.line import Line, line_of
+from essaim_client.client import Client
+from essaim_client.mailbox.swarm_call import SwarmUnreachableError
+from essaim_client.messaging.events import AccountMoved, Event, Message, NewDevice, SessionRenewed, TimerChanged, Typing
+from essaim_client.messaging.sender import Sent
+from essaim_client.messaging.transcript import Shown
+
+NEWEST = 300
+TYPING_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A text that is on its way to the swarm."""
+
+    number: int
+    text: str
+    began_ms: int
+
+
+class Talk:
+    """`on_change` is called when `lines()` or `note` may have changed."""
+
+    def __init__(self, me: Client, account: AccountId, on_change: Callable[[], None]) -> None:
+        self._me = me
+        self.account = account
+        self._on_change = on_change
+        self._pending: dict[int, Pending] = {}
+        self._count = 0
+        self._latency: dict[bytes, int] = {}
+        """Of what was sent or arrived while this is open: milliseconds."""
+        self._kept: set[bytes] = set()
+        """Sealed, and the swarm could not be reached."""
+        self._typing_until = 0.0
+        self.note = ""
+
+    @property
+    def name(self) -> str:
+        """What this person calls the other one."""
+        return self._me.contacts.get(self.account).name or str(self.account)[:12]
+
+    @property
+    def typing(self) -> bool:
+        """Whether the other side is writing, as it says."""
+        return time.monotonic() < self._typing_until
+
+    # What is shown
+
+    def shown(self) -> list[Shown]:
+        """The newest messages, in order."""
+        return self._me.history(self.account, newest=NEWEST)
+
+    def lines(self) -> list[Line]:
+        """Those, then what is being sent."""
+        shown = self.shown()
+        named = {each.message_id: each for each in shown}
+        if self._kept and not self._me.waiting:
+            self._kept.clear()
+        lines = [line_of(each, named.get(each.reply_to), self._notes(each)) for each in shown]
+        sending = [
+            Line(f"pending-{each.number}", b"", True, each.began_ms, each.text, notes=("sending",))
+            for each in self._pending.values()
+        ]
+        return lines + sending
+
+    def _notes(self, shown: Shown) -> tuple[str, ...]:
+        milliseconds = self._latency.get(shown.message_id)
+        took = () if milliseconds is None else (f"{milliseconds} ms",)
+        if not shown.outgoing:
+            return took
+        return (*took, "kept, not sent yet" if shown.message_id in self._kept else "read" if shown.read else "sent")
+
+    # What arrives
+
+    async def heard(self, event: Event) -> None:
+        """Something happened, in this conversation or elsewhere."""
+        match event:
+            case Message() if event.conversation == self.account:
+                await self._arrived(event)
+            case Message() if not event.outgoing and event.conversation:
+                self.note = f"another message, from {self._me.contacts.get(event.conversation).name or event.sender}"
+            case Typing() if event.conversation == self.account:
+                self._typing_until = 0.0 if event.stopped else time.monotonic() + TYPING_SECONDS
+            case NewDevice() if event.account == self.account:
+                self.note = f"NEW DEVICE {event.slot}: nothing is sent before you /acknowledge it, or ask them"
+            case AccountMoved() if event.before == self.account:
+                self.note = f"they say: I am {event.after} now (`essaim contact follow`)"
+            case SessionRenewed() if event.account == self.account:
+                self.note = "a device of theirs began anew"
+            case TimerChanged() if event.conversation == self.account:
+                self.note = _timer(event)
+        self._on_change()
+
+    async def _arrived(self, message: Message) -> None:
+        self._typing_until = 0.0
+        if self._me.live.is_set() and not message.outgoing:  # what waited before tells nothing of how fast it goes
+            self._latency[message.message_id] = max(0, message.received_ms - message.sent_ms)
+        if message.request:
+            self.note = "they ask to write to you: answer, and they are accepted; or /block"
+        elif not message.outgoing:
+            await self._quietly(self._me.mark_read(self.account, message.position))
+
+    async def seen(self) -> None:
+        """All that is here is read."""
+        if self._me.contacts.get(self.account).accepted:
+            await self._quietly(self._me.mark_read(self.account))
+
+    async def writing(self) -> None:
+        """This person is writing; told only if that is switched on."""
+        await self._quietly(self._me.typing(self.account))
+
+    async def _quietly(self, work: Awaitable[None]) -> None:
+        """A receipt that is not sent now is sent with the next one."""
+        try:
+            await work
+        except ProtocolError:
+            return
+
+    # What is sent
+
+    async def say(self, text: str, reply_to: bytes = b"") -> None:
+        """A text, with its state on the screen."""
+        self._count += 1
+        number = self._count
+        self._pending[number] = Pending(number, text, int(time.time() * 1000))
+        self._on_change()
+        try:
+            await self.do(self._me.send(self.account, text, reply_to=reply_to))
+        finally:
+            del self._pending[number]
+            self._on_change()
+
+    async def do(self, sending: Awaitable[Sent]) -> None:
+        """Anything that is sent; a failure becomes the note."""
+        before, began = self._own(), time.monotonic()
+        try:
+            sent = await sending
+            self._latency[sent.message_id] = round((time.monotonic() - began) * 1000)
+            self.note = ", ".join(change.name.lower().replace("_", " ") for change in sent.changes)
+        except SwarmUnreachableError as error:
+            self._kept |= self._own() - before
+            self.note = f"kept, and sent when the network is back: {error}"
+        except ProtocolError as error:
+            self.note = f"not sent: {error}"
+        self._on_change()
+
+    def _own(self) -> set[bytes]:
+        return {each.message_id for each in self.shown() if each.outgoing}
+
+    def target(self, chosen: bytes, *, own: bool) -> bytes:
+        """The message that was chosen, else the last one of that side; empty: there is none."""
+        if chosen:
+            return chosen
+        return next((each.message_id for each in reversed(self.shown()) if each.outgoing == own), b"")
+
+
+def _timer(event: TimerChanged) -> str:
+    if event.disappearing is None:
+        return "messages stay from now on"
+    after = "they are read" if event.disappearing.once_read else "they are sent"
+    return f"messages disappear {event.disappearing.after_ms // 1000} s after {after}"
