@@ -211,7 +211,7 @@ async def test_listener_survives_the_death_of_the_member_it_follows(world):
         async with aclosing(bob.listen()) as messages:
             arriving = asyncio.ensure_future(anext(messages))
             await bob.live.wait()
-            followed = next(iter(bob._person.receiver._follower._reading.complete))
+            followed = bob._person.receiver.watch.member_of(bob._person.days.public.policy.mailbox_id)
             await world.node(followed).stop()
             await alice.send(bob.account_id, "still here")
             assert (await asyncio.wait_for(arriving, 30)).text == "still here"

@@ -7,7 +7,7 @@ day, since 1970, on which it was there).
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from essaim.protocol.account import AccountId
@@ -86,6 +86,11 @@ class Agreement:
             with self._profile.store.transaction():
                 self._profile.save_configuration()
         return changed
+
+    @property
+    def changing(self) -> Callable[[], AbstractContextManager[tuple[Configuration, int]]]:
+        """For parts of the configuration that have a file of their own: the state and the time, to be written to."""
+        return self._changing
 
     # Contacts
 

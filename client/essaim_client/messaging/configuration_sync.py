@@ -44,6 +44,11 @@ class ConfigurationSync:
         self.found = False
         """The mailbox held a state when it was read: what was agreed on before, deletions too, is known here."""
 
+    @property
+    def known(self) -> bool:
+        """Whether what was agreed on before, if anything, is known here."""
+        return self.found or self._profile.store.get(PUBLISHED_STATE) is not None
+
     # The key
 
     def kept_key(self) -> tuple[int, bytes] | None:
@@ -79,6 +84,13 @@ class ConfigurationSync:
             await self._publish_recovery(*recovered)
         self.take_key(*recovered)
         return recovered[1]
+
+    async def look_for_key(self) -> None:
+        """A manager's: a newer key than the one that is kept, for the store is an old copy or was away for long."""
+        if self._profile.account is not None:
+            recovered = await self._recovered()
+            if recovered is not None:
+                self.take_key(*recovered)
 
     async def _recovered(self) -> tuple[int, bytes] | None:
         """What the outbox keeps for who has the phrase: the newest that is genuine."""

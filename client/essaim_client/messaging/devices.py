@@ -1,5 +1,6 @@
 """The devices of the own account: listed, named, linked, revoked, put to sleep. Changes are a manager's."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.configuration_sync import ConfigurationSync
 from essaim_client.messaging.linking import Candidate, Sponsoring
+from essaim_client.messaging.own_inbox import OwnInbox
 from essaim_client.messaging.own_mailboxes import OwnMailboxes, slot_record
 from essaim_client.messaging.own_manifest import OwnManifest
 from essaim_client.messaging.profile import Profile
@@ -27,6 +29,8 @@ from essaim_client.messaging.sender import Sender
 from essaim_client.messaging.vigil import Vigil
 
 DORMANT_AFTER_DAYS = 30
+AT_ONCE = 4
+"""Days of the private inbox in which a slot is dropped."""
 
 Change = Callable[[Account, Manifest, int, int], Manifest]
 """Of the keys, the manifest before, the slot and the time."""
@@ -63,6 +67,7 @@ class Devices:
         configuration: ConfigurationSync,
         sender: Sender,
         vigil: Vigil,
+        inbox: OwnInbox,
     ) -> None:
         self._swarms = swarms
         self._profile = profile
@@ -71,6 +76,7 @@ class Devices:
         self._configuration = configuration
         self._sender = sender
         self._vigil = vigil
+        self._inbox = inbox
         self._mailboxes = OwnMailboxes(profile)
         self._notices = Notices(swarms)
 
@@ -120,6 +126,8 @@ class Devices:
         manifest = await self._manifest.change(listed)
         self._vigil.acknowledge(self._profile.account_id)
         slot = next(each.slot for each in manifest.devices if each.device_id == request.device_id)
+        self._inbox.keep(self._swarms.clock.now_ms())
+        await self._configuration.sync()  # so that it finds the slot records that were just signed for it
         await sponsoring.give(self._approval(candidate, manifest, slot, manager=manager))
         if candidate.name:
             self._agreement.name_device(request.device_id, candidate.name)
@@ -150,11 +158,23 @@ class Devices:
             raise OwnDeviceError("revoke this device from another one, or wipe it")
         self._record(slot)
         manifest = await self._change(revoking, slot)
-        # Every slot record has the time of the manifest that lists its device: this one is above them all.
+        # Every slot record has the time of a manifest that lists its device: this one is above them all.
         version = manifest.head.time_ms
+        now_ms = self._swarms.clock.now_ms()
+        days = self._inbox.drops(slot, version, now_ms)
         await self._drop(self._mailboxes.inbox_policy, self._mailboxes.inbox_owner(), slot, version)
         await self._drop(self._mailboxes.outbox_policy, self._mailboxes.manifest().signer, slot, version)
-        await self._configuration.rotate()
+        await self._configuration.rotate()  # before the new secret, which would be written where the old key opens
+        self._inbox.replace(now_ms)
+        few = asyncio.Semaphore(AT_ONCE)
+        results = await asyncio.gather(*(self._drop_day(few, *each) for each in days), return_exceptions=True)
+        for result in results:
+            if result is not None:
+                raise result
+
+    async def _drop_day(self, few: asyncio.Semaphore, policy: Policy, owner: Authority, record: bytes) -> None:
+        async with few:
+            await self._notices.drop_slot(policy, owner, record)
 
     async def _drop(self, policy: Policy, owner: Signer, slot: int, version: int) -> None:
         record = SlotRecord.sign(owner, policy.mailbox_id, slot, None, version)

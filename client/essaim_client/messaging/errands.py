@@ -15,6 +15,7 @@ from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.configuration_sync import ConfigurationSync
 from essaim_client.messaging.directory import Directory
+from essaim_client.messaging.handing import Handing
 from essaim_client.messaging.healing import Healing
 from essaim_client.messaging.intake import Answer, Taken
 from essaim_client.messaging.own_mailboxes import OwnMailboxes, record_key
@@ -37,6 +38,7 @@ class Hands:
     manifest: OwnManifest
     configuration: ConfigurationSync
     healing: Healing
+    handing: Handing
 
 
 class Errands:
@@ -71,13 +73,15 @@ class Errands:
         """Raises SwarmUnreachableError, and ManifestRefusedError where this device is no longer listed."""
         await self._hands.manifest.follow()
 
-    def after(self, taken: Taken, broken: Peer | None, *, initial: bool) -> None:
-        """What an envelope that was dealt with asks for."""
+    def after(self, taken: Taken, broken: Peer | None, *, initial: bool, in_public: Peer | None = None) -> None:
+        """What an envelope that was dealt with asks for. `in_public`: who wrote it, if to the public inbox."""
         self._hands.healing.wake()
         if broken is not None and self._agreement.is_contact(broken.account):
             self.run(partial(self._renew, broken))
         if initial:
             self.run(self._hands.publisher.used_one)
+        if in_public is not None and self._agreement.is_contact(in_public.account):
+            self.run(partial(self._hands.handing.again, in_public, begun=initial))
         if taken.follow_manifest:
             self.run(self._hands.manifest.follow)
         for answer in taken.answers:

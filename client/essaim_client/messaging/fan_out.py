@@ -15,7 +15,7 @@ from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.manifest import Manifest
 from essaim.protocol.prekeys import Bundle, PrekeyRefusedError
 from essaim_client.mailbox.swarm_call import Swarms
-from essaim_client.messaging.addresses import public_inbox
+from essaim_client.messaging.address_book import AddressBook
 from essaim_client.messaging.directory import Directory, UnknownAccountError
 from essaim_client.messaging.events import Event
 from essaim_client.messaging.generation import Generation
@@ -65,9 +65,11 @@ class FanOut:
         directory: Directory,
         vigil: Vigil,
         generation: Generation,
+        addresses: AddressBook,
         tell: Callable[[Event], None],
     ) -> None:
         self._swarms = swarms
+        self._addresses = addresses
         self._profile = profile
         self._directory = directory
         self._vigil = vigil
@@ -82,23 +84,22 @@ class FanOut:
         Raises UnknownAccountError, KeysChangedError, and SwarmUnreachableError: if it was sealed, it is kept and sent.
         """
         await self._generation.current()
-        policy = public_inbox(posting.account).encoded
-        async with self.mail.turn(policy):
+        queue = posting.account.raw
+        async with self.mail.turn(queue):
             manifest = await self.manifest(posting.account)
             peers = self._peers(posting, manifest)
             copies = self._own_peers() if posting.copy else []
             bundles = await self._bundles(peers, manifest) | await self._own_bundles(copies)
             content = self._seal(posting, peers, copies, bundles)
-            await self.mail.flush_mailbox(policy)
+            await self.mail.flush_queue(queue)
         if copies:
             with suppress(ProtocolError):  # kept, and stored later: the other side has it
                 await self._flush(self._profile.account_id)
         return Posted(content, len(peers), self._changes.pop(posting.account.raw, ()))
 
     async def _flush(self, account: AccountId) -> None:
-        policy = public_inbox(account).encoded
-        async with self.mail.turn(policy):
-            await self.mail.flush_mailbox(policy)
+        async with self.mail.turn(account.raw):
+            await self.mail.flush_queue(account.raw)
 
     # To whom
 
@@ -179,13 +180,25 @@ class FanOut:
         self, peers: Iterable[Peer], bundles: dict[Peer, Bundle], content: content_pb2.Content, life_ms: int
     ) -> None:
         device, now_ms, random = self._profile.device, self._swarms.clock.now_ms(), self._swarms.random
+        encoded = content.SerializeToString() + self._addresses.reads(now_ms)
         for peer in peers:
             if peer in bundles:
                 device.start(bundles[peer], now_ms, random)
-            envelope = device.seal(peer, content.SerializeToString(), now_ms, random)
-            policy = public_inbox(peer.account).encoded
-            self._profile.store.enqueue(policy, bytes((peer.slot,)), _expiry(now_ms, life_ms), envelope)
-            self._generation.sealed()
+            envelope = device.seal(peer, encoded, now_ms, random)
+            self._enqueue(peer, envelope, now_ms, life_ms)
+
+    def _enqueue(self, peer: Peer, envelope: bytes, now_ms: int, life_ms: int) -> None:
+        address = self._addresses.address(peer.account, peer.slot, now_ms)
+        self._profile.store.enqueue(
+            address.policy.encoded,
+            bytes((peer.slot,)),
+            _expiry(now_ms, life_ms),
+            envelope,
+            recipient=peer.account.raw,
+            writer=address.writer,
+            day=address.day,
+        )
+        self._generation.sealed()
 
 
 def _expiry(now_ms: int, life_ms: int) -> int:

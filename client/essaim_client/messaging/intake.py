@@ -4,6 +4,7 @@ Synchronous, in the caller's transaction. Whoever wrote it, no content stops thi
 that it is there.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -14,6 +15,7 @@ from essaim.protocol.configuration import Configuration
 from essaim.protocol.conversation import Change, Opened, Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import VerifyKey
+from essaim_client.messaging.address_book import AddressBook
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.conversations import ENTRY_KINDS, GRACE_MS, Conversations, named
 from essaim_client.messaging.events import ConfigurationChanged, Event, Read, SessionRenewed, Typing
@@ -36,19 +38,33 @@ class Answer:
 
 @dataclass
 class Taken:
-    """`follow_manifest`: the own manifest has a newer version. `secrets`: what a manager gave this device."""
+    """`follow_manifest`: the own manifest has a newer version. `secrets`: what a manager gave this device.
+
+    `late`: something was stored in the private inbox of a day that was over.
+    """
 
     events: list[Event] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     follow_manifest: bool = False
+    late: bool = False
     secrets: list[content_pb2.Sync] = field(default_factory=list)
 
 
 class Intake:
     """`now_ms` comes from the conversations' clock."""
 
-    def __init__(self, profile: Profile, agreement: Agreement, conversations: Conversations, vigil: Vigil) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        agreement: Agreement,
+        conversations: Conversations,
+        vigil: Vigil,
+        addresses: AddressBook,
+    ) -> None:
         self._profile = profile
+        self._addresses = addresses
+        self.on_agreed: Callable[[], None] = lambda: None
+        """Told when other devices of the account have brought something new of what is agreed on."""
         self._history = profile.store.history
         self._agreement = agreement
         self._conversations = conversations
@@ -70,6 +86,9 @@ class Intake:
             return taken
         if self._agreement.is_blocked(sender.account):
             return Taken()
+        self._addresses.heard(sender, content, now_ms)
+        content.ClearField("reads")
+        taken.late = content.HasField("late") and self._agreement.is_contact(sender.account)
         if sender.account == self._profile.account_id:
             self._from_own(sender, content, taken, now_ms)
         else:
@@ -91,6 +110,8 @@ class Intake:
                 taken.events.append(Read(sender.account, sender.account, content.receipt.position))
         elif kind == "typing" and self._agreement.settings.typing:
             taken.events.append(Typing(sender.account, content.typing.stopped))
+        elif kind == "private_inbox":
+            self._addresses.take(sender.account, content.private_inbox, content.sent_ms, now_ms)
         elif self._agreement.is_contact(sender.account):
             self._healing(sender, content, taken, now_ms)
 
@@ -182,6 +203,7 @@ class Intake:
         self._conversations.delete_agreed()
         for conversation in self._history.conversations():
             self._conversations.start_timers(conversation)
+        self.on_agreed()
         return [ConfigurationChanged()]
 
 

@@ -168,10 +168,10 @@ class Sender:
         **body: object,
     ) -> Sent:
         self.check(account)
-        if not self._agreement.is_contact(account):
-            self._agreement.accept(account)  # whom one writes to is no stranger
 
         def make() -> content_pb2.Content:
+            if not self._agreement.is_contact(account):
+                self._agreement.accept(account)  # whom one writes to is no stranger
             if sealed is not None:
                 sealed()
             return self._conversations.say(account.raw, **body)

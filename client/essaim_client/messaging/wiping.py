@@ -10,6 +10,7 @@ from essaim_client.mailbox.notices import Notices
 from essaim_client.mailbox.receipts import Proof
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.configuration_sync import ConfigurationSync
+from essaim_client.messaging.own_inbox import OwnInbox
 from essaim_client.messaging.own_mailboxes import OwnMailboxes
 from essaim_client.messaging.profile import Profile
 
@@ -26,7 +27,9 @@ class Wiped:
 class Wiping:
     """On the swarm; the local files are the home's own to remove."""
 
-    def __init__(self, swarms: Swarms, profile: Profile, configuration: ConfigurationSync) -> None:
+    def __init__(self, swarms: Swarms, profile: Profile, configuration: ConfigurationSync, inbox: OwnInbox) -> None:
+        self._swarms = swarms
+        self._inbox = inbox
         self._profile = profile
         self._configuration = configuration
         self._mailboxes = OwnMailboxes(profile)
@@ -41,6 +44,8 @@ class Wiping:
         """Inbox, outbox and configuration of the account: it is gone for everybody (NotAManagerError)."""
         outbox = self._mailboxes.manifest()
         wiped = [await self._wipe("inbox", self._mailboxes.inbox_policy, Authority(self._mailboxes.inbox_owner()))]
+        for policy, owner in self._inbox.owned(self._swarms.clock.now_ms()):
+            wiped.append(await self._wipe("private inbox", policy, owner))
         kept = self._configuration.kept_key()
         if kept is not None:
             mailbox = ConfigurationMailbox(kept[1])

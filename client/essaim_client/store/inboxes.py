@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import apsw
 
+HOUR_MS = 3_600_000
+
 
 class Given(NamedTuple):
     """What an account gave: an encoded capability, and the newest time at which it said anything, by its own clock."""
@@ -30,12 +32,21 @@ class Inboxes:
         self._db.execute("INSERT OR REPLACE INTO private_inbox VALUES (?, ?, ?)", (account, capability, heard_ms))
 
     def heard(self, account: bytes, heard_ms: int) -> None:
-        """The account said something; nothing if it gave no capability."""
+        """The account said something; to the hour. Nothing if it gave no capability."""
         sql = "UPDATE private_inbox SET heard_ms = ? WHERE account = ? AND heard_ms < ?"
-        self._db.execute(sql, (heard_ms, account, heard_ms))
+        self._db.execute(sql, (heard_ms, account, heard_ms - HOUR_MS))
 
-    def forget(self, account: bytes) -> None:
-        self._db.execute("DELETE FROM private_inbox WHERE account = ?", (account,))
+    def astray(self, account: bytes, slot: int) -> int:
+        """When a device last said that it reads another inbox than the one that is known here; 0: it does not."""
+        row = self._db.execute("SELECT said_ms FROM astray WHERE account = ? AND slot = ?", (account, slot)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def went_astray(self, account: bytes, slot: int, said_ms: int) -> None:
+        self._db.execute("INSERT OR REPLACE INTO astray VALUES (?, ?, ?)", (account, slot, said_ms))
+
+    def is_back(self, account: bytes, slot: int) -> None:
+        """It reads the one that is known here."""
+        self._db.execute("DELETE FROM astray WHERE account = ? AND slot = ?", (account, slot))
 
     # Own days
 

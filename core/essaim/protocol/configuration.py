@@ -80,6 +80,11 @@ class Configuration:
         written = self._registers.get(key)
         return written.value or None if written else None
 
+    def values(self, prefix: bytes) -> dict[bytes, bytes]:
+        """What the registers hold whose keys begin with `prefix`, in ascending order, but for those taken back."""
+        found = ((key, written.value) for key, written in sorted(self._registers.items()) if written.value)
+        return {key: value for key, value in found if key.startswith(prefix)}
+
     def highest(self, key: bytes) -> int:
         return self._highest.get(key, 0)
 

@@ -101,6 +101,12 @@ class Gadget:
     def slot(self) -> int:
         return self.person.profile.device.slot
 
+    def waiting(self) -> list:
+        """The envelopes in every mailbox of this device's inbox, in the order of their coming."""
+        days = self.person.days
+        ids = (access.policy.mailbox_id for access in (*days.over(), *days.written()))
+        return [each for mailbox_id in ids for each in self.mailboxes.places[mailbox_id].envelopes.values()]
+
     async def rest(self) -> list:
         """What time brings: the upkeep, and what waits."""
         self.mailboxes.now_ms += SELDOM_MS

@@ -28,7 +28,7 @@ from essaim_client.network.failure import DestinationLostError, DestinationRefus
 
 NODE_KEY = SigningKey(bytes([7]) * 32)
 NODE_ID = NODE_KEY.public.raw
-INBOXES = (Kind.PUBLIC_INBOX,)
+INBOXES = (Kind.PUBLIC_INBOX, Kind.PRIVATE_INBOX)
 
 
 @dataclass

@@ -11,5 +11,13 @@ ALTER TABLE outgoing ADD COLUMN day INTEGER NOT NULL DEFAULT 0;
 -- What others gave so that this account writes to their private inbox, and when they last said something, by their clock.
 CREATE TABLE private_inbox (account BLOB PRIMARY KEY, capability BLOB NOT NULL, heard_ms INTEGER NOT NULL) STRICT;
 
+-- Devices that said later than that inbox was made that they read another one.
+CREATE TABLE astray (
+    account BLOB NOT NULL,
+    slot INTEGER NOT NULL,
+    said_ms INTEGER NOT NULL,
+    PRIMARY KEY (account, slot)
+) STRICT;
+
 -- Mailboxes of days that are over, and when each was last read to its end.
 CREATE TABLE day_read (mailbox BLOB PRIMARY KEY, read_ms INTEGER NOT NULL) STRICT;
