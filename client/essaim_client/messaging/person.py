@@ -10,10 +10,12 @@ from essaim.protocol.account import Account, AccountId
 from essaim.protocol.configuration import Configuration
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.export import AccountLock
+from essaim.protocol.keys import VerifyKey
 from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.moving import Move
 from essaim_client.attachments.attachments import Attachments
 from essaim_client.mailbox.swarm_call import Swarms
+from essaim_client.messaging.address_book import AddressBook
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.archives import Archives
 from essaim_client.messaging.backups import Backups
@@ -28,9 +30,12 @@ from essaim_client.messaging.events import Event
 from essaim_client.messaging.exports import Exports
 from essaim_client.messaging.fan_out import FanOut
 from essaim_client.messaging.generation import Generation
+from essaim_client.messaging.handing import Handing
 from essaim_client.messaging.healing import Healing
+from essaim_client.messaging.inbox_days import InboxDays
 from essaim_client.messaging.intake import Intake
 from essaim_client.messaging.listening import Listening
+from essaim_client.messaging.own_inbox import OwnInbox
 from essaim_client.messaging.own_manifest import OwnManifest
 from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.publisher import Publisher
@@ -62,7 +67,9 @@ class Person:
         self.conversations = Conversations(profile, self.agreement, now_ms, swarms.random)
         self.directory = Directory(swarms, profile)
         self.generation = Generation(swarms, profile)
-        self.fan_out = FanOut(swarms, profile, self.directory, self.vigil, self.generation, tell)
+        self.inbox = OwnInbox(profile, self.agreement, swarms.random)
+        addresses = AddressBook(profile, self.inbox)
+        self.fan_out = FanOut(swarms, profile, self.directory, self.vigil, self.generation, addresses, tell)
         self.sender = Sender(profile, self.agreement, self.conversations, self.fan_out)
         self.attachments = Attachments(
             swarms,
@@ -75,26 +82,33 @@ class Person:
         )
         self.manifest = OwnManifest(swarms, profile, self.vigil, tell)
         self.publisher = Publisher(swarms, profile, self.manifest)
-        self.intake = Intake(profile, self.agreement, self.conversations, self.vigil)
+        self.intake = Intake(profile, self.agreement, self.conversations, self.vigil, addresses)
         self.configuration = ConfigurationSync(swarms, profile, self.intake, self.sender, tell)
         self.healing = Healing(swarms, profile, self.agreement, self.sender)
-        hands = Hands(self.directory, self.sender, self.publisher, self.manifest, self.configuration, self.healing)
-        self.errands = Errands(swarms, profile, self.agreement, hands)
+        self.handing = Handing(swarms, profile, self.inbox, self.configuration, self.sender)
+        hands = self.directory, self.sender, self.publisher, self.manifest, self.configuration, self.healing
+        self.errands = Errands(swarms, profile, self.agreement, Hands(*hands, self.handing))
         self.contacts = Contacts(profile, self.agreement, self.vigil, self._accepted)
         own = swarms, profile, self.agreement
         self.devices = Devices(
-            *own, manifest=self.manifest, configuration=self.configuration, sender=self.sender, vigil=self.vigil
+            *own,
+            manifest=self.manifest,
+            configuration=self.configuration,
+            sender=self.sender,
+            vigil=self.vigil,
+            inbox=self.inbox,
         )
         self.backups = Backups(
             *own, conversations=self.conversations, intake=self.intake, configuration=self.configuration
         )
         self.exports = Exports(profile, now_ms, swarms.random)
         self.archives = Archives.of(profile.store, profile, now_ms)
-        self.wiping = Wiping(swarms, profile, self.configuration)
-        self.receiver = Receiver(swarms, profile, self.intake, self.errands)
+        self.wiping = Wiping(swarms, profile, self.configuration, self.inbox)
+        self.days = InboxDays(swarms, profile, self.inbox)
+        self.receiver = Receiver(swarms, profile, self.intake, self.errands, self.days)
         self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
         self.upkeep = Upkeep(self.publisher.publish, self._duties())
-        self.agreement.on_change = self._agreed
+        self._connect()
 
     async def __aenter__(self) -> "Person":
         async with AsyncExitStack() as stack:
@@ -119,9 +133,15 @@ class Person:
 
     # Between the parts
 
+    def _connect(self) -> None:
+        """Who tells whom."""
+        self.agreement.on_change = self._agreed
+        self.intake.on_agreed = self._settle
+        self.fan_out.mail.on_late = self._stored_late
+
     def _duties(self) -> list[Duty]:
         """What is done again and again in the background, beside publishing."""
-        seldom: dict[str, Duty] = {"configuration": self.configuration.sync, "devices": self.in_step, "mend": self.mend}
+        seldom: dict[str, Duty] = {"configuration": self.agree, "devices": self.in_step, "mend": self.mend}
         return [
             self.sender.mail.flush,
             self.attachments.tidy,
@@ -132,6 +152,17 @@ class Person:
         """Something was agreed on here: the other devices are told in the background."""
         self.configuration.changed(change)
         self.errands.run(self.configuration.tell)
+        self._settle()
+
+    def _settle(self) -> None:
+        """What is agreed on changed, here or elsewhere: the private inbox may have, or who is to be given it."""
+        self.days.wake()
+        self.errands.run(self.handing.settle)
+
+    def _stored_late(self, raw: bytes, day: int) -> None:
+        """A mailbox that nobody follows any more has something: its owner is told where to look."""
+        late = content_pb2.Late(days=[day])
+        self.errands.run(partial(self.sender.signal, AccountId(VerifyKey(raw)), late=late))
 
     def _accepted(self, account: AccountId) -> None:
         """What was missing in their conversation may be asked for now."""
@@ -144,6 +175,11 @@ class Person:
             await work()
             self.profile.store.put(key, b"%d" % now_ms)
 
+    async def agree(self) -> None:
+        """What the devices agree on, and what follows from it."""
+        await self.configuration.sync()
+        await self.handing.settle()
+
     async def in_step(self) -> None:
         """The own manifest, and who of the devices sleeps."""
         await self.manifest.follow()
@@ -154,10 +190,13 @@ class Person:
         await self.generation.current()
         broken = self.generation.broken()
         if broken is not None:
+            await self.configuration.look_for_key()
+            await self.configuration.sync()
             await self._begin_anew()
         now_ms, store = self._now_ms(), self.profile.store
         seen_ms = int(store.get(SEEN_KEY) or b"0")
         if now_ms - seen_ms > AWAY_MS:
+            await self.configuration.look_for_key()
             await self.sender.sync(conversations=self.intake.state(answer=True))
             if seen_ms:
                 await self._ask_contacts()
