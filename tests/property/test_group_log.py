@@ -249,6 +249,22 @@ def test_roster_tells_when_somebody_or_a_device_is_lost():
     assert log.roster.lost_since(second)
 
 
+def test_who_came_and_went_since_is_lost_also_where_they_were_never_seen_before():
+    alice, bob, carol, dave, *_ = PLAYERS
+    log = group_of([alice])
+    founding = log.heads
+    alice.does(log, Act.INVITE, bob.raw)
+    assert not log.lost_since(founding)
+    bob.does(log, Act.JOIN)
+    alice.does(log, Act.REMOVE, bob.raw)
+    assert log.lost_since(founding) and not log.lost_since(log.heads)
+    gone = log.heads
+    bob.does(log, Act.INVITE, carol.raw)  # not allowed any more: it makes nobody renew anything
+    assert not log.lost_since(gone)
+    alice.does(log, Act.INVITE, dave.raw)
+    assert not log.lost_since(gone) and log.lost_since([bytes(32)])
+
+
 def test_records_that_rest_on_missing_ones_wait_and_the_missing_are_named():
     alice, bob, *_ = PLAYERS
     log = group_of([alice, bob])

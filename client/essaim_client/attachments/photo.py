@@ -55,6 +55,14 @@ def photo_source(path: Path) -> Source:
     )
 
 
+def picture_of(path: Path) -> bytes:
+    """A small JPEG of a picture's pixels, at most 8,192 bytes. Raises as `photo_source`."""
+    thumbnail = photo_source(path).thumbnail
+    if not thumbnail:
+        raise PhotoRefusedError("the picture cannot be made small enough")
+    return thumbnail
+
+
 def _pixels(image: Image.Image) -> Image.Image:
     """Upright, in sRGB (a profile may name the device), and without whatever else was in the file."""
     upright = ImageOps.exif_transpose(image)

@@ -49,7 +49,8 @@ class Contacts:
 
     def requests(self) -> list[AccountId]:
         """Who has written and is neither accepted nor blocked."""
-        conversations = map(_identity, self._profile.store.history.conversations())
+        named = self._profile.store.history.conversations()
+        conversations = [_identity(each) for each in named if not self._profile.store.groups.knows(each)]
         return [
             each
             for each in conversations

@@ -4,7 +4,9 @@ The own other devices are asked, and the other side; nobody is asked more than e
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from essaim.messaging.v1 import content_pb2
 from essaim.protocol.account import AccountId
@@ -23,6 +25,13 @@ ASKED_TIMES = 8
 EVERY_SECONDS = 15.0
 
 
+class GroupHealer(Protocol):
+    """Who asks for what is missing in closed groups."""
+
+    async def heal(self) -> None: ...
+    async def ask_for(self, group_id: bytes, ids: Sequence[bytes]) -> None: ...
+
+
 class Healing:
     """`wake` when something may have come to be missing."""
 
@@ -33,6 +42,7 @@ class Healing:
         self._agreement = agreement
         self._sender = sender
         self._woken = asyncio.Event()
+        self.groups: GroupHealer | None = None
 
     def wake(self) -> None:
         """Look soon whether something is missing."""
@@ -55,20 +65,32 @@ class Healing:
         for wanted in self._history.wanted(self._swarms.clock.now_ms(), 8 * ASKED_MAX):
             by_conversation.setdefault(wanted.conversation, []).append(wanted)
         for conversation, missing in by_conversation.items():
-            await self._ask(AccountId(VerifyKey(conversation)), missing[:ASKED_MAX])
+            if self._profile.store.groups.knows(conversation):
+                await self._ask_group(conversation, missing[:ASKED_MAX])
+            else:
+                await self._ask(AccountId(VerifyKey(conversation)), missing[:ASKED_MAX])
+        if self.groups is not None:
+            await self.groups.heal()
+
+    async def _ask_group(self, group_id: bytes, missing: list[Wanted]) -> None:
+        ids = self._note(group_id, missing)
+        if self.groups is not None:
+            await self.groups.ask_for(group_id, ids)
 
     async def _ask(self, conversation: AccountId, missing: list[Wanted]) -> None:
         if self._agreement.is_blocked(conversation) or not self._agreement.is_contact(conversation):
             return
-        asked = max(each.asked for each in missing)
-        with self._profile.store.transaction():
-            wait_ms = AGAIN_MS[min(asked, len(AGAIN_MS) - 1)]
-            self._history.asked(missing, self._swarms.clock.now_ms() + wait_ms)
-            self._history.give_up(
-                conversation.raw, [each.message_id for each in missing if each.asked + 1 >= ASKED_TIMES]
-            )
-        want = content_pb2.Want(ids=[each.message_id for each in missing])
+        want = content_pb2.Want(ids=self._note(conversation.raw, missing))
         await asyncio.gather(
             self._sender.sync(conversation=conversation.raw, want=want),
             self._sender.signal(conversation, want=want),
         )
+
+    def _note(self, conversation: bytes, missing: list[Wanted]) -> list[bytes]:
+        """They are asked for now, and again later; their ids."""
+        asked = max(each.asked for each in missing)
+        with self._profile.store.transaction():
+            wait_ms = AGAIN_MS[min(asked, len(AGAIN_MS) - 1)]
+            self._history.asked(missing, self._swarms.clock.now_ms() + wait_ms)
+            self._history.give_up(conversation, [each.message_id for each in missing if each.asked + 1 >= ASKED_TIMES])
+        return [each.message_id for each in missing]

@@ -31,6 +31,7 @@ class Epoch:
     admin_key: VerifyKey
     heads: tuple[bytes, ...]
     made_ms: int
+    _mailboxes: dict[int, Policy] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def epoch_id(self) -> bytes:
@@ -53,8 +54,10 @@ class Epoch:
 
     def mailbox(self, day: int) -> Policy:
         """The group's mailbox on a mailbox day."""
-        owner = blind_public(self.admin_key, self._factor(day))
-        return Policy.group(self.reader(day).public, self.writer(day).public, owner)
+        if day not in self._mailboxes:
+            owner = blind_public(self.admin_key, self._factor(day))
+            self._mailboxes[day] = Policy.group(self.reader(day).public, self.writer(day).public, owner)
+        return self._mailboxes[day]
 
     def _key(self, purpose: bytes, day: int) -> bytes:
         return hkdf(self.secret, salt=SALT, info=purpose + day.to_bytes(4, "big"), length=32)

@@ -50,6 +50,7 @@ class GroupLog:
         self._valid: list[bool] = []
         self._pending: dict[bytes, Record] = {}
         self._rosters: dict[int, Roster] = {0: NOBODY}
+        self._counted: tuple[int, list[int]] = (0, [])
 
     # What is known
 
@@ -98,6 +99,18 @@ class GroupLog:
         for head in heads:
             mask |= self._past[self._index[head]] if head in self._index else 0
         return [record for number, record in enumerate(self._records) if not mask >> number & 1]
+
+    def lost_since(self, heads: Sequence[bytes]) -> bool:
+        """Whether somebody, or a device of somebody, who was in at these newest records or came since is no more."""
+        then, mask = self.roster_at(heads), self._mask(heads)
+        if then is None or mask is None:
+            return True
+        now = self.roster
+        if now.lost_since(then):
+            return True
+        since = [self._records[each] for each in self._counting if not mask >> each & 1]
+        came = {record.subject for record in since if record.act in (Act.FOUND, Act.INVITE)}
+        return not came <= now.members.keys() or any(now.lacks_device_of(record.certificate.head) for record in since)
 
     def stands(self, record_id: bytes) -> bool:
         """Whether a record was allowed to its author where they stood."""
@@ -177,12 +190,23 @@ class GroupLog:
         order = sorted(_numbers(mask), key=self._places.__getitem__)
         return self._done(order, self._void(order))
 
-    def _done(self, order: Sequence[int], void: int) -> Roster:
+    @property
+    def _counting(self) -> list[int]:
+        """The records that count, of all that are known."""
+        if self._counted[0] != len(self):
+            order, counting = sorted(range(len(self)), key=self._places.__getitem__), list[int]()
+            self._done(order, self._void(order), counting)
+            self._counted = len(self), counting
+        return self._counted[1]
+
+    def _done(self, order: Sequence[int], void: int, counting: list[int] | None = None) -> Roster:
         roster = NOBODY
         for number in order:
             counts = self._valid[number] and not void >> number & 1
             if counts and roster.allows(self._records[number]):
                 roster = roster.applied(self._records[number], self._places[number])
+                if counting is not None:
+                    counting.append(number)
         return roster
 
     def _void(self, order: Sequence[int]) -> int:

@@ -144,11 +144,12 @@ class Roster:
         """Whether somebody, or a device of somebody, who was in `before` is no more."""
         if any(account not in self.members for account in before.members):
             return True
-        return any(
-            set(head.slots) - set(self.heads[account].slots)
-            for account, head in before.heads.items()
-            if account in before.members
-        )
+        return any(self.lacks_device_of(head) for account, head in before.heads.items() if account in before.members)
+
+    def lacks_device_of(self, head: Head) -> bool:
+        """Whether a newer list of the account is without one of these devices (or with other flags)."""
+        known = self.heads.get(head.identity.raw)
+        return known is not None and known.version > head.version and bool(set(head.slots) - set(known.slots))
 
 
 def _without(members: Mapping[bytes, Member], account: bytes) -> dict[bytes, Member]:
