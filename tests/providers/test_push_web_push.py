@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import socket
 from base64 import urlsafe_b64encode
 from collections import Counter
 
@@ -164,3 +165,28 @@ def test_subscription_of_a_browser_is_read(service):
     read = read_endpoint(json.dumps(service.about["subscription"] | {"expirationTime": None}))
 
     assert isinstance(read, WebPush) and read.url.text == service.about["subscription"]["endpoint"]
+
+
+async def test_web_push_name_is_asked_for_once_and_what_is_forbidden_left_out(monkeypatch, sender, endpoint):
+    """A name server that mixes in an address of the cloud's own, and would tell another one when asked again."""
+    asked, real = [], socket.getaddrinfo
+    metadata = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", endpoint.url.port))
+
+    def answer(host, port, *more):
+        asked.append(host)
+        return [metadata, *(real("127.0.0.1", port, *more) if len(asked) == 1 else ())]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+    assert await outcome(sender, endpoint) == Delivered()
+    assert asked == ["localhost"]
+
+
+async def test_web_push_name_that_turns_inwards_is_forbidden(monkeypatch, service, tmp_path, endpoint):
+    """Rebinding: public when the endpoint was named, the cloud's own address when it is called."""
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda _host, port, *_: [(2, socket.SOCK_STREAM, 6, "", ("169.254.169.254", port))]
+    )
+    async with providers(tmp_path, service.about["ca"]) as sender:
+        sender.check(endpoint)
+        assert await outcome(sender, endpoint) == FORBIDDEN
