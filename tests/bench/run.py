@@ -28,6 +28,7 @@ import floor_bench
 import network_bench
 import onion_bench
 import opengroup_bench
+import push_bench
 import relay_bench
 import repair_bench
 import storage_bench
@@ -71,6 +72,7 @@ ALONE = (
     Target("relay", ("relay.",), relay_runs),
     Target("storage", ("storage.",), lambda _: [storage_bench.run() | repair_bench.run() | catchup_bench.run()]),
     Target("opengroup", ("opengroup.",), lambda scale: [opengroup_bench.figures(1_000_000 if scale == LARGE else 0)]),
+    Target("push", ("push.",), lambda _: [push_bench.figures()]),
     Target("client", ("client.",), lambda _: [e2e_crypto_bench.run()]),
     Target("floor", ("e2e.floor",), floor_bench.run),
     Target("start", ("testnet.ready_s",), network_bench.started),

@@ -133,6 +133,24 @@ async def test_subscription_ends_unless_it_is_renewed(tmp_path: Path) -> None:
         assert await push.wake(wake(ids[-1])) == [None]
 
 
+async def test_upkeep_removes_what_is_over(tmp_path: Path) -> None:
+    async with Bot() as bot, RunningPush(tmp_path, upkeep_seconds=0.05) as push:
+        device = push.device()
+        [push_id, _] = await device.subscribe(bot.endpoint())
+        await push.wake(*(wake(push_id) for _ in range(200)))
+        await bot.wait_for(1)
+        push.skew_ms = 61 * 86_400_000
+
+        def rows() -> int:
+            with push.host.database.reader.begin() as connection:
+                tables = ("subscription", "endpoint", "wake", "seen")
+                return sum(connection.exec_driver_sql(f"SELECT count(*) FROM {each}").scalar_one() for each in tables)
+
+        async with asyncio.timeout(20):
+            while await asyncio.to_thread(rows):  # noqa: ASYNC110  # only a look can tell
+                await asyncio.sleep(0.02)
+
+
 async def test_strangers_change_nothing(tmp_path: Path) -> None:
     async with Bot() as bot, RunningPush(tmp_path) as push:
         device, thief = push.device(), push.device()

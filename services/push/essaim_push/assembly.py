@@ -89,6 +89,8 @@ class PushHost:
         while True:
             try:
                 await self.writer.submit(lambda connection, now_ms: upkeep.keep_up(connection, now_ms, self._node_id))
+                while await self.writer.submit(upkeep.forget_seen):
+                    pass
                 self.service.total = await self.writer.submit(upkeep.measure)
             except Exception as error:  # noqa: BLE001 - the next round may do it; wakes are told meanwhile
                 logs.write(HostEvent.UPKEEP_FAILED, LogLevel.WARNING, error=type(error))

@@ -137,13 +137,11 @@ def _not_seen(
 ) -> list[tuple[Arrival, Found]]:
     if not good:
         return []
-    seen = set(connection.execute(select(SEEN.c.wake_id).where(SEEN.c.wake_id.in_(good))).scalars())
-    fresh = [pair for wake_id, pair in good.items() if wake_id not in seen]
-    if fresh:
-        in_order = sorted(each.wake_id for each, _ in fresh)  # replicas lock in one order
-        rows = [{"wake_id": wake_id, "until_ms": now_ms + SEEN_MS} for wake_id in in_order]
-        connection.execute(insert_of(connection)(SEEN).on_conflict_do_nothing(), rows)
-    return fresh
+    rows = [
+        {"wake_id": wake_id, "until_ms": now_ms + SEEN_MS} for wake_id in sorted(good)
+    ]  # replicas lock alike
+    insert = insert_of(connection)(SEEN).on_conflict_do_nothing().returning(SEEN.c.wake_id)
+    return [good[wake_id] for wake_id in connection.execute(insert, rows).scalars()]
 
 
 def _enqueue(connection: Connection, now_ms: int, fresh: Sequence[tuple[Arrival, Found]], rules: Rules) -> None:
@@ -226,7 +224,9 @@ def lease(
     return leased, connection.execute(select(func.min(WAKE.c.next_ms))).scalar_one()
 
 
-_RESTS = update(WAKE).where(WAKE.c.endpoint == bindparam("of")).values(next_ms=bindparam("then"), lease=None, holder=None)
+_RESTS = (
+    update(WAKE).where(WAKE.c.endpoint == bindparam("of")).values(next_ms=bindparam("then"), lease=None, holder=None)
+)
 
 
 def _leased(row: Found, mark: bytes) -> Leased:

@@ -12,8 +12,12 @@ def keep_up(connection: Connection, now_ms: int, node_id: bytes) -> None:
     """One round."""
     say_alive(connection, now_ms, node_id)
     remove_expired(connection, now_ms)
-    late = select(SEEN.c.wake_id).where(SEEN.c.until_ms <= now_ms).order_by(SEEN.c.until_ms).limit(20 * AT_ONCE)
-    connection.execute(delete(SEEN).where(SEEN.c.wake_id.in_(late)))
+
+
+def forget_seen(connection: Connection, now_ms: int) -> bool:
+    """A share of the wake ids that are known no longer, so that wakes do not wait for it; whether there are more."""
+    late = select(SEEN.c.wake_id).where(SEEN.c.until_ms <= now_ms).order_by(SEEN.c.until_ms).limit(AT_ONCE)
+    return connection.execute(delete(SEEN).where(SEEN.c.wake_id.in_(late))).rowcount == AT_ONCE
 
 
 def measure(connection: Connection, now_ms: int) -> int:
