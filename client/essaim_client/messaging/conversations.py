@@ -19,6 +19,7 @@ from essaim_client.messaging.events import (
     Disappearing,
     Edited,
     Event,
+    InGroup,
     Message,
     Reacted,
     TimerChanged,
@@ -99,7 +100,22 @@ class Conversations:
         entry = self._entry(conversation, author, slot, kind, content)
         if not self._history.add(entry, named(content.after), self._now_ms() + GRACE_MS) or not entry.content:
             return []
-        return self._effects(entry, content, changes)
+        return self._told(entry.conversation, self._effects(entry, content, changes))
+
+    def _told(self, conversation: bytes, events: list[Event]) -> list[Event]:
+        """What happens in a group is told as of the group."""
+        return [_in_group(conversation, each) for each in events] if self._is_group(conversation) else events
+
+    def _is_group(self, conversation: bytes) -> bool:
+        return self._profile.store.groups.knows(conversation)
+
+    def _with(self, entry: Entry) -> AccountId:
+        """The other side; in a group, who says it."""
+        group = self._is_group(entry.conversation)
+        return AccountId(VerifyKey(entry.author if group else entry.conversation))
+
+    def _is_accepted(self, entry: Entry) -> bool:
+        return self._is_group(entry.conversation) or self._agreement.is_contact(self._with(entry))
 
     def _entry(self, conversation: bytes, author: bytes, slot: int, kind: str, content: content_pb2.Content) -> Entry:
         now_ms, sent_ms = self._now_ms(), min(content.sent_ms, LATEST_MS)
@@ -121,7 +137,7 @@ class Conversations:
         )
 
     def _effects(self, entry: Entry, content: content_pb2.Content, changes: tuple[Change, ...]) -> list[Event]:
-        conversation, author = AccountId(VerifyKey(entry.conversation)), AccountId(VerifyKey(entry.author))
+        conversation, author = self._with(entry), AccountId(VerifyKey(entry.author))
         match entry.kind:
             case "text":
                 return self._text(entry, content, changes)
@@ -131,7 +147,7 @@ class Conversations:
                 return [Edited(conversation, author, entry.target, content.edit.text)]
             case "unsend":
                 gone = self._forget(entry.conversation, entry.author, entry.target)
-                if gone and self._agreement.is_contact(conversation):  # no backup brings it back
+                if gone and self._is_accepted(entry):  # no backup brings it back
                     self._agreement.delete(entry.conversation, entry.author, entry.target)
                 return [Unsent(conversation, author, entry.target)] if gone else []
             case "timer":
@@ -143,7 +159,7 @@ class Conversations:
         if any(each.kind == "unsend" and each.author == entry.author for each in about):
             self._forget(entry.conversation, entry.author, entry.message_id)
             return []
-        conversation, author = AccountId(VerifyKey(entry.conversation)), AccountId(VerifyKey(entry.author))
+        conversation, author = self._with(entry), AccountId(VerifyKey(entry.author))
         message = Message(
             author,
             entry.slot,
@@ -154,7 +170,7 @@ class Conversations:
             changes,
             conversation=conversation,
             outgoing=entry.author == self._profile.own,
-            request=not self._agreement.is_contact(conversation),
+            request=not self._is_accepted(entry),
             position=entry.position,
             reply_to=content.text.reply_to,
             files=tuple(map(file_of, content.text.files)),
@@ -191,8 +207,8 @@ class Conversations:
         events: list[Event] = []
         for entry in self._history.due(self._now_ms()):
             self._forget(entry.conversation, entry.author, entry.message_id)
-            conversation, author = AccountId(VerifyKey(entry.conversation)), AccountId(VerifyKey(entry.author))
-            events.append(Disappeared(conversation, author, entry.message_id))
+            gone = Disappeared(self._with(entry), AccountId(VerifyKey(entry.author)), entry.message_id)
+            events += self._told(entry.conversation, [gone])
         return events
 
     def start_timers(self, conversation: bytes) -> None:
@@ -221,6 +237,12 @@ class Conversations:
 
 MARK_FRONT = b"\x9a\x01\x10"
 """Field 19, 16 bytes: the mark is the last field, and covers all that is before it."""
+
+
+def _in_group(group_id: bytes, event: Event) -> Event:
+    if isinstance(event, Message | Reacted | Edited | Unsent | Disappeared | TimerChanged):
+        return InGroup(group_id, event)
+    return event
 
 
 def _life(content: content_pb2.Content, sent_ms: int, *, own: bool) -> tuple[int, int]:

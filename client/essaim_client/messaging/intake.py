@@ -65,6 +65,10 @@ class Intake:
         self._addresses = addresses
         self.on_agreed: Callable[[], None] = lambda: None
         """Told when other devices of the account have brought something new of what is agreed on."""
+        self.on_group: Callable[[Opened, content_pb2.Content, Taken, int], None] = lambda *_: None
+        """Given what is said about closed groups."""
+        self.groups_for: Callable[[Peer], list[Answer]] = lambda _: []
+        """What an own other device is to be given of closed groups."""
         self._history = profile.store.history
         self._agreement = agreement
         self._conversations = conversations
@@ -89,6 +93,9 @@ class Intake:
         self._addresses.heard(sender, content, now_ms)
         content.ClearField("reads")
         taken.late = content.HasField("late") and self._agreement.is_contact(sender.account)
+        if content.WhichOneof("body") == "group":
+            self.on_group(opened, content, taken, now_ms)
+            return taken
         if sender.account == self._profile.account_id:
             self._from_own(sender, content, taken, now_ms)
         else:
@@ -178,13 +185,17 @@ class Intake:
         return record is not None and record.manager
 
     def _compare(self, sender: Peer, state: content_pb2.Conversations, taken: Taken, now_ms: int) -> None:
-        for heads in filter(lambda each: _is_account(each.conversation), state.heads):
+        for heads in filter(lambda each: self._is_conversation(each.conversation), state.heads):
             self._history.want(heads.conversation, named(heads.after), now_ms)
         if state.answer:
             self._profile.device.retire(sender)
             taken.answers.append(_own(sender, conversations=self.state(answer=False)))
             whole = self._profile.configuration.encode()
             taken.answers.append(_own(sender, configuration=whole))
+            taken.answers += self.groups_for(sender)
+
+    def _is_conversation(self, raw: bytes) -> bool:
+        return self._profile.store.groups.knows(raw) or _is_account(raw)
 
     def state(self, *, answer: bool, since_ms: int = 0) -> content_pb2.Conversations:
         """What this device has of the conversations in which something came since."""

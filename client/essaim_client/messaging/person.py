@@ -30,6 +30,8 @@ from essaim_client.messaging.events import Event
 from essaim_client.messaging.exports import Exports
 from essaim_client.messaging.fan_out import FanOut
 from essaim_client.messaging.generation import Generation
+from essaim_client.messaging.group_posting import Ties
+from essaim_client.messaging.grouping import Grouping
 from essaim_client.messaging.handing import Handing
 from essaim_client.messaging.healing import Healing
 from essaim_client.messaging.inbox_days import InboxDays
@@ -88,6 +90,9 @@ class Person:
         self.handing = Handing(swarms, profile, self.inbox, self.configuration, self.sender)
         hands = self.directory, self.sender, self.publisher, self.manifest, self.configuration, self.healing
         self.errands = Errands(swarms, profile, self.agreement, Hands(*hands, self.handing))
+        ties = Ties(self.fan_out, self.directory, self.generation, self.sender, self.vigil, self.errands)
+        self.grouping = Grouping(swarms, profile, self.agreement, self.conversations, ties, tell)
+        self.groups = self.grouping.groups
         self.contacts = Contacts(profile, self.agreement, self.vigil, self._accepted)
         own = swarms, profile, self.agreement
         self.devices = Devices(
@@ -137,11 +142,14 @@ class Person:
         """Who tells whom."""
         self.agreement.on_change = self._agreed
         self.intake.on_agreed = self._settle
+        self.intake.on_group, self.intake.groups_for = self.grouping.hear, self.grouping.for_own
+        self.healing.groups = self.grouping.tending
         self.fan_out.mail.on_late = self._stored_late
 
     def _duties(self) -> list[Duty]:
         """What is done again and again in the background, beside publishing."""
         seldom: dict[str, Duty] = {"configuration": self.agree, "devices": self.in_step, "mend": self.mend}
+        seldom["groups"] = self.grouping.tending.tend
         return [
             self.sender.mail.flush,
             self.attachments.tidy,
@@ -212,6 +220,7 @@ class Person:
 
     async def _begin_anew(self) -> None:
         """An old copy of the store was put back: all devices of everybody are told, also those met since the copy."""
+        self.grouping.begin_anew()
         self.publisher.forget()
         await self.publisher.publish()
         await self.sender.sync(conversations=self.intake.state(answer=True))
@@ -231,12 +240,13 @@ class Person:
     def listen(self) -> Listening[Event]:
         """Everything that happens, until it is closed; the one that is open already goes on."""
         if self._listening is None or self._listening.closed:
-            self._listening = Listening(self.stream.follow(self.receiver.follow))
+            self._listening = Listening(self.stream.follow(partial(self.grouping.follow, self.receiver.follow)))
         return self._listening
 
     async def receive(self) -> list[Event]:
         """All that waits now."""
         events = await self.receiver.receive()
+        events += await self.grouping.days.receive()
         return [*self.stream.drain(), *events]
 
     async def mark_read(self, account: AccountId, position: int) -> None:
@@ -256,7 +266,9 @@ class Person:
         self.vanishing.now()
         if account is not None:
             return self.conversations.shown(account.raw, newest)
-        shown = [each for raw in self.profile.store.history.conversations() for each in self.conversations.shown(raw)]
+        store = self.profile.store
+        named = [raw for raw in store.history.conversations() if not store.groups.knows(raw)]
+        shown = [each for raw in named for each in self.conversations.shown(raw)]
         return sorted(shown, key=lambda each: each.shown_ms)
 
     async def lock_for(self, account: AccountId) -> AccountLock:

@@ -86,17 +86,17 @@ class Sender:
         sealed: Callable[[], None] | None = None,
     ) -> Sent:
         """A text, with the timer of the conversation; `sealed` is called in the transaction that makes it."""
-        _check_text(text)
+        check_text(text)
         if reply_to:
             self._text(account, reply_to)
         timer = self._conversations.timer(account.raw)
         sent = content_pb2.Text(text=text, reply_to=reply_to, files=map(file_message, files))
         life_ms = min(MESSAGE_LIFE_MS, timer.after_ms) if timer and not timer.once_read else MESSAGE_LIFE_MS
-        return await self._say(account, life_ms, sealed, text=sent, disappearing=_disappearing(timer))
+        return await self._say(account, life_ms, sealed, text=sent, disappearing=disappearing_message(timer))
 
     async def react(self, account: AccountId, target: bytes, emoji: str) -> Sent:
         """An emoji to a text; an empty one takes it back."""
-        _check_text(emoji)
+        check_text(emoji)
         if len(emoji.encode()) > EMOJI_MAX:
             raise TextRefusedError(f"a reaction has at most {EMOJI_MAX} bytes")
         self._text(account, target)
@@ -104,7 +104,7 @@ class Sender:
 
     async def edit(self, account: AccountId, target: bytes, text: str) -> Sent:
         """Another wording of an own text."""
-        _check_text(text)
+        check_text(text)
         self._text(account, target, own=True)
         return await self._say(account, edit=content_pb2.Edit(target=target, text=text))
 
@@ -117,7 +117,7 @@ class Sender:
         """From now on, for both sides; None: texts stay."""
         if timer is not None and not SHORTEST_MS <= timer.after_ms <= LONGEST_MS:
             raise TimerRefusedError("texts disappear after 5 seconds to 4 weeks")
-        return await self._say(account, timer=content_pb2.Timer(disappearing=_disappearing(timer)))
+        return await self._say(account, timer=content_pb2.Timer(disappearing=disappearing_message(timer)))
 
     async def tell_move(self, account: AccountId, statement: bytes) -> Sent:
         """That this account goes on under another identity."""
@@ -207,7 +207,8 @@ class Sender:
             raise UnknownMessageError("no such text of yours here" if own else "no such text here")
 
 
-def _disappearing(timer: Disappearing | None) -> content_pb2.Disappearing | None:
+def disappearing_message(timer: Disappearing | None) -> content_pb2.Disappearing | None:
+    """As it is said."""
     return content_pb2.Disappearing(after_ms=timer.after_ms, once_read=timer.once_read) if timer else None
 
 
@@ -228,7 +229,8 @@ def file_message(file: File) -> content_pb2.File:
     )
 
 
-def _check_text(text: str) -> None:
+def check_text(text: str) -> None:
+    """Raises TextRefusedError."""
     try:
         text.encode()
     except UnicodeEncodeError:

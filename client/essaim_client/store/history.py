@@ -147,6 +147,14 @@ class History:
         sql = "SELECT parent FROM link WHERE conversation = ? AND child = ?"
         return [parent for (parent,) in self._db.execute(sql, (conversation, child))]
 
+    def followers(self, conversation: bytes, parent: bytes) -> list[bytes]:
+        """Who has said something that follows an entry: authors."""
+        sql = (
+            "SELECT DISTINCT author FROM link JOIN entry USING (conversation)"
+            " WHERE conversation = ? AND parent = ? AND message_id = child ORDER BY author"
+        )
+        return [author for (author,) in self._db.execute(sql, (conversation, parent))]
+
     # What goes
 
     def erase(self, conversation: bytes, author: bytes, message_id: bytes) -> bool:

@@ -35,7 +35,9 @@ class Gadget:
         return self.folder / "store.db"
 
     def store(self) -> LocalStore:
-        return LocalStore(self.path, KEY)
+        store = LocalStore(self.path, KEY)
+        store._db.pragma("synchronous", "off")  # nobody pulls the plug here
+        return store
 
     async def first(self, account: Account, slot: int = 0) -> None:
         """The account's first device, or one restored from its phrase."""
