@@ -120,6 +120,9 @@ class Correspondent:
 
     def device(self, record: DeviceRecord) -> DeviceSessions:
         """The sessions with a listed device; the first time, none."""
+        known = self.devices.get(record.slot)
+        if known is not None and known.record == record:
+            return known  # it is listed, for `pin` drops those that no longer are
         if self.pinned is None or not self.pinned.lists_device(record):
             raise ManifestRefusedError("the manifest does not list this device")
         return self.devices.setdefault(record.slot, DeviceSessions(record))

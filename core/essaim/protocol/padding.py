@@ -36,6 +36,7 @@ def pad(content: bytes, size: int) -> bytes:
 def unpad(padded: bytes) -> bytes:
     """What `pad` was given; padding other than zeros is malformed."""
     content = Reader(padded).block(LENGTH_SIZE)
-    if padded[LENGTH_SIZE + len(content) :].strip(b"\0"):
+    padding = padded[LENGTH_SIZE + len(content) :]
+    if padding != bytes(len(padding)):
         raise MalformedError("the padding is not zero")
     return content

@@ -19,12 +19,14 @@ class _Window:
 
     def __init__(self, header_key: bytes) -> None:
         self._key = tag_key(header_key)
+        self._first = self._end = 0
         self.tags: dict[int, bytes] = {}
 
     def move(self, first: int) -> tuple[list[bytes], list[bytes]]:
-        """Begin at `first`; gives the tags that go and those that come."""
-        gone = [self.tags.pop(number) for number in list(self.tags) if number < first]
-        new = {n: tag_of(self._key, n) for n in range(first, first + WINDOW) if n not in self.tags}
+        """Begin at `first`, which never falls; gives the tags that go and those that come."""
+        gone = [self.tags.pop(number) for number in range(self._first, min(first, self._end))]
+        new = {n: tag_of(self._key, n) for n in range(max(first, self._end), first + WINDOW)}
+        self._first, self._end = first, first + WINDOW
         self.tags.update(new)
         return gone, list(new.values())
 

@@ -4,8 +4,6 @@ message   header on the wire | ChaCha20-Poly1305(message key, the header's nonce
 associated data = the session's 32 bytes || the header on the wire
 """
 
-from dataclasses import replace
-
 from essaim.protocol.device import Random
 from essaim.protocol.ratchet.aead import MAC_SIZE, seal, unseal
 from essaim.protocol.ratchet.chain import Chain, ChainName, step_root
@@ -102,7 +100,7 @@ class DoubleRatchet:
         header = Header(state.own.public, state.ciphertext, state.previous, state.sending.number)
         wire = header.write(state.suite, state.sending.name.header_key, random)
         sending, message_key = state.sending.step()
-        self.state = replace(state, sending=sending)
+        self.state = state._replace(sending=sending)
         return wire + seal(message_key, body_nonce(state.suite, wire), plaintext, state.associated_data + wire)
 
     def decrypt(self, message: bytes, now: int, random: Random) -> bytes:
@@ -122,7 +120,7 @@ class DoubleRatchet:
         """Erase skipped keys that are past their time; whether there were any."""
         skipped = self.state.skipped.unexpired(now)
         changed = len(skipped) != len(self.state.skipped)
-        self.state = replace(self.state, skipped=skipped)
+        self.state = self.state._replace(skipped=skipped)
         return changed
 
 
@@ -136,7 +134,7 @@ def _names(state: State) -> list[ChainName]:
 def _key_for(state: State, wire: bytes, now: int, random: Random) -> tuple[State, bytes]:
     """The message key for a header, and the state that follows if the message turns out to be genuine."""
     if len(state.skipped):
-        state = replace(state, skipped=state.skipped.unexpired(now))
+        state = state._replace(skipped=state.skipped.unexpired(now))
     for name in _names(state):
         header = open_header(state.suite, name, wire)
         if header is not None:
@@ -147,7 +145,7 @@ def _key_for(state: State, wire: bytes, now: int, random: Random) -> tuple[State
 def _key_in_chain(state: State, name: ChainName, header: Header, now: int, random: Random) -> tuple[State, bytes]:
     message_key = state.skipped.find(name, header.number)
     if message_key is not None:
-        return replace(state, skipped=state.skipped.without(name, header.number)), message_key
+        return state._replace(skipped=state.skipped.without(name, header.number)), message_key
     current = state.receiving
     if name.peer and (current is None or name != current.name):
         raise DuplicateError("a message of an earlier chain, opened before or past its time")
@@ -164,7 +162,7 @@ def _advance(state: State, chain: Chain, number: int, now: int) -> tuple[State, 
     if number > chain.number:
         state, chain = _skip(state, chain, number, now)
     receiving, message_key = chain.step()
-    return replace(state, receiving=receiving), message_key
+    return state._replace(receiving=receiving), message_key
 
 
 def _skip(state: State, chain: Chain, until: int, now: int) -> tuple[State, Chain]:
@@ -176,7 +174,7 @@ def _skip(state: State, chain: Chain, until: int, now: int) -> tuple[State, Chai
         number = chain.number
         chain, message_key = chain.step()
         added[chain.name, number] = SkippedKey(now, message_key)
-    return replace(state, skipped=state.skipped.with_added(added)), chain
+    return state._replace(skipped=state.skipped.with_added(added)), chain
 
 
 def _turn(state: State, header: Header, now: int, random: Random) -> State:
@@ -186,8 +184,7 @@ def _turn(state: State, header: Header, now: int, random: Random) -> State:
         state, _ = _skip(state, old, header.previous, now)  # more than that are given up, the session is not
     root = step_root(state.suite, state.root_key, state.own.receive(header.sender, header.ciphertext))
     name = ChainName(state.next_receiving, header.sender.agreement.raw)
-    state = replace(
-        state,
+    state = state._replace(
         root_key=root.root_key,
         receiving=Chain(name, root.chain_key, 0),
         next_receiving=root.next_header_key,
@@ -202,8 +199,7 @@ def _step_sending(state: State, receiver: RatchetPublic, now: int) -> State:
     shared, ciphertext = state.own.send(receiver)
     root = step_root(state.suite, state.root_key, shared)
     name = ChainName(state.next_sending, state.own.agreement.public.raw)
-    return replace(
-        state,
+    return state._replace(
         root_key=root.root_key,
         ciphertext=ciphertext,
         sending=Chain(name, root.chain_key, 0),

@@ -6,7 +6,7 @@ version 2 | suite 1 | associated data 32 | root key 32 | own X25519 32 [| own ML
 sending, receiving   0, or 1 | header key 32 | sender's X25519 key 32 | chain key 32 | number 4
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from essaim.protocol.layout import MalformedError, Reader
 from essaim.protocol.ratchet.chain import Chain, ChainName
@@ -20,8 +20,7 @@ AD_SIZE = 32
 KEY_SIZE = 32
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """A value: every step gives another one, so a message that is refused has changed nothing."""
 
     suite: Suite
