@@ -64,7 +64,8 @@ async def test_replicas_share_subscriptions_wakes_and_limits(postgres: postgres_
         [push_id, _] = await device.subscribe(bot.endpoint())
         for number in range(1, 6):
             same = wake(push_id)
-            assert await asyncio.gather(one.wake(same), two.wake(same)) == [[None], [None]]
+            verdicts = await asyncio.gather(one.wake(same), two.wake(same))
+            assert list(verdicts) == [[None], [None]]
             await bot.wait_for(number)
             await asyncio.sleep(0.2)
         assert await device.at(two).renew() == await device.at(one).renew()

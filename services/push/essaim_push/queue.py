@@ -137,9 +137,7 @@ def _not_seen(
 ) -> list[tuple[Arrival, Found]]:
     if not good:
         return []
-    rows = [
-        {"wake_id": wake_id, "until_ms": now_ms + SEEN_MS} for wake_id in sorted(good)
-    ]  # replicas lock alike
+    rows = [{"wake_id": wake_id, "until_ms": now_ms + SEEN_MS} for wake_id in sorted(good)]  # replicas lock alike
     insert = insert_of(connection)(SEEN).on_conflict_do_nothing().returning(SEEN.c.wake_id)
     return [good[wake_id] for wake_id in connection.execute(insert, rows).scalars()]
 
