@@ -11,10 +11,10 @@ SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation t
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate databases providers unifiedpush e2e interop stubs baseline lock clean chart-test images dashboards observe-test pictures canaries capture cluster-up cluster-down deploy undeploy
+.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate databases providers wakes unifiedpush e2e interop interop-typescript interop-go stubs baseline lock clean chart-test images dashboards observe-test pictures canaries capture cluster-up cluster-down deploy undeploy
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## create .venv with everything, from hash-pinned requirements
 
@@ -37,7 +37,13 @@ format: setup ## format the code and mend what can be mended without thought
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
 interop: protos ## the second client, written from protos/ and docs/protocol alone
-	@$(PYTHON) -m pytest tests/interop $(ARGS)
+	@$(PYTHON) -m pytest tests/interop --ignore tests/interop/typescript --ignore tests/interop/go $(ARGS)
+
+interop-typescript: protos ## the same in TypeScript: builds the client, checks vectors, talks with the Python client (Node.js)
+	@tools/interop typescript $(ARGS)
+
+interop-go: protos ## the same in Go
+	@tools/interop go $(ARGS)
 
 bench: protos ## measure (15 minutes): build/bench.json and a table
 	@$(PYTHON) tests/bench/run.py $(ARGS)
@@ -62,6 +68,9 @@ databases: protos ## open groups and push on SQLite and a real PostgreSQL, 2,000
 
 providers: protos ## Web Push, APNs, FCM and webhooks against receivers that are processes of their own
 	@$(PYTHON) -m pytest tests/providers $(ARGS)
+
+wakes: protos ## devices woken over the whole way, whoever dies on it, and what each side of it knows
+	@$(PYTHON) -m pytest tests/wakes $(ARGS)
 
 unifiedpush: protos ## wakes through a packaged UnifiedPush server (Debian: apt-get install prosody prosody-modules)
 	@$(PYTHON) -m pytest tests/unifiedpush $(ARGS)

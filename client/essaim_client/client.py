@@ -40,6 +40,7 @@ from essaim_client.network.guard import Randomness
 from essaim_client.network.path import Path
 from essaim_client.network_file import NetworkFile
 from essaim_client.offline import Offline
+from essaim_client.push.push import Push
 from essaim_client.rooms.rooms import Rooms
 from essaim_client.trace import Trace, trace_inbox
 
@@ -377,6 +378,11 @@ class Client:
         wiped = await (self._person.wiping.account() if account else self._person.wiping.device())
         self._wiped = True
         return wiped
+
+    @property
+    def push(self) -> Push:
+        """Who wakes this device when something waits for it."""
+        return self._person.push
 
     @cached_property
     def rooms(self) -> Rooms:

@@ -26,12 +26,13 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="testnet", description=__doc__)
     verbs = ["up", "status", "kill", "stop", "start", "add", "retire", "drain", "down"]
     parser.add_argument("verb", choices=verbs)
-    parser.add_argument("name", nargs="?", help="discovery, relay-1 ..., storage-1 ..., opengroup-1; to add: storage")
+    parser.add_argument("name", nargs="?", help="discovery, relay-1 ..., storage-1 ..., opengroup-1, push-1; to add: storage")
     parser.add_argument("count", nargs="?", type=int, default=1, help="how many nodes to add")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="data, logs, keys (%(default)s)")
     parser.add_argument("--relays", type=int, default=Layout.relays)
     parser.add_argument("--storage", type=int, default=Layout.storage)
     parser.add_argument("--opengroups", type=int, default=1, help="hosts of open groups (%(default)s)")
+    parser.add_argument("--pushes", type=int, default=1, help="push hosts (%(default)s)")
     options = parser.parse_args()
     if options.verb in {"kill", "stop", "start", "retire", "drain"} and not options.name:
         parser.error(f"{options.verb} needs the name of a node")
@@ -45,7 +46,8 @@ def _layout(options: argparse.Namespace) -> Layout:
     kept = options.folder / "layout.json"
     if options.verb != "up" and kept.exists():
         return Layout.load(kept.read_text())
-    layout = Layout(relays=options.relays, storage=options.storage, opengroups=options.opengroups)
+    hosts = {"opengroups": options.opengroups, "pushes": options.pushes}
+    layout = Layout(relays=options.relays, storage=options.storage, **hosts)
     if options.verb == "up":
         options.folder.mkdir(parents=True, exist_ok=True)
         kept.write_text(layout.dump())

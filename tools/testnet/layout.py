@@ -24,6 +24,10 @@ class Layout:
     """Anybody may register; else the nodes show the operator's signature."""
     opengroups: int = 0
     """Hosts of open groups, each a host of its own."""
+    pushes: int = 0
+    """Push hosts, each a host of its own. They call endpoints on this machine, as no other push host does."""
+    push_flags: tuple[str, ...] = ()
+    """Beside those."""
     drained: tuple[str, ...] = ()
     """Storage nodes that were started once and have left for good."""
 
@@ -41,7 +45,8 @@ class Layout:
     def load(cls, text: str) -> "Layout":
         """What `dump` wrote."""
         facts = json.loads(text)
-        return cls(**{**facts, "suites": tuple(facts["suites"]), "drained": tuple(facts["drained"])})
+        tuples = ("suites", "drained", "push_flags")
+        return cls(**{**facts, **{name: tuple(facts[name]) for name in tuples}})
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -51,4 +56,5 @@ class Layout:
         """Every process, in the order of starting."""
         relays = [f"relay-{number}" for number in range(1, self.relays + 1)]
         hosts = [f"opengroup-{number}" for number in range(1, self.opengroups + 1)]
-        return ["discovery", *relays, *self.storage_names, *hosts]
+        pushes = [f"push-{number}" for number in range(1, self.pushes + 1)]
+        return ["discovery", *relays, *self.storage_names, *hosts, *pushes]

@@ -21,6 +21,8 @@ from testnet.process import NodeProcess
 
 READY_SECONDS = 60.0
 DRAIN_SECONDS = 120.0
+ON_THIS_MACHINE = ("--endpoint-networks", "127.0.0.0/8", "--endpoint-http", "--delay-seconds", "1")
+"""What a push host of a testnet may call, and how late it tells what is not prompt."""
 Progress = Callable[[str, float], None]
 """What has just become ready, and seconds since the beginning."""
 
@@ -179,6 +181,8 @@ class Testnet:
         else:
             flags += ["--discovery", self.discovery_address]
             flags += [] if self.layout.open_admission else ["--operator-key", str(self.operator_key_file)]
+        if service == "push":
+            flags += [*ON_THIS_MACHINE, *self.layout.push_flags]
         return NodeProcess(name, (sys.executable, "-m", f"essaim_{service}", *flags), folder)
 
     def retire(self, name: str) -> None:

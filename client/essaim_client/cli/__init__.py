@@ -16,6 +16,7 @@ from essaim_client.cli import (
     message,
     messages,
     network,
+    push,
     room,
     room_directs,
     room_moderation,
@@ -39,6 +40,7 @@ app.command()(keeping.settings)
 for more in (room_moderation, room_directs):
     room.app.registered_commands += more.app.registered_commands
 app.add_typer(room.app, name="room")
+app.add_typer(push.app, name="push")
 app.command()(messages.send)
 app.command()(messages.receive)
 app.command()(messages.listen)

@@ -48,6 +48,7 @@ from essaim_client.messaging.upkeep import Duty, Upkeep
 from essaim_client.messaging.vanishing import Vanishing
 from essaim_client.messaging.vigil import Vigil
 from essaim_client.messaging.wiping import Wiping
+from essaim_client.push.push import Push
 
 SEEN_KEY = "last-mended"
 AWAY_MS = 13 * DAY_MS
@@ -110,6 +111,7 @@ class Person:
         self.archives = Archives.of(profile.store, profile, now_ms)
         self.wiping = Wiping(swarms, profile, self.configuration, self.inbox)
         self.days = InboxDays(swarms, profile, self.inbox)
+        self.push = Push(swarms, profile, self.inbox)
         self.receiver = Receiver(swarms, profile, self.intake, self.errands, self.days)
         self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
         self.upkeep = Upkeep(self.publisher.publish, self._duties())
@@ -153,6 +155,7 @@ class Person:
         return [
             self.sender.mail.flush,
             self.attachments.tidy,
+            self.push.keep,
             *(partial(self._seldom, *each) for each in seldom.items()),
         ]
 
@@ -166,6 +169,7 @@ class Person:
         """What is agreed on changed, here or elsewhere: the private inbox may have, or who is to be given it."""
         self.days.wake()
         self.errands.run(self.handing.settle)
+        self.errands.run(self.push.keep)
 
     def _stored_late(self, raw: bytes, day: int) -> None:
         """A mailbox that nobody follows any more has something: its owner is told where to look."""

@@ -1,0 +1,36 @@
+"""A network with a push host, and the web server of a bot that is woken by it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from real_network import RealNetwork
+from testnet import Layout
+from woken_bot import Bot
+
+
+@pytest.fixture(scope="session")
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+    made = Bot(tmp_path_factory.mktemp("bot") / "receiver")
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="session")
+def running_network(tmp_path_factory: pytest.TempPathFactory, bot: Bot) -> Iterator[RealNetwork]:
+    trusting = ("--provider-ca", bot.about["ca"], "--spacing-seconds", "0.2")
+    layout = Layout(relays=3, storage=3, pushes=1, push_flags=trusting)
+    network = RealNetwork(tmp_path_factory.mktemp("wakes"), layout)
+    try:
+        network.net.up()
+        yield network
+    finally:
+        network.net.down()
+
+
+@pytest.fixture
+def network(running_network: RealNetwork, bot: Bot) -> RealNetwork:
+    """All its nodes run, and the bot has heard nothing yet."""
+    running_network.net.mend()
+    bot.forget()
+    return running_network

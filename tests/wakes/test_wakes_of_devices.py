@@ -1,0 +1,91 @@
+"""A device that is off is told that mail waits, over the whole way, whoever dies on it."""
+
+import asyncio
+from base64 import b64decode
+
+import pytest
+
+from essaim_client import Client
+from real_network import PASSPHRASE, Person, RealNetwork
+from woken_bot import Bot
+
+WITHIN_SECONDS = 20.0
+SILENCE_SECONDS = 4.0
+
+
+async def woken(bot: Bot, many: int = 1) -> None:
+    """Until the bot has had so many wakes. Raises TimeoutError."""
+    async with asyncio.timeout(WITHIN_SECONDS):
+        while len(bot.received()) < many:  # noqa: ASYNC110  # the other process has no event to wait for
+            await asyncio.sleep(0.1)
+    assert all(set(each["document"]["data"]) <= {"preview"} for each in bot.received())
+
+
+async def sleeper(network: RealNetwork, bot: Bot, **how: bool) -> Person:
+    """Somebody whose device is registered, and off."""
+    person = await network.newcomer()
+    async with Client.open(person.home, passphrase=PASSPHRASE) as me:
+        await me.ready()
+        await me.push.enable(bot.endpoint, prompt=True, **how)
+        status = await me.push.status()
+        assert status.state == "LIVE" and status.registered >= 15
+    return person
+
+
+async def test_sleeping_device_is_woken_by_mail_and_told_nothing_else(network: RealNetwork, bot: Bot) -> None:
+    bob, ann = await sleeper(network, bot), await network.newcomer()
+    async with Client.open(ann.home, passphrase=PASSPHRASE) as sender:
+        await network.say(sender, bob, "Are you there?")
+
+        await woken(bot)
+    assert [each["document"]["data"] for each in bot.received()] == [{}] * len(bot.received())
+
+
+@pytest.mark.parametrize("victim", ["storage-1", "storage-2", "storage-3"])
+async def test_sleeping_device_is_woken_whichever_member_is_dead(network: RealNetwork, bot: Bot, victim: str) -> None:
+    bob, ann = await sleeper(network, bot), await network.newcomer()
+    network.net.node(victim).kill()
+    async with Client.open(ann.home, passphrase=PASSPHRASE) as sender:
+        await network.say(sender, bob, "One of them is gone.")
+
+        await woken(bot)
+
+
+async def test_sleeping_device_is_woken_after_all_members_died_with_the_mail(network: RealNetwork, bot: Bot) -> None:
+    bob, ann = await sleeper(network, bot), await network.newcomer()
+    network.net.node("push-1").kill()
+    bot.forget()  # a member that was away may have told of older mail again
+    async with Client.open(ann.home, passphrase=PASSPHRASE) as sender:
+        await network.say(sender, bob, "Nobody can tell you yet.")
+    for name in network.net.layout.storage_names:
+        network.net.node(name).kill()
+    assert not bot.received()
+
+    await asyncio.to_thread(network.net.mend)
+
+    await woken(bot)
+
+
+async def test_wake_carries_a_preview_for_the_device_alone(network: RealNetwork, bot: Bot) -> None:
+    bob, ann = await sleeper(network, bot, preview=True), await network.newcomer()
+    async with Client.open(ann.home, passphrase=PASSPHRASE) as sender:
+        await network.say(sender, bob, "Look here.")
+        await woken(bot)
+    found = [b64decode(each["document"]["data"]["preview"]) for each in bot.received()]
+
+    async with Client.open(bob.home, passphrase=PASSPHRASE) as me:
+        previews = [me.push.preview(each) for each in found]
+    assert {each.size for each in previews if each is not None} <= {4_096, 10_240} and None not in previews
+    async with Client.open(ann.home, passphrase=PASSPHRASE) as other:
+        assert other.push.preview(found[0]) is None
+
+
+async def test_device_that_disabled_push_is_told_nothing(network: RealNetwork, bot: Bot) -> None:
+    bob, ann = await sleeper(network, bot), await network.newcomer()
+    async with Client.open(bob.home, passphrase=PASSPHRASE) as me:
+        await me.push.disable()
+    async with Client.open(ann.home, passphrase=PASSPHRASE) as sender:
+        await network.say(sender, bob, "You wanted quiet.")
+        await asyncio.sleep(SILENCE_SECONDS)
+
+    assert not bot.received()
