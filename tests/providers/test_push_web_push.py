@@ -6,12 +6,14 @@ import logging
 import socket
 from base64 import urlsafe_b64encode
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from essaim.protocol.push.endpoint import WebPush
 from essaim.protocol.push.refusal import EndpointRefusedError
 from essaim.protocol.push.url import Url
+from essaim_push.providers.open_web import PER_ORIGIN
 from essaim_push.providers.outcome import Delivered, Gone, Rejected, Rejection, Retry, Trouble
 from essaim_push.providers.probe_input import read_endpoint
 from push_receivers import outcome, providers, receiver
@@ -104,13 +106,32 @@ async def test_web_push_redirect_is_not_followed(service, sender, endpoint, stat
     assert await service.received() == []
 
 
-async def test_web_push_service_of_another_name_is_not_trusted(service, tmp_path, sender, endpoint):
+async def test_web_push_service_of_another_name_is_not_trusted(monkeypatch, service, tmp_path, sender, endpoint):
     """The certificate must be of a known authority, and for the name, though the address is pinned."""
     async with providers(tmp_path) as stranger:
         assert await outcome(stranger, endpoint) == Retry(Trouble.UNREACHABLE)
-    alias = WebPush(Url("https", "ip6-localhost", endpoint.url.port, endpoint.url.path), endpoint.public_key, b"a" * 16)
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *more: real("127.0.0.1", *more))
+    alias = WebPush(replace(endpoint.url, host="push.example.org"), endpoint.public_key, endpoint.auth_secret)
     assert await outcome(sender, alias) == Retry(Trouble.UNREACHABLE)
     assert await service.received() == []
+    assert await outcome(sender, endpoint) == Delivered()  # the same address, by its own name
+
+
+async def test_web_push_service_that_is_slow_holds_up_no_other(service, sender, endpoint):
+    """All the connections that one server may have wait; another's notice is not behind them."""
+    await service.plan(delay=600, times=PER_ORIGIN)
+    slow = [asyncio.create_task(outcome(sender, endpoint, topic=f"t{number}")) for number in range(2 * PER_ORIGIN)]
+    async with asyncio.timeout(14):
+        while await service.call("GET", "/waiting") != PER_ORIGIN:
+            assert not any(each.done() for each in slow)
+
+    other = WebPush(replace(endpoint.url, host="127.0.0.1"), endpoint.public_key, endpoint.auth_secret)
+    assert await outcome(sender, other) == Rejected(Rejection.UNAUTHORIZED)  # a token for 127.0.0.1: it was asked
+    for each in slow:
+        each.cancel()
+    await asyncio.wait(slow)
 
 
 async def test_web_push_service_that_is_not_there(sender, endpoint):

@@ -1,5 +1,7 @@
-"""RFC 8291, section 5 and appendix A: the published message, made and opened."""
+"""RFC 8291, section 5 and appendix A: the published message, made and opened. RFC 8292, section 2.4: the token."""
 
+import json
+import re
 from base64 import urlsafe_b64decode
 
 import http_ece
@@ -7,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from essaim.protocol.push.web_push import ENTROPY_SIZE, WebPushRefusedError, open_message, public_bytes, seal, seal_from
+from essaim_push.providers.vapid import Vapid
+from push_receiver.web_push import verified
 
 
 def read(text: str) -> bytes:
@@ -77,3 +81,32 @@ def test_web_push_body_with_a_flipped_bit_is_refused(place: int):
 def test_web_push_content_that_no_service_takes_is_refused():
     with pytest.raises(WebPushRefusedError):
         seal(bytes(3_994), RECEIVER_PUBLIC, AUTH_SECRET, bytes(ENTROPY_SIZE))
+
+
+VAPID = (
+    "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9."
+    "eyJhdWQiOiJodHRwczovL3B1c2guZXhhbXBsZS5uZXQiLCJleHAiOjE0NTM1MjM3NjgsInN1YiI6Im1haWx0bzpwdXNoQGV4YW1wbGUuY29tIn0."
+    "i3CYb7t4xfxCDquptFOepC9GAu_HLGkMlMuCGSK2rpiUfnK9ojFwDXb1JrErtmysazNjjvW2L9OkSSHzvoD1oA"
+)
+VAPID_KEY = "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs"
+
+
+def test_vapid_token_of_rfc8292_is_verified_by_the_receiver():
+    """What the receiver of the tests takes is what the RFC says."""
+    signed, _, signature = VAPID.rpartition(".")
+
+    assert verified(read(VAPID_KEY), signed, read(signature))
+    assert not verified(read(VAPID_KEY), signed + "x", read(signature))
+
+
+def test_vapid_header_has_the_form_of_rfc8292():
+    vapid = Vapid(private(SENDER_PRIVATE), "mailto:push@example.com", lambda: (1_453_523_768 - 12 * 3_600) * 1_000)
+    found = re.fullmatch(
+        r"vapid t=([\w-]+)\.([\w-]+)\.([\w-]+), k=([\w-]+)", vapid.authorization("https://push.example.net")
+    )
+    theirs, claims, _ = VAPID.split(".")
+
+    assert found is not None
+    assert json.loads(read(found[1])) == json.loads(read(theirs))
+    assert json.loads(read(found[2])) == json.loads(read(claims))
+    assert verified(SENDER_PUBLIC, f"{found[1]}.{found[2]}", read(found[3])) and read(found[4]) == SENDER_PUBLIC

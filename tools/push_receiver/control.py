@@ -8,17 +8,19 @@ from push_receiver.plan import Plan
 
 
 class Control:
-    """POST /plan adds a misbehaviour; GET /received tells; DELETE /received forgets; POST /call does more."""
+    """POST /plan adds a misbehaviour; GET /received tells what came, DELETE forgets; GET /waiting counts."""
 
     def __init__(self) -> None:
         self.plan = Plan()
         self.received: list[dict[str, Any]] = []
+        self.waiting = 0
         self.application = web.Application()
         self.application.add_routes(
             [
                 web.post("/plan", self._plan),
                 web.get("/received", self._received),
                 web.delete("/received", self._forget),
+                web.get("/waiting", self._waiting),
             ]
         )
 
@@ -28,6 +30,9 @@ class Control:
 
     async def _received(self, request: web.Request) -> web.Response:
         return web.json_response(self.received)
+
+    async def _waiting(self, request: web.Request) -> web.Response:
+        return web.json_response(self.waiting)
 
     async def _forget(self, request: web.Request) -> web.Response:
         self.received.clear()

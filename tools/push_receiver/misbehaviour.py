@@ -6,14 +6,20 @@ import struct
 
 from aiohttp import web
 
+from push_receiver.control import Control
 from push_receiver.plan import Step
 
 PIECE = b"x" * 65_536
 
 
-async def misbehave(request: web.Request, step: Step) -> web.StreamResponse | None:
-    """What `step` says; None: answer as it should be, perhaps later."""
-    await asyncio.sleep(step.delay)
+async def misbehave(request: web.Request, control: Control) -> web.StreamResponse | None:
+    """What the plan's next step says; None: answer as it should be, perhaps later."""
+    step = control.plan.next()
+    control.waiting += 1
+    try:
+        await asyncio.sleep(step.delay)
+    finally:
+        control.waiting -= 1
     if step.reset:
         reset(request)
         raise ConnectionResetError

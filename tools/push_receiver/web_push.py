@@ -86,7 +86,7 @@ class WebPushReceiver:
         return web.Response(status=404)
 
     async def _push(self, request: web.Request) -> web.StreamResponse:
-        other = await misbehave(request, self._control.plan.next())
+        other = await misbehave(request, self._control)
         if other is not None:
             return other
         try:

@@ -21,7 +21,7 @@ class WebhookReceiver:
         self.application.add_routes([web.post("/hook", self._hook)])
 
     async def _hook(self, request: web.Request) -> web.StreamResponse:
-        other = await misbehave(request, self._control.plan.next())
+        other = await misbehave(request, self._control)
         if other is not None:
             return other
         headers = {name.lower(): value for name, value in request.headers.items()}

@@ -86,11 +86,15 @@ class ProviderSettings(NodeSettings):
     ] = None
     apns_key_id: Annotated[str, Field(max_length=32, description="The key's id, 10 characters.")] = ""
     apns_team: Annotated[str, Field(max_length=32, description="The developer team's id, 10 characters.")] = ""
-    apns_topic: Annotated[str, Field(max_length=255, description="The app's bundle id.")] = ""
-    apns_url: Annotated[BaseUrl, Field(description="Where APNs is.")] = APNS_URL
-    apns_sandbox_url: Annotated[BaseUrl, Field(description="Where APNs for development builds is.")] = APNS_SANDBOX_URL
+    apns_topic: Annotated[
+        str, Field(max_length=255, description="The app's bundle id, like org.example.app; APNs calls it topic.")
+    ] = ""
+    apns_url: Annotated[BaseUrl, Field(description="https://host of APNs, for apps from a store.")] = APNS_URL
+    apns_sandbox_url: Annotated[BaseUrl, Field(description="https://host of APNs, for development builds.")] = (
+        APNS_SANDBOX_URL
+    )
     fcm_account: Annotated[
         Path | None,
         Field(description="File with a Firebase service account (JSON, from the console): wakes for Android devices."),
     ] = None
-    fcm_url: Annotated[BaseUrl, Field(description="Where FCM is.")] = FCM_URL
+    fcm_url: Annotated[BaseUrl, Field(description="https://host of FCM's HTTP v1 interface.")] = FCM_URL
