@@ -1,7 +1,7 @@
 """How long a member whose disk was replaced takes to have everything again: seconds for 100,000 letters of 4,096 bytes.
 
-Two machines over SQLite stores of their own, with every fsync, every message through its real encoding and every record
-checked as by a node; one has everything, the other nothing. Both run in this one process, one after the other: on a core
+Two machines over SQLite stores of their own, with every fsync, every message through its real encoding and every
+record checked as by a node; one has everything, the other nothing. Both run in this one process, in turn: on a core
 of its own each would take about half. No network: a link carries more than a core checks.
 
 `python tests/bench/catchup_bench.py [LETTERS]` prints the figure.

@@ -12,6 +12,7 @@ from essaim.messaging.v1 import backup_pb2, content_pb2
 from essaim.protocol import backup
 from essaim.protocol.backup import BackupRefusedError, Lock
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.keys import KeyRefusedError
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.configuration_sync import ConfigurationSync
@@ -115,7 +116,10 @@ class Backups:
             return False
         if self._agreement.deleted(conversation, author, content.message_id):
             return False
-        self._conversations.take(conversation, author, kept.entry.slot, content)
+        try:
+            self._conversations.take(conversation, author, kept.entry.slot, content)
+        except KeyRefusedError as error:
+            raise BackupRefusedError("an entry of the backup is of an account that is none") from error
         return True
 
 

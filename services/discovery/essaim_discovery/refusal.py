@@ -2,6 +2,7 @@
 
 ProtocolError
 ├── ViewRefusedError             MALFORMED, BAD_SIGNATURE, WRONG_NETWORK (essaim.protocol.view)
+├── KeyRefusedError              KEY_REFUSED: an onion key that nobody could wrap to (essaim.protocol.keys)
 └── TransactionRefusedError
     ├── NotListedError           NOT_LISTED: only a registered node can say this
     ├── SequenceUsedError        SEQUENCE_USED: not above the node's last transaction

@@ -65,8 +65,8 @@ def _run(parsers: "Sequence[Parser]", options: argparse.Namespace) -> int:
         outcomes.append(outcome)
         found = f"FOUND {outcome.finding}" if outcome.finding else "nothing found"
         print(f"{outcome.name}: {outcome.executions:,} in {outcome.seconds:.0f} s, {found}", flush=True)
-    if options.report:
-        print(written(outcomes, f"python -m fuzzed run --executions {options.executions}"))
+        if options.report:  # after each: who ends it early has a report of what was run
+            written(outcomes, f"python -m fuzzed run --executions {options.executions}")
     return int(any(each.finding for each in outcomes))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from essaim.discovery.v1 import discovery_pb2
-from essaim.protocol.keys import SigningKey
+from essaim.protocol.keys import KeyRefusedError, SigningKey
 from essaim.protocol.view import Genesis, Parameters, Role, SwarmSizes, ViewRefusedError
 from essaim.protocol.view.descriptor import DESCRIPTOR_LABEL
 from essaim.protocol.view.key_record import KEY_RECORD_LABEL
@@ -114,8 +114,5 @@ def transactions() -> Iterator[bytes]:
     yield b"\0" + numbered[2].SerializeToString()
 
 
-PARSERS = (
-    Parser(
-        "discovery.transaction", transaction, (TransactionRefusedError, ViewRefusedError), transactions, longest=4_600
-    ),
-)
+REFUSED = (TransactionRefusedError, ViewRefusedError, KeyRefusedError)
+PARSERS = (Parser("discovery.transaction", transaction, REFUSED, transactions, longest=4_600),)

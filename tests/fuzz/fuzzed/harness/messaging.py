@@ -22,10 +22,12 @@ from essaim.protocol.generation import GenerationMailbox, GenerationRefusedError
 from essaim.protocol.keys import SIGNATURE_SIZE
 from essaim.protocol.layout import MalformedError
 from essaim.protocol.moving import LABEL, Move, MoveRefusedError
+from essaim_client.messaging.address_book import AddressBook
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.backups import Backups, _decoded
 from essaim_client.messaging.conversations import Conversations
 from essaim_client.messaging.intake import Intake
+from essaim_client.messaging.own_inbox import OwnInbox
 from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.vigil import Vigil
 from essaim_client.store.local_store import LocalStore
@@ -61,7 +63,9 @@ class Home:
         self.profile = Profile.begin(OWN, self.store, Device.create(OWN, 0, NOW, SOURCE))
         self.agreement = Agreement(self.profile, lambda: NOW)
         self.conversations = Conversations(self.profile, self.agreement, lambda: NOW, SOURCE)
-        self.intake = Intake(self.profile, self.agreement, self.conversations, Vigil(self.profile, self.agreement))
+        addresses = AddressBook(self.profile, OwnInbox(self.profile, self.agreement, SOURCE))
+        vigil = Vigil(self.profile, self.agreement)
+        self.intake = Intake(self.profile, self.agreement, self.conversations, vigil, addresses)
         nothing: Any = None
         self.backups = Backups(
             nothing,
