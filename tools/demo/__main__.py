@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from demo.receiver import Receiver
 from demo.report import Report, StepFailedError
 from demo.story import Story
 from testnet import Layout, Testnet
@@ -17,19 +18,24 @@ def main() -> int:
     options = _options()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="essaim-demo-"))
     report = Report(as_json=options.json)
-    story = Story(Testnet(folder / "network", Layout(opengroups=1)), folder, report)
-    complete = False
+    with Receiver(folder / "receiver") as receiver:
+        layout = Layout(opengroups=1, pushes=1, push_flags=("--provider-ca", str(receiver.certificate)))
+        complete = _told(Story(Testnet(folder / "network", layout), folder, report, receiver))
+    if options.folder is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    return report.finish(complete=complete)
+
+
+def _told(story: Story) -> bool:
+    """Whether every step worked."""
     try:
         story.start()
         asyncio.run(story.tell())
-        complete = True
     except (StepFailedError, KeyboardInterrupt):
-        pass
+        return False
     finally:
         story.net.down()
-        if options.folder is None:
-            shutil.rmtree(folder, ignore_errors=True)
-    return report.finish(complete=complete)
+    return True
 
 
 def _options() -> argparse.Namespace:

@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 
 import segno
 
+from demo.receiver import Receiver
 from demo.report import Report
 from essaim.protocol.account import AccountId
 from essaim.protocol.view import Role
@@ -29,8 +30,9 @@ PATIENCE_SECONDS = 30.0
 class Story:
     """Each method is a step; what it claims it has observed on the real processes."""
 
-    def __init__(self, net: Testnet, folder: FilePath, report: Report) -> None:
+    def __init__(self, net: Testnet, folder: FilePath, report: Report, receiver: Receiver) -> None:
         self.net = net
+        self._receiver = receiver
         self._folder = folder
         self._report = report
         self._ids: dict[str, AccountId] = {}
@@ -47,6 +49,7 @@ class Story:
                 await self._live(alice, bob)
                 await self._relay_dies(alice, bob)
             await self._draw_path(alice)
+        await self._wake()
         await self._meet_in_a_room()
 
     def start(self) -> None:
@@ -165,6 +168,27 @@ class Story:
                 self._report.path.append({"node": name, "role": hop.position, "sees": sees})
                 self._report.say(f"{hop.position:12} {name:10} {sees}")
             step.evidence |= {"hops": len(trace.hops), "milliseconds": round(trace.milliseconds, 1)}
+
+    async def _wake(self) -> None:
+        with self._report.step(
+            "B sleeps; the push host dies (kill -9) and returns; a wake without content comes"
+        ) as step:
+            async with self._online("b") as bob:
+                await bob.push.enable(self._receiver.endpoint, prompt=True)
+            victim = self.net.node("push-1")
+            victim.kill()
+            async with self._online("a") as alice:
+                await alice.send(self._ids["b"], "Wake up.")
+            began = time.monotonic()
+            victim.start()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not self._receiver.received():  # noqa: ASYNC110  # another process, which tells when it is asked
+                    await asyncio.sleep(0.05)
+            said = self._receiver.received()[0]["document"]
+            step.evidence |= {"killed": victim.name, "woken_ms": _ms_since(began), "said": said}
+            self._report.say(
+                f"told {step.evidence['woken_ms']:.0f} ms after the push host's start; all it said: {said}"
+            )
 
     async def _meet_in_a_room(self) -> None:
         with self._report.step("A opens a room at a host; B reads it live, and neither key tells who they are") as step:

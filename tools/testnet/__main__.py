@@ -26,7 +26,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="testnet", description=__doc__)
     verbs = ["up", "status", "kill", "stop", "start", "add", "retire", "drain", "down"]
     parser.add_argument("verb", choices=verbs)
-    parser.add_argument("name", nargs="?", help="discovery, relay-1 ..., storage-1 ..., opengroup-1, push-1; to add: storage")
+    parser.add_argument(
+        "name", nargs="?", help="discovery, relay-1, storage-1, opengroup-1, push-1 ...; to add: storage"
+    )
     parser.add_argument("count", nargs="?", type=int, default=1, help="how many nodes to add")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="data, logs, keys (%(default)s)")
     parser.add_argument("--relays", type=int, default=Layout.relays)
