@@ -1,7 +1,11 @@
 """A device that is off is told that mail waits, over the whole way, whoever dies on it."""
 
 import asyncio
+import os
+import socket
+import sys
 from base64 import b64decode
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +15,7 @@ from woken_bot import Bot
 
 WITHIN_SECONDS = 20.0
 SILENCE_SECONDS = 4.0
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "woken_bot.py"
 
 
 async def woken(bot: Bot, many: int = 1) -> None:
@@ -89,3 +94,28 @@ async def test_device_that_disabled_push_is_told_nothing(network: RealNetwork, b
         await asyncio.sleep(SILENCE_SECONDS)
 
     assert not bot.received()
+
+
+async def test_bot_of_the_examples_is_woken_and_answers(network: RealNetwork) -> None:
+    home, ann = await network.newcomer(), await network.newcomer()
+    port = free_port()
+    command = [sys.executable, str(EXAMPLE), f"http://127.0.0.1:{port}/essaim", "--port", str(port)]
+    environment = os.environ | {"ESSAIM_HOME": str(home.home), "ESSAIM_PASSPHRASE": PASSPHRASE}
+    bot = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+    assert bot.stderr is not None
+    try:
+        said = await asyncio.wait_for(bot.stderr.readline(), WITHIN_SECONDS)
+        assert said.startswith(b"woken as"), said
+        async with Client.open(ann.home, passphrase=PASSPHRASE) as me:
+            await network.say(me, home, "Hello?")
+            reply = await asyncio.wait_for(anext(me.listen()), WITHIN_SECONDS)
+        assert reply.text == "You said: Hello?"
+    finally:
+        bot.kill()
+        await bot.communicate()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
