@@ -48,6 +48,10 @@ class InboxDays:
         """By its id, b"" being the public inbox; None: it is none of the inbox's, or no more."""
         return self._own.access_of(mailbox, self._now_ms()) if mailbox else self.public
 
+    def waiting(self) -> list[Access]:
+        """Everything that may hold something that was not read yet, older days first."""
+        return [self.public, *self.due(), *self._own.open(self._now_ms())]
+
     def written(self) -> list[Access]:
         """What is written to now, the public inbox first."""
         return [self.public, *self._own.open(self._now_ms())]

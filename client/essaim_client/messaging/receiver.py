@@ -60,7 +60,7 @@ class Receiver:
 
         Raises SwarmUnreachableError where too few members answer, unless there is something to give out even so.
         """
-        events, problems = await self._read([*self._days.written(), *self._days.due()])
+        events, problems = await self._read(self._days.waiting())
         if self._days.take_late():
             more, late_problems = await self._read(self._days.over())
             events, problems = events + more, problems + late_problems

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -18,11 +18,12 @@ from essaim.protocol.mailbox.payload import prekeys_hash, read_hash, removal_has
 from essaim.protocol.mailbox.policy import Kind, Policy
 from essaim.protocol.mailbox.receipt import Outcome, sign_batch
 from essaim.protocol.mailbox.record import EnvelopeRecord, SlotMark, Tombstone, check_read, record_id, verify_envelope
-from essaim.protocol.mailbox.slot_record import certified
+from essaim.protocol.mailbox.slot_record import SlotRecord, certified
 from essaim.protocol.onion import Refusal as OnionRefusal
 from essaim.protocol.status import Refusal
 from essaim.protocol.view import NodeState
 from essaim.storage.v1 import mailbox_pb2
+from essaim_client.mailbox.access import Access
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError
 
@@ -47,6 +48,10 @@ class Place:
     envelopes: dict[bytes, EnvelopeRecord] = field(default_factory=dict)
     gone: set[bytes] = field(default_factory=set)
     dropped: dict[int, int] = field(default_factory=dict)
+    kept: list[EnvelopeRecord] = field(default_factory=list)
+    """All that was ever stored here."""
+    slot_records: set[SlotRecord] = field(default_factory=set)
+    """Those that were shown."""
     prekeys: dict[bytes, tuple[int, list[bytes]]] = field(default_factory=dict)
 
 
@@ -58,8 +63,17 @@ class Mailboxes:
         self.now_ms = now_ms
         self.faults = Faults()
         self.away = False
+        self.closed: set[str] = set()
+        """Methods that nobody does just now."""
         self.places: dict[bytes, Place] = defaultdict(Place)
         self.stored = 0
+        self.asked: Counter[str] = Counter()
+        """How often each method was called."""
+        self.lanes = Lanes()
+        self.streams: dict[bytes, int] = defaultdict(int)
+        """How many streams are open, by mailbox."""
+        self.streamless = False
+        self._news = asyncio.Event()
 
     def swarms(self) -> "PaperSwarms":
         clock = SimpleNamespace(now_ms=lambda: self.now_ms)
@@ -70,8 +84,34 @@ class Mailboxes:
 
     # What a node does
 
+    async def stream(self, node_id, method, request, *, lane, reply_class=CellClass.SMALL):
+        """A subscription: what is there, then what arrives; it dies when the node does (`cut`)."""
+        if self.streamless:
+            raise DestinationLostError(OnionRefusal.UNREACHABLE)
+        assert lane not in self.lanes.open, "two streams on one path"
+        self.lanes.open.add(lane)
+        self.streams[request.mailbox.id] += 1
+        given: set[bytes] = set()
+        try:
+            while True:
+                news = self._news
+                found = self.answer("Subscribe", request)
+                fresh = [each for each in found.envelopes if each.envelope_id not in given]
+                given |= {each.envelope_id for each in fresh}
+                yield mailbox_pb2.SubscribeResponse(envelopes=fresh, cursor=b"")
+                await news.wait()
+        finally:
+            self.lanes.open.discard(lane)
+            self.streams[request.mailbox.id] -= 1
+
+    def cut(self) -> None:
+        """Whoever follows looks again; while `away`, their streams end."""
+        self._news.set()
+        self._news = asyncio.Event()
+
     def answer(self, name: str, request):
-        if self.away:
+        self.asked[name] += 1
+        if self.away or name in self.closed:
             raise DestinationLostError(OnionRefusal.UNREACHABLE)
         try:
             return getattr(self, f"_{name.lower()}")(Policy.parse(request.mailbox.policy), request)
@@ -90,6 +130,7 @@ class Mailboxes:
         act.check(authorization)
         if given.slot_record:
             record = certified(given.slot_record, act.policy)
+            self.places[act.policy.mailbox_id].slot_records.add(record)
             dropped = self.places[act.policy.mailbox_id].dropped.get(record.slot, -1)
             if record.version <= dropped:
                 raise DroppedError("the slot was dropped")
@@ -124,6 +165,8 @@ class Mailboxes:
                 self._alter(place, record)
                 return name
         place.envelopes[name] = record
+        place.kept.append(record)
+        self.cut()
         return name
 
     def _receipt(self, of_id: bytes):
@@ -143,10 +186,18 @@ class Mailboxes:
         name = envelope_id(record.mailbox_id, record.slot, record.expires_ms, data, record.version)
         place.envelopes[name] = EnvelopeRecord(record.policy, name, record.slot, record.expires_ms, data)
 
-    def _retrieve(self, policy, request):
-        act = check_read(policy, Method.RETRIEVE, request.slot, _authorization(request))
+    def check_reading(self, access: Access) -> None:
+        """Raises what a Retrieve by it would be refused for."""
+        signed = access.reading(Method.RETRIEVE, self.now_ms, self.random.randbytes)
+        self._check(Act(access.policy, Method.RETRIEVE, access.slot, read_hash(access.slot)), signed)
+
+    def _subscribe(self, policy, request):
+        return self._retrieve(policy, request, Method.SUBSCRIBE)
+
+    def _retrieve(self, policy, request, method=Method.RETRIEVE):
+        act = check_read(policy, method, request.slot, _authorization(request))
         if act is not None:
-            self._check(Act(policy, Method.RETRIEVE, request.slot, read_hash(request.slot)), request.authorization)
+            self._check(Act(policy, method, request.slot, read_hash(request.slot)), request.authorization)
         response = mailbox_pb2.RetrieveResponse(cursor=b"")
         found = [each for each in self._place(policy).envelopes.values() if request.slot in (b"", each.slot)]
         if policy.kind in INBOXES:
@@ -198,6 +249,17 @@ class Mailboxes:
     def _claimprekey(self, policy, request):
         _, prekeys = self._place(policy).prekeys.get(request.slot, (0, []))
         return mailbox_pb2.ClaimPrekeyResponse(prekey=prekeys.pop() if prekeys else b"")
+
+
+class Lanes:
+    """The paths in use."""
+
+    def __init__(self) -> None:
+        self.open: set[bytes] = set()
+
+    def drop(self, lane: bytes) -> None:
+        """The next stream of this lane takes a new path: the old one may last until it has answered."""
+        self.open.discard(lane)
 
 
 class DroppedError(ProtocolError):
