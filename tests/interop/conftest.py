@@ -10,6 +10,8 @@ from second_session import Account
 from second_view import Protos
 from testnet import Layout, Testnet
 
+pytest.register_assert_rewrite("foreign", "foreign_story")
+
 
 @pytest.fixture(scope="session")
 def testnet(tmp_path_factory):
