@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from essaim.protocol.push.push_id import PushIds
 from essaim.push.v1 import push_pb2, push_pb2_grpc
 from essaim.runtime import logs
@@ -32,6 +34,7 @@ class HostEvent(Event):
 
     UPKEEP_FAILED = "upkeep_failed"
     RECOVERED = "recovered"
+    LEASES_KEPT = "leases_kept"
 
 
 class PushHost:
@@ -105,11 +108,18 @@ class PushHost:
         """After the last task. What was not settled is another replica's, or this one's at its next start."""
         await self.dispatcher.stop()
         self.writer.close()
-        with self.database.writer.begin() as connection:
-            release(connection, self._now_ms(), self._node_id)
+        self._let_go()
         self.service.close()
         await self.providers.__aexit__(None, None, None)
         self.database.close()
+
+    def _let_go(self) -> None:
+        """Where the database is away, the leases end by themselves."""
+        try:
+            with self.database.writer.begin() as connection:
+                release(connection, self._now_ms(), self._node_id)
+        except DBAPIError as error:
+            logs.write(HostEvent.LEASES_KEPT, LogLevel.WARNING, error=type(error))
 
 
 def rules_of(settings: PushSettings) -> Rules:
