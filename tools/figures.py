@@ -77,6 +77,8 @@ AIMS: Mapping[str, Aim] = {
     "push.wakes_per_s": Aim(1000, None, "from a storage node's link to the provider's call, each fsynced", least=True),
     "push.wake_p50_ms": Aim(250, None, "from the storage node's sending to the provider's call, prompt"),
     "push.wake_p99_ms": Aim(250, None, "likewise"),
+    "push.latency_p50_ms": Aim(250, None, "from send() to the provider's call, prompt, through the whole network"),
+    "push.latency_p99_ms": Aim(250, None, "likewise"),
     "push.recovery_s": Aim(None, None, "from kill -9 until all is told, the start included"),
     "push.wakes_per_s_postgresql": Aim(1000, None, "likewise", least=True),
     "push.wake_p50_ms_postgresql": Aim(250, None, "likewise"),

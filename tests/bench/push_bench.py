@@ -22,8 +22,11 @@ from essaim.protocol.push.endpoint import Webhook  # noqa: E402
 from essaim.protocol.push.url import Url  # noqa: E402
 from essaim.protocol.push.wake import MAX_WAKES, Wake  # noqa: E402
 from essaim.protocol.view import Node  # noqa: E402
+from essaim_client import Client  # noqa: E402
+from essaim_client.network_file import NetworkFile  # noqa: E402
 from push_host import SECRET  # noqa: E402
 from push_network import PushNetwork, StorageStandIn  # noqa: E402
+from testnet import Layout, Testnet  # noqa: E402
 from testnet.process import NodeProcess  # noqa: E402
 
 ENDPOINTS = 400
@@ -31,6 +34,8 @@ ROUNDS = 8
 APART = 0.1
 """Seconds between two wakes whose latency is measured."""
 MEASURED = 200
+STORED = 60
+PASSPHRASE = "bench"
 ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 Figures = dict[str, float]
 
@@ -139,9 +144,57 @@ async def recovery(storage: StorageStandIn, host: NodeProcess, ids: Sequence[byt
     return time.perf_counter() - began
 
 
+# From store to provider
+
+
+def from_store() -> Figures:
+    """push.latency_*: a whole network; from somebody's send() until the provider of who gets it is called."""
+    layout = Layout(relays=4, storage=3, pushes=1, push_flags=("--spacing-seconds", "0"))
+    with tempfile.TemporaryDirectory() as folder:
+        net = Testnet(Path(folder) / "net", layout)
+        try:
+            net.up()
+            return asyncio.run(_from_store(net, Path(folder)))
+        finally:
+            net.down()
+
+
+async def _from_store(net: Testnet, folder: Path) -> Figures:
+    server = await asyncio.get_running_loop().create_server(Receivers, "127.0.0.1", 0)
+    Receivers.port = server.sockets[0].getsockname()[1]
+    Receivers.called.clear()
+    file = NetworkFile.load(net.network_file)
+    homes = [folder / name for name in ("sender", "woken")]
+    for home in homes:
+        Client.create_account(home, file, PASSPHRASE)
+    endpoint = Webhook(Url.parse(f"http://127.0.0.1:{Receivers.port}/woken"), SECRET)
+    async with Client.open(homes[1], passphrase=PASSPHRASE) as woken:
+        await woken.ready()
+        await woken.push.enable(endpoint, prompt=True)
+        account = str(woken.account_id)
+    async with Client.open(homes[0], passphrase=PASSPHRASE) as sender:
+        await sender.ready()
+        await sender.send(account, "the first one begins a session")
+        await asyncio.sleep(3)
+        late = [await _once(sender, account) for _ in range(STORED)]
+    server.close()
+    late.sort()
+    return {"latency_p50_ms": late[len(late) // 2], "latency_p99_ms": late[int(len(late) * 0.99)]}
+
+
+async def _once(sender: Client, account: str) -> float:
+    """Milliseconds."""
+    before, began = Receivers.count, time.perf_counter()
+    await sender.send(account, "another")
+    await Receivers.until(before + 1)
+    took = (Receivers.called["/woken"][-1] - began) * 1_000
+    await asyncio.sleep(APART)
+    return took
+
+
 def figures() -> Figures:
     """`push.*` on SQLite, `..._postgresql` where there is one."""
-    found = {f"push.{name}": value for name, value in asyncio.run(measure(None)).items()}
+    found = {f"push.{name}": value for name, value in (asyncio.run(measure(None)) | from_store()).items()}
     if postgres_server.binary("initdb"):
         with postgres_server.running() as server:
             other = asyncio.run(measure(server.url()))
