@@ -27,6 +27,9 @@ from essaim_client.messaging.events import (
     Event,
     File,
     FileProgress,
+    GroupChanged,
+    GroupInvited,
+    InGroup,
     Message,
     NewDevice,
     Reacted,
@@ -36,6 +39,7 @@ from essaim_client.messaging.events import (
     Typing,
     Unsent,
 )
+from essaim_client.messaging.groups import GroupInfo, GroupMember
 from essaim_client.messaging.sender import Sent
 from essaim_client.messaging.transcript import Shown
 from essaim_client.network_file import NetworkFile
@@ -57,6 +61,11 @@ __all__ = [
     "Event",
     "File",
     "FileProgress",
+    "GroupChanged",
+    "GroupInfo",
+    "GroupInvited",
+    "GroupMember",
+    "InGroup",
     "Message",
     "NetworkFile",
     "NewDevice",

@@ -28,6 +28,7 @@ from essaim_client.messaging.devices import Devices
 from essaim_client.messaging.directory import published_manifest
 from essaim_client.messaging.events import Disappearing, Event, File, Message
 from essaim_client.messaging.exports import OnCount
+from essaim_client.messaging.groups import Groups
 from essaim_client.messaging.listening import Listening
 from essaim_client.messaging.own_mailboxes import VERSION_KEY, OwnMailboxes
 from essaim_client.messaging.person import Person
@@ -383,6 +384,11 @@ class Client:
     def push(self) -> Push:
         """Who wakes this device when something waits for it."""
         return self._person.push
+
+    @property
+    def groups(self) -> Groups:
+        """Closed groups of up to 100 members."""
+        return self._person.groups
 
     @cached_property
     def rooms(self) -> Rooms:

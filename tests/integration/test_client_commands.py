@@ -23,7 +23,7 @@ async def test_two_people_write_to_each_other(world):
     alice = Commands(world, world.home())
     bob = Commands(world, world.home())
     bob_id = (await bob.json("account", "show"))["account_id"]
-    assert (await bob.json("receive")) == {"messages": []}  # the first time online: he can be written to from now on
+    assert (await bob.json("receive"))["messages"] == []  # the first time online: he can be written to from now on
     sent = await alice.json("send", bob_id, "-", given="grüße\n".encode())
     assert sent["devices"] == 1 and len(sent["message_id"]) == 32 and sent["changes"] == ["NEW_ACCOUNT"]
     [message] = (await bob.json("receive"))["messages"]

@@ -88,4 +88,4 @@ def test_voice_message_has_a_waveform_and_wrong_files_one_sentence(network: Real
         (): "NOTHING_TO_SEND",
     }.items():
         assert refusal(alice, "send", bob_id, *arguments) == reason
-    assert bob.json("receive") == {"messages": []}
+    assert bob.json("receive")["messages"] == []

@@ -12,6 +12,8 @@ from essaim_client.cli import (
     contact,
     device,
     file,
+    group,
+    group_talk,
     keeping,
     message,
     messages,
@@ -24,6 +26,7 @@ from essaim_client.cli import (
 from essaim_client.cli.chat.command import chat
 from essaim_client.cli.output import FAILED, REFUSED, complaints, emit
 
+PROGRAM = "essaim"
 app = typer.Typer(
     help="Write to people over Essaim, a private messaging network.",
     no_args_is_help=True,
@@ -40,6 +43,8 @@ app.command()(keeping.settings)
 for more in (room_moderation, room_directs):
     room.app.registered_commands += more.app.registered_commands
 app.add_typer(room.app, name="room")
+group.app.registered_commands += group_talk.app.registered_commands
+app.add_typer(group.app, name="group")
 app.add_typer(push.app, name="push")
 app.command()(messages.send)
 app.command()(messages.receive)
@@ -53,9 +58,9 @@ app.command()(completion.completion)
 def main() -> None:
     """The entry point. Where JSON is asked for, a wrong call is told as JSON, too."""
     if "--json" not in sys.argv[1:]:
-        app()
+        app(prog_name=PROGRAM)
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name=PROGRAM, standalone_mode=False))
     except TyperException as error:
         _end("USAGE", error.format_message(), REFUSED)
     except typer.Abort:

@@ -16,7 +16,7 @@ from essaim_client.cli.file import file_line, flat_file, watched
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption, home_of, passphrase_for
 from essaim_client.cli.output import emit, run, screen, sentences, visible, warn
 from essaim_client.client import Client
-from essaim_client.messaging.events import AccountMoved, Event, Message, NewDevice
+from essaim_client.messaging.events import AccountMoved, Event, GroupChanged, GroupInvited, InGroup, Message, NewDevice
 from essaim_client.messaging.sender import Sent
 
 RecipientArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Whom to write to: esm1...")]
@@ -105,11 +105,12 @@ def receive(home: HomeOption = None, passphrase_file: PassphraseFileOption = Non
                 events = await me.receive_events()
                 messages = [event for event in events if isinstance(event, Message) and not event.outgoing]
                 if as_json:
-                    emit({"messages": [_flat(message) for message in messages]})
+                    in_groups = [each for event in events if (each := _flat_in_group(event))]
+                    emit({"messages": [_flat(message) for message in messages], "groups": in_groups})
                     return
                 for event in events:
                     _tell(event)
-                if not messages:
+                if not events:
                     screen.print("nothing new")
 
         run(work)
@@ -130,6 +131,8 @@ def listen(home: HomeOption = None, passphrase_file: PassphraseFileOption = None
                             _tell(event)
                         elif isinstance(event, Message) and not event.outgoing:
                             emit(_flat(event))
+                        elif in_group := _flat_in_group(event):
+                            emit(in_group)
 
         try:
             run(work)
@@ -151,6 +154,19 @@ def _flat(message: Message) -> Mapping[str, object]:
     }
 
 
+def _flat_in_group(event: Event) -> Mapping[str, object]:
+    """What happened in a closed group; nothing for what is only to be seen in `group read`."""
+    match event:
+        case InGroup(group, Message() as message) if not message.outgoing:
+            return {"group_id": group.hex(), **_flat(message)}
+        case GroupInvited():
+            return {"group_id": event.group_id.hex(), "invited_by": str(event.inviter), "name": event.name}
+        case GroupChanged():
+            named = {"act": event.act, "author": str(event.author), "subject": str(event.subject)}
+            return {"group_id": event.group_id.hex(), **named}
+    return {}
+
+
 def _warn_of(changes: Iterable[Change], account: AccountId) -> None:
     for change in changes:
         screen.print(f"! {change.name.lower().replace('_', ' ')}: {account}", style="yellow")
@@ -163,6 +179,14 @@ def _tell(event: Event) -> None:
             _show(event)
         case NewDevice():
             screen.print(f"! new device {event.slot} of {event.account}: acknowledge it, or ask them", style="yellow")
+        case InGroup(group, Message() as message) if not message.outgoing:
+            screen.print(f"in group {group.hex()[:12]}:", style="dim")
+            _show(message)
+        case GroupInvited():
+            name = visible(event.name)
+            screen.print(f"! {event.inviter} invites you to {name} ({event.group_id.hex()[:12]}): `group accept`")
+        case GroupChanged():
+            screen.print(f"group {event.group_id.hex()[:12]}: {event.act} {event.subject}", style="dim")
         case AccountMoved():
             screen.print(f"! {event.before} says: I am {event.after} now (`contact follow`)", style="yellow")
 

@@ -157,7 +157,7 @@ class GroupIntake:
         if role == Role.INVITED and len(self.invitations()) >= INVITATIONS_MAX:
             return None
         group = self._book.begin(log)
-        taken.events += self._told(group, list(log))
+        taken.events += self._told(group, (record for record in log if record.subject == self._profile.own))
         return group
 
     def invitations(self) -> list[ClosedGroup]:

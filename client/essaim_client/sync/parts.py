@@ -1,8 +1,9 @@
-"""Contacts, devices and archives of a `SyncClient`."""
+"""Contacts, devices, groups and archives of a `SyncClient`."""
 
 from essaim_client.messaging.archives import Archives
 from essaim_client.messaging.contacts import Contacts
 from essaim_client.messaging.devices import Devices
+from essaim_client.messaging.groups import Groups
 from essaim_client.messaging.transcript import Shown
 from essaim_client.sync.wrapped import Wrapped, awaited, called
 
@@ -35,6 +36,28 @@ class SyncDevices(Wrapped[Devices]):
     name = called(Devices.name)
     revoke = awaited(Devices.revoke)
     promote = awaited(Devices.promote)
+
+
+class SyncGroups(Wrapped[Groups]):
+    """As `Groups`."""
+
+    all = called(Groups.all)
+    get = called(Groups.get)
+    history = called(Groups.history)
+    create = awaited(Groups.create)
+    invite = awaited(Groups.invite)
+    accept = awaited(Groups.accept)
+    leave = awaited(Groups.leave)
+    remove = awaited(Groups.remove)
+    promote = awaited(Groups.promote)
+    demote = awaited(Groups.demote)
+    rename = awaited(Groups.rename)
+    set_picture = awaited(Groups.set_picture)
+    send = awaited(Groups.send)
+    react = awaited(Groups.react)
+    edit = awaited(Groups.edit)
+    unsend = awaited(Groups.unsend)
+    set_timer = awaited(Groups.set_timer)
 
 
 class SyncArchives(Wrapped[Archives]):
