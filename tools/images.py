@@ -4,9 +4,9 @@
 usage: [REGISTRY=registry.example.org/essaim] [TAG=0.1.0] [BASE=image] [COMMIT=HEAD] [ENGINE=docker|buildah]
        tools/images.py [NAME...]
 
-NAME: discovery, relay, storage, opengroup, client; by default all. Beside the image in the engine there are then, in
-build/images, NAME.tar (an OCI archive, to be loaded where there is no registry) and NAME.cdx.json (CycloneDX: what is
-in it).
+NAME: discovery, relay, storage, opengroup, push, client; by default all. Beside the image in the engine there are then,
+in build/images, NAME.tar (an OCI archive, to be loaded where there is no registry) and NAME.cdx.json (CycloneDX: what
+is in it).
 The work tree is built, or with COMMIT what that commit holds: the same commit on the same BASE gives the same digest,
 and every timestamp is the commit's. Without BASE docker takes the one that the Dockerfile names, buildah one that
 tools/base makes on this machine. Needs nothing but Python and git.
@@ -26,7 +26,7 @@ from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = ROOT / "build" / "images"
-NAMES = ("discovery", "relay", "storage", "opengroup", "client")
+NAMES = ("discovery", "relay", "storage", "opengroup", "push", "client")
 LOCAL_BASE = "localhost/essaim-base:bookworm"
 SBOM = "/opt/essaim/sbom.cdx.json"
 INDEX = ("index-url", "extra-index-url", "proxy")

@@ -16,7 +16,7 @@ import helm
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHART = ROOT / "deploy" / "helm" / "essaim"
-SCENARIOS = ("tiny", "default", "production", "rooms")
+SCENARIOS = ("tiny", "default", "production", "rooms", "push")
 MONITORING = ("monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/PrometheusRule")
 
 FRACTION = re.compile(r"=\d+\.\d+$")  # --set takes it for a text

@@ -36,6 +36,15 @@ ROOMS = {
     ("grade", "opengroup", 7440),
 }
 """Where there is a host of open groups."""
+PUSH = {
+    ("discovery", "push", 7440),
+    ("relay", "push", 7440),
+    ("storage", "push", 7440),
+    ("push", "storage", 7440),
+    ("push", "discovery", 7440),
+    ("grade", "push", 7440),
+}
+"""Where there is a push host."""
 
 
 def test_every_pod_is_restricted(scenario):
@@ -152,6 +161,9 @@ def test_only_discovery_mounts_the_authority(scenario):
     nodes = {("net-essaim-operator", f"net-essaim-{name}") for name in ("relay", "storage")}
     if scenario.of("StatefulSet", "opengroup"):
         nodes |= {("net-essaim-operator", "net-essaim-opengroup"), ("rooms-host-key", "net-essaim-opengroup")}
+    if scenario.of("StatefulSet", "push"):
+        mounted = ("net-essaim-operator", "push-host-key", "push-providers")
+        nodes |= {(secret, "net-essaim-push") for secret in mounted}
     assert holders == {("net-essaim-authority", "net-essaim-discovery")} | nodes
 
 
@@ -239,7 +251,9 @@ def test_edges_are_the_known_ones_and_no_other(scenario):
     policies = [doc["spec"] for doc in scenario.of("NetworkPolicy")]
     out = {edge for policy in policies for edge in _edges(policy, "egress")}
     into = {(source, target, port) for policy in policies for target, source, port in _edges(policy, "ingress")}
-    assert out & into == EDGES | (ROOMS if scenario.of("StatefulSet", "opengroup") else set())
+    rooms = ROOMS if scenario.of("StatefulSet", "opengroup") else set()
+    push = PUSH if scenario.of("StatefulSet", "push") else set()
+    assert out & into == EDGES | rooms | push
     assert out == into, "a policy without its other half"
 
 

@@ -19,7 +19,7 @@ from essaim_discovery.cluster.scene import Home
 
 CHART = Path(__file__).resolve().parent.parent.parent / "deploy" / "helm" / "essaim"
 GOLDEN = Path(__file__).parent / "golden"
-SCENARIOS = ("tiny", "default", "production", "rooms")
+SCENARIOS = ("tiny", "default", "production", "rooms", "push")
 VERSIONS = ("1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 FOREIGN = {"PodMonitor", "PrometheusRule"}
 UPDATE = os.environ.get("ESSAIM_GOLDEN") == "write"

@@ -6,17 +6,22 @@
   (dict "from" "relay" "to" "relay")
   (dict "from" "relay" "to" "storage")
   (dict "from" "relay" "to" "opengroup")
+  (dict "from" "relay" "to" "push")
   (dict "from" "storage" "to" "discovery")
   (dict "from" "storage" "to" "storage")
+  (dict "from" "storage" "to" "push")
   (dict "from" "opengroup" "to" "discovery")
+  (dict "from" "push" "to" "discovery")
+  (dict "from" "push" "to" "storage")
   (dict "from" "test" "to" "discovery")
   (dict "from" "test" "to" "relay")
   (dict "from" "grade" "to" "discovery")
   (dict "from" "grade" "to" "relay")
   (dict "from" "grade" "to" "storage")
-  (dict "from" "grade" "to" "opengroup") -}}
+  (dict "from" "grade" "to" "opengroup")
+  (dict "from" "grade" "to" "push") -}}
 {{- if include "essaim.agent" . -}}{{/* the agent asks each pod who it is */}}
-{{- range list "relay" "storage" "opengroup" -}}{{- $edges = append $edges (dict "from" "discovery" "to" .) -}}{{- end -}}
+{{- range list "relay" "storage" "opengroup" "push" -}}{{- $edges = append $edges (dict "from" "discovery" "to" .) -}}{{- end -}}
 {{- end -}}
 {{- range $edges }}
 {{- if and (has .to $on) (or (has .from (list "test" "grade")) (has .from $on)) }}

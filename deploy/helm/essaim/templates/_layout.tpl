@@ -6,7 +6,7 @@
 {{- fail (printf "Kubernetes %s is older than %s, the oldest that this chart is made for (minimumKubernetesVersion)." $version $v.minimumKubernetesVersion) -}}
 {{- end -}}
 {{- if eq (include "essaim.components" . | trim) "" -}}
-{{- fail "Nothing is enabled: enable discovery, relay, storage or opengroup." -}}
+{{- fail "Nothing is enabled: enable discovery, relay, storage, opengroup or push." -}}
 {{- end -}}
 {{- include "essaim.checkNetwork" . -}}
 {{- if $v.discovery.enabled -}}
@@ -15,6 +15,7 @@
 {{- fail "discovery.enabled is false: say in discovery.address which discovery the nodes join (ip:port)." -}}
 {{- end -}}
 {{- include "essaim.checkOpengroup" . -}}
+{{- include "essaim.checkPush" . -}}
 {{- include "essaim.checkShrinking" . -}}
 {{- range include "essaim.components" . | fromYamlArray -}}
 {{- include "essaim.checkExposure" (dict "root" $ "component" .) -}}
@@ -73,6 +74,21 @@
 {{- end -}}
 {{- if and $o.enabled $o.database.secret .Values.networkPolicy.enabled (not $o.database.to) -}}
 {{- fail "opengroup.database.to is empty: name where the database is (a list of NetworkPolicyPeer), or the pods could not reach it." -}}
+{{- end -}}
+{{- end }}
+
+{{- define "essaim.checkPush" -}}
+{{- $p := .Values.push -}}
+{{- $shared := and $p.database.secret $p.hostKey.secret $p.providers.webPushKey -}}
+{{- if and $p.enabled (gt (int $p.replicas) 1) (not $shared) -}}
+{{- fail (printf "push.replicas is %d: replicas of one host need push.database.secret (PostgreSQL), push.hostKey.secret and push.providers.webPushKey." (int $p.replicas)) -}}
+{{- end -}}
+{{- if and $p.enabled $p.database.secret .Values.networkPolicy.enabled (not $p.database.to) -}}
+{{- fail "push.database.to is empty: name where the database is (a list of NetworkPolicyPeer), or the pods could not reach it." -}}
+{{- end -}}
+{{- $named := or $p.providers.webPushKey $p.providers.apnsKey $p.providers.fcmAccount $p.providers.ca -}}
+{{- if and $p.enabled $named (not $p.providers.secret) -}}
+{{- fail "push.providers.secret is empty: name the Secret that has the keys which push.providers names." -}}
 {{- end -}}
 {{- end }}
 

@@ -52,7 +52,7 @@ imagePullSecrets:
 
 {{/* The components that run here, in the order of starting. A new service is added to this list and to values. */}}
 {{- define "essaim.components" -}}
-{{- range $component := list "discovery" "relay" "storage" "opengroup" }}
+{{- range $component := list "discovery" "relay" "storage" "opengroup" "push" }}
 {{- if (index $.Values $component).enabled }}
 - {{ $component }}
 {{- end }}

@@ -65,9 +65,30 @@
 {{- if eq .component "opengroup" }}
 {{- include "essaim.opengroupEnv" .root }}
 {{- end }}
+{{- if eq .component "push" }}
+{{- include "essaim.pushEnv" .root }}
+{{- end }}
 {{- range $name, $value := $c.settings }}
 - name: {{ $prefix }}{{ upper $name }}
   value: {{ ternary $value ($value | toJson) (kindIs "string" $value) | quote }}{{/* a number without an exponent */}}
+{{- end }}
+{{- end }}
+
+{{- define "essaim.pushEnv" -}}
+{{- $p := .Values.push }}
+{{- if $p.database.secret }}
+- name: ESSAIM_PUSH_DATABASE
+  valueFrom: {secretKeyRef: {name: {{ $p.database.secret }}, key: {{ $p.database.key }}}}
+{{- end }}
+{{- if $p.hostKey.secret }}
+- name: ESSAIM_PUSH_HOST_KEY
+  value: /etc/essaim/host/host-key
+{{- end }}
+{{- range $setting, $key := dict "WEB_PUSH_KEY" $p.providers.webPushKey "APNS_KEY" $p.providers.apnsKey "FCM_ACCOUNT" $p.providers.fcmAccount "PROVIDER_CA" $p.providers.ca }}
+{{- if $key }}
+- name: ESSAIM_PUSH_{{ $setting }}
+  value: /etc/essaim/providers/{{ $key }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -132,8 +153,11 @@ readinessProbe:
 {{- else if include "essaim.operatorSecret" .root }}
 - {name: operator, mountPath: /etc/essaim/operator, readOnly: true}
 {{- end }}
-{{- if and (eq .component "opengroup") .root.Values.opengroup.hostKey.secret }}
+{{- if and (has .component (list "opengroup" "push")) ($c.hostKey | default dict).secret }}
 - {name: host-key, mountPath: /etc/essaim/host, readOnly: true}
+{{- end }}
+{{- if and (eq .component "push") $c.providers.secret }}
+- {name: providers, mountPath: /etc/essaim/providers, readOnly: true}
 {{- end }}
 {{- if has $c.exposure.type (list "NodePort" "LoadBalancer") }}
 - {name: addresses, mountPath: /etc/essaim/settings/advertised, subPathExpr: $(POD_NAME), readOnly: true}
@@ -161,11 +185,17 @@ readinessProbe:
     items: [{key: operator.key, path: operator.key}]
     defaultMode: 0440
 {{- end }}
-{{- if and (eq .component "opengroup") .root.Values.opengroup.hostKey.secret }}
+{{- if and (has .component (list "opengroup" "push")) ($c.hostKey | default dict).secret }}
 - name: host-key
   secret:
-    secretName: {{ .root.Values.opengroup.hostKey.secret }}
-    items: [{key: {{ .root.Values.opengroup.hostKey.key }}, path: host-key}]
+    secretName: {{ $c.hostKey.secret }}
+    items: [{key: {{ $c.hostKey.key }}, path: host-key}]
+    defaultMode: 0440
+{{- end }}
+{{- if and (eq .component "push") $c.providers.secret }}
+- name: providers
+  secret:
+    secretName: {{ $c.providers.secret }}
     defaultMode: 0440
 {{- end }}
 {{- if has $c.exposure.type (list "NodePort" "LoadBalancer") }}
