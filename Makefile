@@ -11,7 +11,7 @@ SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation t
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate databases providers wakes unifiedpush e2e interop interop-typescript interop-go stubs baseline lock clean chart-test images dashboards observe-test pictures canaries capture cluster-up cluster-down deploy undeploy
+.PHONY: help setup protos format check test demo bench bench-large prove fuzz simulate databases providers wakes unifiedpush e2e interop interop-typescript interop-go stubs baseline lock clean chart-test images dashboards observe-test pictures terminal canaries capture cluster-up cluster-down deploy undeploy
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -80,6 +80,9 @@ e2e: protos $(CHARTED) ## the whole product on Kubernetes (KUBECONFIG, or a clus
 
 chart-test: protos $(CHARTED) ## lint, render and judge the Helm chart (ARGS="-k policy"); no cluster
 	@$(PYTHON) -m pytest tests/chart $(ARGS)
+
+terminal: protos ## people at terminals: scripted sessions of the command line and the chat view on real processes
+	@$(PYTHON) -m pytest tests/terminal --timeout 300 -o faulthandler_timeout=0 $(ARGS)
 
 canaries: protos ## known people through a whole run; nothing of them is found in what nodes leave
 	@$(PYTHON) -m pytest tests/canary --timeout 300 -o faulthandler_timeout=0 $(ARGS)
