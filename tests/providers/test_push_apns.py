@@ -138,12 +138,39 @@ async def test_apns_key_that_is_not_known_is_the_operators_matter(apple, tmp_pat
             assert await outcome(unknown, device) == CREDENTIALS
 
 
-async def test_apns_wakes_share_connections_and_a_token(apple, sender, device):
-    """A hundred at once over one connection or few; Apple refuses tokens that change (TooManyProviderTokenUpdates)."""
-    outcomes = await asyncio.gather(*(outcome(sender, device, topic=f"t{number}") for number in range(100)))
+async def test_apns_wakes_share_a_connection_and_a_token(apple, sender, device):
+    """As many at once as Apple allows: one until a token was good, then a hundred."""
+    sending = (outcome(sender, device, topic=f"t{number}", preview=bytes(2_800)) for number in range(300))
 
-    assert Counter(outcomes) == {Delivered(): 100}
-    assert len({each["connection"] for each in await apple.received()}) <= 4
+    assert Counter(await asyncio.gather(*sending)) == {Delivered(): 300}
+    assert len({each["connection"] for each in await apple.received()}) == 1
+
+
+async def test_apns_calls_that_nobody_waits_for_take_no_room(apple, tmp_path, device):
+    """More of them, in the end, than a connection has streams; between them it goes on, and after them too."""
+    await apple.forget()
+    async with of_apple(apple, tmp_path, endpoint_seconds=2.0) as hurried:
+        assert await outcome(hurried, device) == Delivered()
+        for _ in range(2):
+            await apple.plan(delay=600, times=60)
+            slow = [asyncio.create_task(outcome(hurried, device)) for _ in range(60)]
+            while await apple.call("GET", "/waiting") != 60:
+                assert not any(each.done() for each in slow)
+            assert await outcome(hurried, device) == Delivered()
+            assert Counter(await asyncio.gather(*slow)) == {Retry(Trouble.TIMEOUT): 60}
+        assert await outcome(hurried, device) == Delivered()
+        assert len({each["connection"] for each in await apple.received() if "connection" in each}) == 1
+
+
+async def test_apns_connection_that_is_dead_is_left(apple, tmp_path, device):
+    """Nothing comes, nothing ends: after one call in vain the next has another connection."""
+    await apple.forget()
+    async with of_apple(apple, tmp_path, endpoint_seconds=0.5) as hurried:
+        assert await outcome(hurried, device) == Delivered()
+        await apple.plan(mute=True)
+        assert await outcome(hurried, device) == Retry(Trouble.TIMEOUT)
+        assert await outcome(hurried, device) == Delivered()
+    assert len({each["connection"] for each in await apple.received()}) == 2
 
 
 async def test_apns_token_of_a_slow_clock_is_refused_and_not_renewed_at_once(apple, tmp_path, device):

@@ -170,9 +170,6 @@ async def test_web_push_connection_is_kept_and_shared(service, sender, endpoint)
 
 async def test_web_push_says_nothing_of_its_endpoint(service, sender, endpoint, caplog, capfd):
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("httpcore").setLevel(
-        logging.WARNING
-    )  # as essaim.runtime.logs: a library's words are never written
     for step in ({"reset": True}, {"status": 429}, {"huge_headers": 400_000}, {}):
         await service.plan(**step)
         await outcome(sender, endpoint, preview=b"previewed")

@@ -13,7 +13,6 @@ class Control:
     def __init__(self) -> None:
         self.plan = Plan()
         self.received: list[dict[str, Any]] = []
-        self.waiting = 0
         self.application = web.Application()
         self.application.add_routes(
             [
@@ -32,7 +31,7 @@ class Control:
         return web.json_response(self.received)
 
     async def _waiting(self, request: web.Request) -> web.Response:
-        return web.json_response(self.waiting)
+        return web.json_response(self.plan.waiting)
 
     async def _forget(self, request: web.Request) -> web.Response:
         self.received.clear()

@@ -13,6 +13,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError, StreamClosedError
+from h2.settings import SettingCodes
 
 from push_receiver.plan import Plan, Step
 
@@ -39,6 +40,8 @@ class Reply:
         return b"" if self.document is None else json.dumps(self.document).encode()
 
 
+WINDOW, STREAMS = 1_000, 100
+"""A stream takes so many bytes before they are acknowledged; a connection has one, and as many when a call was good."""
 Answering = Callable[[Request, Step], Reply]
 
 
@@ -78,17 +81,21 @@ class Talk:
         self._number = number
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._requests: dict[int, Request] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._trusted = self._mute = False
 
     def end(self) -> None:
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
         self._writer.close()
 
     async def run(self, reader: asyncio.StreamReader) -> None:
         self._h2.initiate_connection()
+        self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 1, SettingCodes.INITIAL_WINDOW_SIZE: WINDOW})
         await self._flush()
         while data := await reader.read(65_536):
+            if self._mute:
+                await asyncio.Event().wait()
             for event in self._h2.receive_data(data):
                 self._take(event)
             await self._flush()
@@ -100,24 +107,30 @@ class Talk:
             self._requests[event.stream_id].body += event.data
             self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, StreamEnded):
-            task = asyncio.ensure_future(self._answer(event.stream_id))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[event.stream_id] = asyncio.ensure_future(self._answer(event.stream_id))
         elif isinstance(event, StreamReset):
             self._requests.pop(event.stream_id, None)
+            if event.stream_id in self._tasks:
+                self._tasks.pop(event.stream_id).cancel()
 
     async def _answer(self, stream: int) -> None:
-        request, step = self._requests.pop(stream), self._plan.next()
-        await asyncio.sleep(step.delay)
+        request, step = self._requests.pop(stream), await self._plan.next()
         if step.reset:
             self._break()
+        self._mute = self._mute or step.mute
+        if step.reset or self._mute:
             return
         try:
             await self._say(stream, self._answering(request, step), step)
         except (StreamClosedError, ProtocolError, ConnectionError):
             return  # who asked has gone
+        finally:
+            self._tasks.pop(stream, None)
 
     async def _say(self, stream: int, reply: Reply, step: Step) -> None:
+        if reply.status == 200 and not self._trusted:
+            self._trusted = True
+            self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS})
         if step.reset_stream:
             self._h2.reset_stream(stream, ErrorCodes.REFUSED_STREAM)
         else:

@@ -14,12 +14,7 @@ PIECE = b"x" * 65_536
 
 async def misbehave(request: web.Request, control: Control) -> web.StreamResponse | None:
     """What the plan's next step says; None: answer as it should be, perhaps later."""
-    step = control.plan.next()
-    control.waiting += 1
-    try:
-        await asyncio.sleep(step.delay)
-    finally:
-        control.waiting -= 1
+    step = await control.plan.next()
     if step.reset:
         reset(request)
         raise ConnectionResetError

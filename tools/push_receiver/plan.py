@@ -1,5 +1,6 @@
 """What a receiver does instead of answering well, a request at a time."""
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,8 @@ class Step:
     goaway: bool = False
     """HTTP/2: GOAWAY before the answer. For APNs and FCM."""
     reset_stream: bool = False
+    mute: bool = False
+    """HTTP/2: the connection stays, and nothing is read or said on it any more."""
 
 
 class Plan:
@@ -33,6 +36,8 @@ class Plan:
 
     def __init__(self) -> None:
         self._steps: deque[Step] = deque()
+        self.waiting = 0
+        """Requests that are kept waiting."""
 
     def add(self, document: dict[str, Any]) -> None:
         """`times` of one step."""
@@ -42,5 +47,12 @@ class Plan:
     def clear(self) -> None:
         self._steps.clear()
 
-    def next(self) -> Step:
-        return self._steps.popleft() if self._steps else Step()
+    async def next(self) -> Step:
+        """When its delay is over."""
+        step = self._steps.popleft() if self._steps else Step()
+        self.waiting += 1
+        try:
+            await asyncio.sleep(step.delay)
+        finally:
+            self.waiting -= 1
+        return step

@@ -24,6 +24,9 @@ from essaim_push.providers.vendor import Vendor
 from essaim_push.providers.web_push import WebPushProvider
 from essaim_push.providers.webhook import WebhookProvider
 
+SPARE_SECONDS = 1.0
+"""The callers' own time ends first: they know what to do with the connection."""
+
 
 class ProviderEvent(Event):
     """What providers have to say."""
@@ -60,11 +63,11 @@ class Providers:
         await self._stack.enter_async_context(self._web)
         seconds = self._settings.endpoint_seconds
         if self._apns_credentials is not None:
-            vendor = await self._stack.enter_async_context(Vendor(self._tls, seconds))
+            vendor = await self._stack.enter_async_context(Vendor(trust(self._settings.provider_ca), seconds))
             urls = (self._settings.apns_url, self._settings.apns_sandbox_url)
             self.apns = ApnsProvider(vendor, urls, self._apns_credentials, self._now_ms)
         if self._account is not None:
-            vendor = await self._stack.enter_async_context(Vendor(self._tls, seconds, http1=True))
+            vendor = await self._stack.enter_async_context(Vendor(trust(self._settings.provider_ca), seconds))
             token = AccessToken(vendor, self._account, self._now_ms)
             self.fcm = FcmProvider(vendor, self._settings.fcm_url, self._account.project, token, self._now_ms)
         return self
@@ -91,9 +94,9 @@ class Providers:
             self._web.check(endpoint.url)
 
     async def deliver(self, endpoint: Endpoint, notice: Notice) -> Outcome:
-        """One call to the endpoint's provider, at most `endpoint_seconds` long. Never raises."""
+        """One call to the endpoint's provider, at most `endpoint_seconds` and one long. Never raises."""
         try:
-            async with asyncio.timeout(self._settings.endpoint_seconds):
+            async with asyncio.timeout(self._settings.endpoint_seconds + SPARE_SECONDS):
                 return await self._deliver(endpoint, notice)
         except CallFailedError as error:
             return error.outcome

@@ -15,6 +15,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from essaim.protocol.push.refusal import EndpointRefusedError
+from essaim.protocol.push.url import HTTPS, Url
 from essaim.runtime.refusal import StartError
 from essaim_push.providers.answer import Answer
 from essaim_push.providers.outcome import CallFailedError, Retry, Trouble, seconds_of
@@ -26,6 +28,13 @@ ASSERTION_SECONDS: Final = 3_600
 EARLY_SECONDS: Final = 300
 """A token is renewed so long before it ends."""
 FIELDS: Final = ("project_id", "private_key_id", "private_key", "client_email", "token_uri")
+
+
+def _is_https(url: str) -> bool:
+    try:
+        return Url.parse(url).scheme == HTTPS
+    except EndpointRefusedError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class ServiceAccount:
             key = load_pem_private_key(pem.encode(), None)
         except (OSError, ValueError, TypeError, KeyError):
             raise StartError("the service account (--fcm-account) cannot be read: the console's JSON file.") from None
-        if not isinstance(key, RSAPrivateKey) or not url.startswith("https://"):
+        if not isinstance(key, RSAPrivateKey) or not _is_https(url):
             raise StartError("the service account (--fcm-account) must have an RSA key and an https token_uri.")
         return cls(project, key_id, key, email, url)
 

@@ -1,54 +1,83 @@
-"""Calls to a vendor that the operator's settings name: HTTP/2 over few long connections."""
+"""Calls to a vendor that the operator's settings name: HTTP/2, one long connection to each of its servers."""
 
 import asyncio
 import ssl
+from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 
-import httpcore
-
-from essaim_push.providers.answer import MAX_BODY, Answer
+from essaim.protocol.push.url import Url
+from essaim_push.providers.answer import Answer
+from essaim_push.providers.http2 import Http2Connection
 from essaim_push.providers.outcome import CallFailedError, Retry, Trouble
 
-CONNECTIONS = 4
-"""Each carries a hundred calls at once; Apple asks for few and long ones."""
-IDLE_SECONDS = 3_600.0
+ALPN = "h2"
+CLOSE_SECONDS = 1.0
+BRANCH_SECONDS = 0.25
+"""Before the next address of a name is tried too (RFC 8305)."""
 
 
 class Vendor:
-    """`async with Vendor(...)`: `post`. Never follows a redirect. `http1`: whether that may be spoken too."""
+    """`async with Vendor(...)`: `post`. Never follows a redirect. `tls` is for it alone: it is told to ask for h2."""
 
-    def __init__(self, tls: ssl.SSLContext, seconds: float, *, http1: bool = False) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            tls, max_connections=CONNECTIONS, keepalive_expiry=IDLE_SECONDS, http1=http1, http2=True
-        )
+    def __init__(self, tls: ssl.SSLContext, seconds: float) -> None:
+        tls.set_alpn_protocols([ALPN])
+        self._tls = tls
         self._seconds = seconds
+        self._connections: dict[str, Http2Connection] = {}
+        self._dialling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def __aenter__(self) -> "Vendor":
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._pool.aclose()
+        connections = list(self._connections.values())
+        for each in connections:
+            each.close()
+        if connections:
+            await asyncio.wait([each.closed for each in connections], timeout=CLOSE_SECONDS)
+        for each in connections:
+            each.abort()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Raises CallFailedError."""
+        where = Url.parse(url)
+        front = {":method": "POST", ":scheme": where.scheme, ":authority": where.authority, ":path": where.path}
+        whole = [*front.items(), *headers.items(), ("content-length", str(len(body)))]
+        connection, heard = None, 0
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._post(url, headers, body)
-        except (TimeoutError, httpcore.TimeoutException):
+                connection = await self._connected(where)
+                heard = connection.heard
+                return await connection.post(whole, body)
+        except TimeoutError:
+            if connection is not None and connection.heard == heard:  # all this time not a byte: nobody is there
+                connection.abort()
             raise CallFailedError(Retry(Trouble.TIMEOUT)) from None
-        except httpcore.ConnectError:
-            raise CallFailedError(Retry(Trouble.UNREACHABLE)) from None
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ConnectionNotAvailable, OSError):
-            raise CallFailedError(Retry(Trouble.BROKEN)) from None
+        except OSError:
+            raise CallFailedError(Retry(Trouble.UNREACHABLE if connection is None else Trouble.BROKEN)) from None
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        content = [(name.encode(), value.encode()) for name, value in headers.items()]
-        async with self._pool.stream("POST", url, headers=content, content=body) as response:
-            kept = b""
-            async for chunk in response.aiter_stream():
-                kept += chunk
-                if len(kept) >= MAX_BODY:
-                    break
-            named = {name.lower(): value for name, value in response.headers}
-            after = named.get(b"retry-after", b"").decode("latin-1")
-            return Answer(response.status, after, kept[:MAX_BODY])
+    async def _connected(self, where: Url) -> Http2Connection:
+        """Raises OSError."""
+        async with self._dialling[where.origin]:
+            connection = self._connections.get(where.origin)
+            if connection is None or not connection.usable:
+                connection = self._connections[where.origin] = await self._dial(where)
+            return connection
+
+    async def _dial(self, where: Url) -> Http2Connection:
+        loop = asyncio.get_running_loop()
+        transport, connection = await loop.create_connection(
+            Http2Connection, where.host, where.port, ssl=self._tls, happy_eyeballs_delay=BRANCH_SECONDS
+        )
+        try:
+            tls = transport.get_extra_info("ssl_object")
+            if tls.selected_alpn_protocol() != ALPN:
+                raise ConnectionResetError
+            await connection.ready  # the server's settings say how many calls it takes at once
+        except BaseException:
+            connection.abort()
+            with suppress(TimeoutError, asyncio.CancelledError):
+                await asyncio.wait_for(asyncio.shield(connection.closed), CLOSE_SECONDS)
+            raise
+        return connection
