@@ -12,7 +12,7 @@ from essaim.protocol.conversation import Change, Peer
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.padding import ContentTooLargeError
 from essaim_client import Disappeared, Disappearing, Message, TimerChanged
-from essaim_client.mailbox import live_stream, swarm_call
+from essaim_client.mailbox import live_stream, patience, swarm_call
 from essaim_client.messaging.directory import UnknownAccountError
 from essaim_client.messaging.fan_out import Posting
 from essaim_client.messaging.publisher import REFILL_AFTER
@@ -28,7 +28,7 @@ async def world(tmp_path):
 @pytest.fixture
 def impatient(monkeypatch):
     """Rounds follow each other at once: what fails, fails within seconds."""
-    monkeypatch.setattr(swarm_call, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(swarm_call, "ROUNDS", 2)
 
 

@@ -11,7 +11,7 @@ from essaim.protocol.conversation import Change, Peer
 from essaim.protocol.manifest import ManifestRefusedError
 from essaim.protocol.phrase import words_of
 from essaim_client import Client, NetworkFile
-from essaim_client.mailbox import swarm_call
+from essaim_client.mailbox import patience, swarm_call
 from essaim_client.mailbox.swarm_call import SwarmUnreachableError
 from essaim_client.messaging.addresses import public_inbox
 from essaim_client.messaging.directory import published_manifest
@@ -29,7 +29,7 @@ async def world(tmp_path):
 @pytest.fixture
 def impatient(monkeypatch):
     """Rounds follow each other at once: what fails, fails within seconds."""
-    monkeypatch.setattr(swarm_call, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(swarm_call, "ROUNDS", 2)
 
 

@@ -8,6 +8,7 @@ import pytest
 from essaim.protocol.account import Account
 from essaim.protocol.mailbox.policy import Kind
 from essaim.protocol.private_inbox import EDGE_MS
+from essaim_client.mailbox import patience
 from essaim_client.mailbox.swarm_call import SwarmUnreachableError
 from essaim_client.messaging.events import Message
 from people.mailboxes import DroppedError
@@ -15,6 +16,12 @@ from people.town import DAY_MS, say, texts, town
 
 HOUR_MS = 3_600_000
 NOON_MS = DAY_MS // 2
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Rounds follow each other at once: what fails, fails at once."""
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0)
 
 
 async def friends(here, count=2):
