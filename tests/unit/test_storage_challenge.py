@@ -5,15 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from essaim.protocol.mailbox.record import EnvelopeRecord
+from essaim.protocol.kdf import blake2b256
+from essaim.protocol.mailbox.authorization import Act, Method
+from essaim.protocol.mailbox.payload import removal_hash
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Tombstone
 from essaim_storage import effects, events
 from essaim_storage.arc import WHOLE
 from essaim_storage.challenge import ExamineTimer
 from essaim_storage.effects import Effect, Examined, HoldingOutcome, PutEnvelope, Reply, SetTimer
-from essaim_storage.message import CHALLENGE_IDS, Challenge, Hello, Message, Proofs
+from essaim_storage.holding import HOLDING_LABEL, proof_of
+from essaim_storage.message import CHALLENGE_IDS, Challenge, Fetch, Hello, Message, Proofs, Records
 from essaim_storage.placement import Range
+from essaim_storage.record import record_id
 from essaim_storage.tuning import Tuning
-from simulated.stage import NOW_MS, OWN, B, C, Stage, envelope, of, sent
+from simulated.stage import DAY_MS, INBOX, NOW_MS, OWN, OWNER, B, C, Stage, envelope, of, sent
 
 SEED, NONCE = b"s" * 32, b"n" * 32
 OLD_MS = NOW_MS - Tuning().test_age_ms
@@ -167,12 +172,131 @@ def test_proofs_of_two_members_differ() -> None:
     assert not set(theirs.proofs) & set(others.proofs)
 
 
+# Notices
+
+
+def removals(count: int, time_ms: int = OLD_MS) -> list[Tombstone]:
+    """Signed then."""
+    found = []
+    for number in range(count):
+        ids = (number.to_bytes(32, "big"),)
+        act = Act(INBOX, Method.CONFIRM, b"\0", removal_hash(b"\0", ids))
+        found.append(Tombstone(INBOX, Method.CONFIRM, b"\0", ids, act.authorize(OWNER, time_ms, bytes(16))))
+    return found
+
+
+def expiry(number: int = 0) -> ExpiryRecord:
+    ids, until_ms = (number.to_bytes(32, "big"),), NOW_MS + DAY_MS
+    act = Act(INBOX, Method.EXPIRE, b"\0", removal_hash(b"\0", ids), until_ms)
+    return ExpiryRecord(INBOX, b"\0", ids, until_ms, act.authorize(OWNER, OLD_MS, bytes(16)))
+
+
+def give(stage: Stage, *notices: Tombstone | ExpiryRecord) -> None:
+    first = stage.store.last_number() + 1
+    puts = {Tombstone: effects.PutTombstone, ExpiryRecord: effects.PutExpiry}
+    stage.store.apply([puts[type(each)](first + at, record_id(each), each, False) for at, each in enumerate(notices)])
+
+
+@pytest.mark.parametrize("notice", [removals(1)[0], expiry()], ids=["tombstone", "expiry record"])
+def test_notice_that_is_missing_twice_is_a_failure(pair: Pair, notice: Tombstone | ExpiryRecord) -> None:
+    for stage in (pair.tester, pair.tested):
+        give(stage, notice)
+    assert pair.ask() is HELD and record_id(notice) in pair.asked
+    pair.tested.store.apply([effects.Forget(record_id(notice))])
+    assert pair.ask() is None
+    assert pair.wait() is MISSING
+
+
+def test_id_of_a_notice_is_no_proof_of_it(pair: Pair) -> None:
+    """The challenge names it: what is shown must be more."""
+    notice = removals(1)[0]
+    give(pair.tester, notice)
+    challenge = Challenge(1, NONCE, (record_id(notice),))
+
+    def from_the_id_alone(proofs: Proofs) -> Proofs:
+        guess = blake2b256(HOLDING_LABEL, NONCE, OWN, B, record_id(notice), b"")
+        return replace(proofs, proofs=tuple(each or guess for each in proofs.proofs))
+
+    assert proof_of(challenge, OWN, B, notice) != proof_of(challenge, OWN, C, notice)
+    pair.hear = from_the_id_alone
+    assert pair.ask() is None
+    assert pair.wait() is MISSING
+
+
+def test_two_signatures_of_one_text_are_the_same_notice(pair: Pair) -> None:
+    """Whoever signs can make two: that must not make one of two honest members fail."""
+    notice = removals(1)[0]
+    other = replace(notice, authorization=replace(notice.authorization, signature=bytes(64)))
+    give(pair.tester, notice)
+    give(pair.tested, other)
+    assert record_id(notice) == record_id(other)
+    assert pair.ask() is HELD
+
+
+def test_notices_that_are_young_or_too_many_are_not_asked_for(pair: Pair) -> None:
+    old, young = removals(Tuning().test_notices + 30), removals(20, OLD_MS + 1)
+    for stage in (pair.tester, pair.tested):
+        give(stage, *old, *young)
+    assert pair.ask() is HELD
+    asked = set(pair.asked)
+    assert len(asked & {record_id(each) for each in old}) == Tuning().test_notices
+    assert not asked & {record_id(each) for each in young}
+    assert asked >= {each.envelope_id for each in pair.records}, "envelopes are asked for all the same"
+
+
+# Who passes a challenge over
+
+
+class Evading(Pair):
+    """The member answers everything but challenges."""
+
+    relinked = False
+
+    def pass_on(self, found: list[Effect]) -> HoldingOutcome | None:
+        for fetch in sent(Fetch, found, B):
+            if self.relinked:
+                self.tester.hear(B, Hello(bytes(16), incomplete=False, fresh=False))
+            for answer in sent(Records, self.tested.hear(OWN, fetch), OWN):
+                found = [*found, *self.tester.hear(B, answer)]
+        self._note(found)
+        results = [reply.result for reply in of(Reply, found) if isinstance(reply.result, Examined)]
+        return results[0].outcome if results else None
+
+
+def test_member_that_passes_over_challenges_twice_has_shown_nothing() -> None:
+    pair = Evading()
+    assert pair.ask() is None
+    assert pair.wait() is None, "it answers a Fetch, so it has read the challenge: a second look"
+    assert pair.wait() is None, "asked again"
+    assert pair.wait() is MISSING
+
+
+def test_member_whose_link_was_made_anew_is_not_blamed_for_an_answer_that_was_lost() -> None:
+    pair = Evading()
+    pair.relinked = True
+    assert pair.ask() is None and pair.wait() is None
+    assert pair.wait() is SILENT
+
+
+def test_proofs_that_come_before_the_answer_to_the_look_count(pair: Pair) -> None:
+    kept: list[Proofs] = []
+    pair.hear = kept.append
+    assert pair.ask() is None and pair.wait() is None
+    pair.hear = lambda each: each
+    (fetch,) = [Fetch(pair.challenges[0].number, ())]
+    found = [*pair.tester.hear(B, kept[0])]
+    for answer in sent(Records, pair.tested.hear(OWN, fetch), OWN):
+        found += pair.tester.hear(B, answer)
+    assert pair.pass_on(found) is HELD
+
+
 # What is neither
 
 
 def test_silence_is_no_failure(pair: Pair) -> None:
     pair.hear = lambda _: None
     assert pair.ask() is None
+    assert pair.wait() is None, "the tester looks whether it answers at all"
     assert pair.wait() is SILENT
     pair.hear = lambda each: each
     assert pair.ask() is HELD, "and the next test begins anew"
@@ -188,7 +312,7 @@ def test_link_that_breaks_ends_the_test(pair: Pair) -> None:
 def test_late_answer_of_an_ended_test_changes_nothing(pair: Pair) -> None:
     kept: list[Proofs] = []
     pair.hear = kept.append
-    assert pair.ask() is None and pair.wait() is SILENT
+    assert pair.ask() is None and pair.wait() is None and pair.wait() is SILENT
     assert pair.tester.hear(B, kept[0]) == []
 
 

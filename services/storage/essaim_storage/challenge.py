@@ -1,8 +1,10 @@
 """Storage tests of other members of the swarm: the tester's machine. docs/protocol/node-tests.md.
 
-A member is asked for proofs of envelopes that this node has itself. What it cannot show is asked for once more after a
+A member is asked for proofs of records that this node has itself. What it cannot show is asked for once more after a
 while, so that what was merely on its way (or removed on its way to this node) is no failure. Silence is none either:
-whether a node can be reached is tested elsewhere.
+whether a node can be reached is tested elsewhere. But who is silent about a challenge alone has shown nothing. A member
+answers in the order in which it hears: so the answer to a later question, without a new link in between, says that the
+challenge was passed over.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,8 +14,8 @@ from itertools import islice
 from essaim.protocol.mailbox.record import EnvelopeRecord
 from essaim_storage.effects import CancelTimer, Effect, Examined, HoldingOutcome, Reply, Send, SetTimer
 from essaim_storage.events import ExamineAsked
-from essaim_storage.holding import answer_challenge, drawn, proof_of
-from essaim_storage.message import CHALLENGE_IDS, Challenge, Hello, Proofs
+from essaim_storage.holding import Provable, answer_challenge, drawn, proof_of
+from essaim_storage.message import CHALLENGE_IDS, Challenge, Fetch, Hello, Proofs
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
 from essaim_storage.tuning import Tuning
@@ -41,6 +43,10 @@ class Examination:
     missing: list[bytes] = field(default_factory=list)
     again: bool = False
     """The second look."""
+    looked: bool = False
+    """The challenge that waits had no answer in time: the member was asked for something else."""
+    greeted: bool = False
+    """The member made a new link since: the answer may have been lost with the old one."""
 
 
 class Challenger:
@@ -108,12 +114,30 @@ class Challenger:
         if current is None:
             return []
         if current.waits is not None:
-            return self._end(current, HoldingOutcome.SILENT)
+            return self._look(current) if not current.looked else self._end(current, HoldingOutcome.SILENT)
         if not self._may_test(member, now_ms):
             return self._end(current, HoldingOutcome.UNTESTED)
         current.again = True
         current.left = iter([each for each in current.missing if self._own(each, member, now_ms) is not None])
         current.missing = []
+        return self._go_on(current)
+
+    def _look(self, current: Examination) -> list[Effect]:
+        """Whether it answers at all: a Fetch of nothing always is."""
+        current.looked = True
+        timer = SetTimer(ExamineTimer(current.member), self._tuning.test_answer_ms)
+        return [Send(current.member, Fetch(current.number, ())), timer]
+
+    def fetched(self, member: bytes, number: int, now_ms: int) -> list[Effect]:
+        """The member answered a Fetch. If that was asked behind a challenge, it has passed over the challenge."""
+        current = self._under_way.get(member)
+        if current is None or current.waits is None or not current.looked or current.greeted:
+            return []
+        if current.number != number:
+            return []
+        ids, current.waits = current.waits.envelope_ids, None
+        current.missing += [each for each in ids if self._own(each, member, now_ms) is not None]
+        current.left = iter(())
         return self._go_on(current)
 
     def _go_on(self, current: Examination) -> list[Effect]:
@@ -122,6 +146,7 @@ class Challenger:
         if ids:
             current.number += 1
             current.waits = Challenge(current.number, current.nonce, ids)
+            current.looked = current.greeted = False
             return [Send(member, current.waits), SetTimer(ExamineTimer(member), self._tuning.test_answer_ms)]
         if self._incomplete():
             return self._end(current, HoldingOutcome.UNTESTED)
@@ -150,30 +175,40 @@ class Challenger:
 
     def _testable(self, ids: Iterator[bytes], member: bytes, now_ms: int) -> Iterator[bytes]:
         """Each once, up to the number of a test; read as they are asked for."""
-        seen: set[bytes] = set()
+        envelopes, notices = set[bytes](), set[bytes]()
         for each in ids:
-            if len(seen) == self._tuning.test_records:
+            if len(envelopes) == self._tuning.test_records:
                 return
-            if each not in seen and self._own(each, member, now_ms) is not None:
-                seen.add(each)
+            record = self._own(each, member, now_ms) if each not in envelopes | notices else None
+            if isinstance(record, EnvelopeRecord):
+                envelopes.add(each)
+                yield each
+            elif record is not None and len(notices) < self._tuning.test_notices:
+                notices.add(each)
                 yield each
 
-    def _own(self, envelope_id: bytes, member: bytes, now_ms: int) -> EnvelopeRecord | None:
-        """The envelope, if this node has it and the member has had time to, and has no reason to let it go."""
-        record = self._store.record(envelope_id)
-        if not isinstance(record, EnvelopeRecord) or record.stored_ms + self._tuning.test_age_ms > now_ms:
+    def _own(self, of_id: bytes, member: bytes, now_ms: int) -> Provable | None:
+        """The record, if this node has it and the member has had time to, and has no reason to let it go."""
+        record = self._store.record(of_id)
+        if not isinstance(record, Provable) or _stored_ms(record) + self._tuning.test_age_ms > now_ms:
             return None
         where = self._swarm.range_of(record.mailbox_id)
         if where is None or where.moves or not {member, self._swarm.own_id} <= where.now:
             return None
-        entry = self._store.entry(record.mailbox_id, envelope_id)
-        if entry is None or entry.until_ms < now_ms + self._tuning.test_life_ms:
-            return None
-        return record
+        return record if self._until_ms(of_id, record) >= now_ms + self._tuning.test_life_ms else None
+
+    def _until_ms(self, of_id: bytes, record: Provable) -> int:
+        """When it goes; 0: it is gone."""
+        if not isinstance(record, EnvelopeRecord):
+            return record.expires_ms
+        entry = self._store.entry(record.mailbox_id, of_id)
+        return entry.until_ms if entry is not None else 0
 
     # ---- what happens meanwhile
 
     def hello(self, member: bytes, hello: Hello) -> None:
+        if member in self._under_way:
+            self._under_way[member].greeted = True
         (self._says_incomplete.add if hello.incomplete else self._says_incomplete.discard)(member)
 
     def link_down(self, member: bytes) -> list[Effect]:
@@ -190,3 +225,7 @@ class Challenger:
         gone = [member for member, each in self._under_way.items() if each.request == request]
         for member in gone:
             del self._under_way[member]
+
+
+def _stored_ms(record: Provable) -> int:
+    return record.stored_ms if isinstance(record, EnvelopeRecord) else record.authorization.time_ms

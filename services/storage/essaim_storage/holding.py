@@ -1,4 +1,4 @@
-"""What a storage test asks and how it is answered: proof that an envelope is held (docs/protocol/node-tests.md).
+"""What a storage test asks and how it is answered: proof that a record is held (docs/protocol/node-tests.md).
 
 Which envelopes are asked about follows from the hash that drew the testers and from a nonce that the tester keeps to
 itself until it asks; so nobody can fetch, or hash, beforehand what will be wanted.
@@ -7,8 +7,9 @@ itself until it asks; so nobody can fetch, or hash, beforehand what will be want
 from collections.abc import Iterator
 
 from essaim.protocol.kdf import blake2b256
-from essaim.protocol.mailbox.record import EnvelopeRecord
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Tombstone
 from essaim_storage.message import Challenge, Proofs
+from essaim_storage.record import record_id
 from essaim_storage.store import Store
 
 HOLDING_LABEL = b"essaim/holding/v1"
@@ -18,6 +19,8 @@ NEAR = 256
 another would hardly be asked for them."""
 DRAWS = 4
 """Times as many draws as are wanted: some meet what is not asked about."""
+Provable = EnvelopeRecord | Tombstone | ExpiryRecord
+"""What is asked about. Not what another of its kind supersedes: two members may rightly have two of these."""
 _FIRST = bytes(32)
 _POINT = 32
 
@@ -39,13 +42,21 @@ def drawn(draw_seed: bytes, nonce: bytes, subject: bytes, store: Store, most: in
         yield near[int.from_bytes(choice) % NEAR]
 
 
-def proof_of(challenge: Challenge, asker: bytes, holder: bytes, record: EnvelopeRecord) -> bytes:
-    """32 bytes: the hash over the nonce, both ends, and all that the envelope is (its id covers the rest)."""
-    return blake2b256(HOLDING_LABEL, challenge.nonce, asker, holder, record.envelope_id, record.data)
+def proof_of(challenge: Challenge, asker: bytes, holder: bytes, record: Provable) -> bytes:
+    """32 bytes: the hash over the nonce, both ends, the record's id, and what the id alone does not tell.
+
+    That is an envelope's data, and of a notice the text that was signed; not the signature, for whoever signs can make
+    two of one text, and give each to another member.
+    """
+    if isinstance(record, EnvelopeRecord):
+        content = record.data
+    else:
+        content = record.act.signed_text(record.authorization.time_ms, record.authorization.nonce)
+    return blake2b256(HOLDING_LABEL, challenge.nonce, asker, holder, record_id(record), content)
 
 
 def answer_challenge(challenge: Challenge, asker: bytes, holder: bytes, store: Store) -> Proofs:
-    """What `holder` says: a proof of each envelope that it has, b"" for each other."""
+    """What `holder` says: a proof of each record that it has, b"" for each other."""
     records = (store.record(each) for each in challenge.envelope_ids)
-    proofs = (proof_of(challenge, asker, holder, each) if isinstance(each, EnvelopeRecord) else b"" for each in records)
+    proofs = (proof_of(challenge, asker, holder, each) if isinstance(each, Provable) else b"" for each in records)
     return Proofs(challenge.number, tuple(proofs))

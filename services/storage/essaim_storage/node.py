@@ -27,7 +27,6 @@ from essaim_storage.message import (
     Woken,
     Write,
 )
-from essaim_storage.placement import Range
 from essaim_storage.prekeys import ClaimWaits, Prekeys, PublishWaits
 from essaim_storage.reconcile import (
     BackgroundTimer,
@@ -191,19 +190,21 @@ class StorageNode:
             case events.RecordBad(record_id):
                 self._coordinator.lost(self._swarm.own_id, record_id)
                 return self._reconciler.bad(record_id)
-            case events.ViewChanged(serial, ranges):
-                return [*self._turn_to(serial, ranges), *self.waker.view_changed(now_ms)]
+            case events.ViewChanged():
+                return [*self._turn_to(event), *self.waker.view_changed(now_ms)]
         raise AssertionError(f"not an event: {type(event).__name__}")
 
-    def _turn_to(self, serial: int, ranges: tuple[Range, ...]) -> list[Effect]:
+    def _turn_to(self, view: events.ViewChanged) -> list[Effect]:
         """A newer view, to every machine that it concerns."""
-        if serial < self._swarm.serial:
+        if view.serial < self._swarm.serial:
             return []
-        before, next_view = self._swarm.ranges, serial <= self._swarm.serial + 1
-        self._swarm.turn_to(serial, ranges)
+        before, next_view = self._swarm.ranges, view.serial <= self._swarm.serial + 1
+        self._swarm.turn_to(view.serial, view.ranges)
         self._adoption.view_changed()
         effects = [*self._hints.view_changed(), *self._coordinator.view_changed()]
         effects += self._reconciler.view_changed(before, next_view=next_view)
+        if view.spare and not view.ranges:
+            self._reconciler.spare()
         effects += [*self._readers.members_changed(), *self._foreign.view_changed()]
         return [*effects, *self._challenger.view_changed()]
 
@@ -242,7 +243,8 @@ class StorageNode:
             case Fetch():
                 return self._reconciler.fetch(node_id, message, now_ms)
             case Records():
-                return self._reconciler.records(node_id, message, now_ms)
+                tested = self._challenger.fetched(node_id, message.number, now_ms)
+                return [*tested, *self._reconciler.records(node_id, message, now_ms)]
 
     def _settle(self, settled: tuple[Settled, ...], now_ms: int) -> list[Effect]:
         """A batch came to its end: everyone who waited for it goes on, then the readers of what is new."""

@@ -66,12 +66,14 @@ class Tuning:
     """What all blobs together may take; beyond it they alone are refused. 0: no limit but the disk's."""
     test_records: int = 192
     """Envelopes that a storage test asks for: a member that dropped a twentieth is noticed with 1 - 0.95^192."""
+    test_notices: int = 64
+    """Tombstones and expiry records among which it meets: as many at most, beside the envelopes."""
     test_age_ms: int = 600_000
     """Older than this are those: so long a write that was missed may take to arrive."""
     test_life_ms: int = 3_600_000
     """So long they have still to live, whatever the clocks say."""
     test_answer_ms: int = 30_000
-    """A challenge without an answer for so long is silence."""
+    """A challenge without an answer for so long makes the tester look whether the member answers anything."""
     test_again_ms: int = 60_000
     """Before a member is asked again for what it did not show."""
     test_excuse_ms: int = 6 * 3_600_000
