@@ -15,7 +15,7 @@ APIS = ("monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/Prometh
 CASES: Mapping[str, Any] = yaml.safe_load((Path(__file__).parent / "alert_cases.yaml").read_text())
 PODS = {
     f"${kind}": f'namespace="essaim", job="net", pod="net-essaim-{kind}-0"'
-    for kind in ("storage", "relay", "discovery", "opengroup")
+    for kind in ("storage", "relay", "discovery", "opengroup", "push")
 }
 
 

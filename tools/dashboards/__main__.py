@@ -7,11 +7,12 @@ from pathlib import Path
 from dashboards.discovery import DISCOVERY
 from dashboards.opengroup import OPENGROUP
 from dashboards.overview import OVERVIEW
+from dashboards.push import PUSH
 from dashboards.relay import RELAY
 from dashboards.storage import STORAGE
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "helm" / "essaim" / "files" / "dashboards"
-BOARDS = (OVERVIEW, RELAY, STORAGE, DISCOVERY, OPENGROUP)
+BOARDS = (OVERVIEW, RELAY, STORAGE, DISCOVERY, OPENGROUP, PUSH)
 
 
 def main() -> int:

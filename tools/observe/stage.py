@@ -21,7 +21,7 @@ from observe.prometheus import NAMESPACE, RELEASE, TARGETS, Prometheus, promethe
 from testnet import Layout, Testnet
 
 CHART = Path(__file__).resolve().parents[2] / "deploy" / "helm" / "essaim"
-LAYOUT = Layout(relays=4, storage=3, opengroups=1)
+LAYOUT = Layout(relays=4, storage=3, opengroups=1, pushes=1)
 PASSPHRASE = "stage"
 GAP_SECONDS = 0.2
 Rules = Sequence[Mapping[str, Any]]
