@@ -41,7 +41,7 @@ class Control:
 
 async def serve(application: web.Application, port: int, tls: Any = None) -> int:
     """On loopback; the port."""
-    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    runner = web.AppRunner(application, access_log=None, handle_signals=False, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
     return int(runner.addresses[0][1])
