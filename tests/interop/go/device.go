@@ -2,6 +2,8 @@ package essaim
 
 // One's own device: its keys, what it publishes, the sessions with others (identity.md, 3 and 5; end-to-end.md, 5).
 
+import "slices"
+
 // DeviceState is everything that must be on the disk: private keys, and what they were used for.
 type DeviceState struct {
 	SigningSeed, Agreement []byte
@@ -84,4 +86,13 @@ func (device *Device) newOneTimePrekeys(nodeID []byte, count int) [][]byte {
 func (device *Device) slotKey(mailboxID []byte) PlainKey {
 	secret := derive(device.SigningSeed, []byte("essaim/device/v1"), []byte("slot"), 32)
 	return newPlainKey(derive(secret, []byte("essaim/slot/v1"), mailboxID, 32))
+}
+
+// session that is active with a device, or nil.
+func (device *Device) session(peer *PeerDevice) *Session {
+	at := slices.IndexFunc(device.Sessions, func(each *Session) bool { return each.isWith(peer) })
+	if at < 0 {
+		return nil
+	}
+	return device.Sessions[at]
 }

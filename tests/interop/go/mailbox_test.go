@@ -135,22 +135,3 @@ func TestPayloadHashes(t *testing.T) {
 	of := wanted.PrekeysOf
 	equal(t, "prekeys", prekeysHash(of.Slot, of.NodeID, of.Version, prekeys), wanted.Prekeys)
 }
-
-func TestPuzzles(t *testing.T) {
-	vectors := load[mailboxVectors](t, "mailbox")
-	_, _, _, mailboxes := vectors.mailboxes()
-	for _, each := range vectors.Puzzles {
-		id := mailboxes[each.Mailbox].ID
-		if !isSolved(id, each.Subject, each.Solution, each.Bits) || isSolved(id, each.Subject, each.Solution, 40) {
-			t.Fatalf("the puzzle of %s", each.Mailbox)
-		}
-	}
-}
-
-func TestSmallPointsAreNoKeys(t *testing.T) {
-	for _, text := range []octets{append(octets{1}, make(octets, 31)...), make(octets, 32)} {
-		if isPublicKey(text) {
-			t.Fatalf("%x", text)
-		}
-	}
-}

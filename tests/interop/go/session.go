@@ -22,15 +22,6 @@ func (session *Session) isWith(peer *PeerDevice) bool {
 	return bytes.Equal(session.Peer.Identity, peer.Identity) && bytes.Equal(session.Peer.DeviceID, peer.DeviceID)
 }
 
-// session that is active with a device, or nil.
-func (device *Device) session(peer *PeerDevice) *Session {
-	at := slices.IndexFunc(device.Sessions, func(each *Session) bool { return each.isWith(peer) })
-	if at < 0 {
-		return nil
-	}
-	return device.Sessions[at]
-}
-
 func (device *Device) start(bundle *Bundle) (*Session, error) {
 	shown, with, err := initiate(device.Listed, device.Agreement, bundle)
 	if err != nil {

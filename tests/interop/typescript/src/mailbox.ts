@@ -130,3 +130,11 @@ export interface StoredEnvelope {
   size: number;
   version: string;
 }
+
+/** What one member answers to a Retrieve or a Subscribe. */
+export interface Page {
+  envelopes: StoredEnvelope[];
+  cursor: Bytes;
+  more: boolean;
+  incomplete: boolean;
+}

@@ -2,7 +2,7 @@
 
 import type { CellClass } from "./cell.js";
 import { ACTIVE, type Node } from "./entry.js";
-import { isGenuine, type Mailbox, type NewEnvelope, type StoredEnvelope } from "./mailbox.js";
+import { isGenuine, type Mailbox, type NewEnvelope, type Page, type StoredEnvelope } from "./mailbox.js";
 import { refusalOf, type StatusMessage } from "./messages.js";
 import type { Network } from "./network.js";
 import { type Bytes, check, hex, random, Refused } from "./notation.js";
@@ -26,13 +26,6 @@ export type Judge<Reply> = (reply: Reply) => void;
 
 interface StoreResponse {
   results: { status: StatusMessage | null }[];
-}
-
-export interface Page {
-  envelopes: StoredEnvelope[];
-  cursor: Bytes;
-  more: boolean;
-  incomplete: boolean;
 }
 
 export class Members {

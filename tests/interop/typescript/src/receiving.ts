@@ -3,8 +3,7 @@
 import { writeAccountId } from "./account.js";
 import { type Client, MINUTE_MS } from "./client.js";
 import { readText } from "./content.js";
-import { isGenuine, type StoredEnvelope } from "./mailbox.js";
-import type { Page } from "./members.js";
+import { isGenuine, type Page, type StoredEnvelope } from "./mailbox.js";
 import { type Bytes, check, hex, Refused } from "./notation.js";
 import { open } from "./session.js";
 
