@@ -265,6 +265,19 @@ def test_who_came_and_went_since_is_lost_also_where_they_were_never_seen_before(
     assert not log.lost_since(gone) and log.lost_since([bytes(32)])
 
 
+def test_who_is_gone_may_know_what_led_to_it_and_nothing_after():
+    alice, bob, carol, *_ = PLAYERS
+    log = group_of([alice, bob])
+    assert log.until_gone(bob.raw) == [] and log.until_gone(carol.raw) == []
+    removal = alice.does(log, Act.REMOVE, bob.raw)
+    later = alice.does(log, Act.INVITE, carol.raw)
+    told = log.until_gone(bob.raw)
+    assert removal in told and later not in told
+    his = GroupLog(log.group_id)
+    his.add(told)
+    assert bob.raw not in his.roster.members
+
+
 def test_records_that_rest_on_missing_ones_wait_and_the_missing_are_named():
     alice, bob, *_ = PLAYERS
     log = group_of([alice, bob])

@@ -69,7 +69,10 @@ class ClosedGroup:
 
     @property
     def epoch(self) -> Epoch | None:
-        """In which one speaks now: of those that nobody has left since, the one that knew most; None: make one."""
+        """In which one speaks now: of those that nobody has left since (and no admin, as such), the one that knew most.
+
+        None: make one.
+        """
         fitting = [epoch for epoch in self.epochs.values() if self._fits(epoch)]
         return max(fitting, key=self._order, default=None)
 
@@ -79,8 +82,7 @@ class ClosedGroup:
         return max(self.epochs.values(), key=self._order, default=None)
 
     def _fits(self, epoch: Epoch) -> bool:
-        then = self.log.roster_at(epoch.heads)
-        return then is not None and epoch.admin_key.raw == then.admin_key and not self.log.lost_since(epoch.heads)
+        return epoch.admin_key.raw == self.roster.admin_key and not self.log.lost_since(epoch.heads)
 
     def _order(self, epoch: Epoch) -> tuple[int, bytes]:
         return self.log.size_at(epoch.heads), epoch.epoch_id

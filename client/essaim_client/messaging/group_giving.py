@@ -29,7 +29,8 @@ class GroupGiving:
 
     def answer(self, group: ClosedGroup, account: bytes, ask: group_pb2.GroupAsk) -> list[content_pb2.Group]:
         """What the asker lacks; and a question, where it knows more. The first message has the keys."""
-        parts = [content_pb2.Group(group_id=group.group_id, records=pack(each)) for each in _portions(group, ask.heads)]
+        lacking = group.log.unknown_to(ask.heads)
+        parts = [content_pb2.Group(group_id=group.group_id, records=pack(each)) for each in _portions(lacking)]
         first = parts[0] if parts else content_pb2.Group(group_id=group.group_id)
         epoch, role = group.epoch, group.roster
         if epoch is not None and account in role.members:
@@ -42,6 +43,12 @@ class GroupGiving:
             first.ask.heads.extend(group.log.heads)
             first.ask.SetInParent()
         return parts or [first]
+
+    def farewell(self, group: ClosedGroup, account: bytes, ask: group_pb2.GroupAsk) -> list[content_pb2.Group]:
+        """For who asks and is no member any more: that it is so, and nothing that came later."""
+        lacking = [each for each in group.log.until_gone(account) if each.record_id not in ask.heads]
+        parts = _portions(lacking)
+        return [content_pb2.Group(group_id=group.group_id, records=pack(part)) for part in parts]
 
     def whole(self, group: ClosedGroup) -> list[content_pb2.Group]:
         """Everything that another own device needs, but the chains of others."""
@@ -119,11 +126,11 @@ def kept_proof(proof: group_pb2.GroupProof) -> KeptProof:
     return KeptProof(proof.chain_id, proof.number, proof.signature, b"".join(proof.heads))
 
 
-def _portions(group: ClosedGroup, heads: Iterable[bytes]) -> list[list[Record]]:
-    """What they lack, in messages that are not too long."""
+def _portions(records: Iterable[Record]) -> list[list[Record]]:
+    """In messages that are not too long."""
     portions: list[list[Record]] = []
     room = 0
-    for record in group.log.unknown_to(heads):
+    for record in records:
         size = len(record.statement) + 64 + len(record.certificate.encode()) + 16
         if not portions or size > room:
             portions.append([])

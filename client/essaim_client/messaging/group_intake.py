@@ -136,7 +136,12 @@ class GroupIntake:
             group = self._meet(message.group_id, records, sender, taken)
         else:
             self._grow(group, records, taken)
-        if group is None or not (own or sender.account.raw in group.roster.members):
+        if group is None:
+            return
+        if not own and sender.account.raw not in group.roster.members:
+            if message.HasField("ask"):
+                farewell = self._giving.farewell(group, sender.account.raw, message.ask)
+                taken.answers += [_answer(sender, part) for part in farewell]
             return
         self._take_keys(group, sender, message, taken, now_ms, own=own)
         self._give(group, sender, message, taken)

@@ -15,14 +15,16 @@ from essaim.protocol.conversation import Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.group.announcement import Announcement, ChainNotice, EpochNotice, Notice
 from essaim.protocol.group.epoch import SECRET_SIZE, Epoch
-from essaim.protocol.group.frame import SPOKEN_ENTRY, FrameKind, body_nonce, draw_nonce, seal_frame
+from essaim.protocol.group.frame import RECORDS_ENTRY, SPOKEN_ENTRY, FrameKind, body_nonce, draw_nonce, seal_frame
 from essaim.protocol.group.log import pack
 from essaim.protocol.group.record import PARENTS_MAX, Act, Record
 from essaim.protocol.group.sender_key import CHAIN_LIFE_MS, ReceivingChain, Said, SendingChain
 from essaim.protocol.kdf import blake2b256
 from essaim.protocol.keys import VerifyKey
 from essaim.protocol.manifest import Head
+from essaim_client.mailbox.access import Authority
 from essaim_client.mailbox.swarm_call import Swarms
+from essaim_client.mailbox.writing import Outgoing, Writer
 from essaim_client.messaging.directory import Directory
 from essaim_client.messaging.errands import Errands
 from essaim_client.messaging.fan_out import MESSAGE_LIFE_MS, MINUTE_MS, FanOut
@@ -119,6 +121,18 @@ class GroupPosting:
                 if group.roster.is_member(self._profile.own):
                     self._epoch(group)
             await self._mail.flush_queue(group.group_id)
+        self._ties.errands.run(partial(self._lay_down, group))
+
+    async def _lay_down(self, group: ClosedGroup) -> None:
+        """All records, by an admin, where whoever reads the group's mailbox finds them together."""
+        admin, epoch, now_ms = group.admin_signer(), group.epoch, self._swarms.clock.now_ms()
+        if admin is None or epoch is None or admin.public != epoch.admin_key:
+            return
+        day, body = mailbox_day(now_ms), pack(group.log).SerializeToString()
+        data = seal_frame(epoch.frame_key(day), FrameKind.RECORDS, body, self._nonce(), RECORDS_ENTRY)
+        envelope = Outgoing(RECORDS_ENTRY, _expiry(now_ms, MESSAGE_LIFE_MS), data, version=now_ms)
+        owner = Authority(epoch.owner(admin, day))
+        await Writer(self._swarms).store(epoch.mailbox(day), [envelope], owner)
 
     # Epochs and chains
 

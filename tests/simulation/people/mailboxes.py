@@ -30,6 +30,8 @@ from essaim_client.network.failure import DestinationLostError, DestinationRefus
 NODE_KEY = SigningKey(bytes([7]) * 32)
 NODE_ID = NODE_KEY.public.raw
 INBOXES = (Kind.PUBLIC_INBOX, Kind.PRIVATE_INBOX)
+MAIL = (*INBOXES, Kind.GROUP)
+"""Where things get lost and mixed up."""
 
 
 @dataclass
@@ -158,7 +160,7 @@ class Mailboxes:
                 raise VersionLowError("a newer version is kept")
             for each in before:
                 del place.envelopes[each.envelope_id]
-        elif policy.kind in INBOXES:
+        elif policy.kind in MAIL:
             if name in place.gone or self.chance(self.faults.lost):
                 return name
             if self.chance(self.faults.altered):
@@ -200,7 +202,7 @@ class Mailboxes:
             self._check(Act(policy, method, request.slot, read_hash(request.slot)), request.authorization)
         response = mailbox_pb2.RetrieveResponse(cursor=b"")
         found = [each for each in self._place(policy).envelopes.values() if request.slot in (b"", each.slot)]
-        if policy.kind in INBOXES:
+        if policy.kind in MAIL:
             self.random.shuffle(found)
         for record in found:
             response.envelopes.add(

@@ -112,6 +112,17 @@ class GroupLog:
         came = {record.subject for record in since if record.act in (Act.FOUND, Act.INVITE)}
         return not came <= now.members.keys() or any(now.lacks_device_of(record.certificate.head) for record in since)
 
+    def until_gone(self, account: bytes) -> list[Record]:
+        """What led to the end of somebody's membership, that end included: what they may know who are no more in it."""
+        ends = [
+            each
+            for each in self._counting
+            if self._records[each].act in (Act.REMOVE, Act.LEAVE) and self._records[each].subject == account
+        ]
+        if not ends or account in self.roster.members:
+            return []
+        return [self._records[each] for each in _numbers(self._past[ends[-1]])]
+
     def stands(self, record_id: bytes) -> bool:
         """Whether a record was allowed to its author where they stood."""
         number = self._index.get(record_id)

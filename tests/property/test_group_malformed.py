@@ -1,0 +1,203 @@
+"""Whatever a member, somebody who was one, or a stranger sends of a group: nothing stops the device that gets it."""
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from essaim.messaging.v1 import content_pb2, group_pb2
+from essaim.protocol.account import Account
+from essaim.protocol.conversation import Device, Peer
+from essaim.protocol.group.announcement import Announcement, EpochNotice
+from essaim.protocol.group.epoch import Epoch
+from essaim.protocol.group.frame import SPOKEN_ENTRY, FrameKind, draw_nonce, seal_frame
+from essaim.protocol.group.log import pack
+from essaim.protocol.group.record import Act
+from essaim.protocol.group.sender_key import ReceivingChain, Said, SendingChain
+from essaim.protocol.keys import VerifyKey
+from essaim.storage.v1 import mailbox_pb2
+from essaim.testing.effort import examples
+from essaim_client.messaging.agreement import Agreement
+from essaim_client.messaging.conversations import Conversations
+from essaim_client.messaging.group_book import GroupBook
+from essaim_client.messaging.group_intake import GroupIntake
+from essaim_client.messaging.intake import Taken
+from essaim_client.messaging.profile import Profile
+from essaim_client.store.closed_groups import KeptChain
+from essaim_client.store.local_store import LocalStore
+from people.signers import NOW, Player, founded
+
+SOURCE = random.Random(20261123)
+DAY = NOW // 86_400_000
+ALICE, MALLORY, STRANGER = (Player(random.Random(number)) for number in range(3))
+OWN = Account(bytes(range(32)))
+
+
+class Place:
+    """A device in a group with two others, and a chain of one of them."""
+
+    def __init__(self, folder) -> None:
+        self.store = LocalStore(folder / "store.db", bytes(32))
+        self.profile = Profile.begin(OWN, self.store, Device.create(OWN, 0, NOW, SOURCE.randbytes))
+        agreement = Agreement(self.profile, lambda: NOW)
+        self.book = GroupBook(self.profile)
+        conversations = Conversations(self.profile, agreement, lambda: NOW, SOURCE.randbytes)
+        self.intake = GroupIntake(self.profile, self.book, conversations)
+        log = founded(ALICE)
+        for raw in (MALLORY.raw, self.profile.own):
+            ALICE.does(log, Act.INVITE, raw)
+        MALLORY.does(log, Act.JOIN)
+        with self.store.transaction():
+            self.group = self.book.begin(log)
+        self.epoch = Epoch(log.group_id, bytes(32), VerifyKey(log.roster.admin_key), tuple(log.heads), NOW)
+        self.chain = SendingChain.create(MALLORY.raw, 0, SOURCE.randbytes)
+        self.keep(self.chain.following())
+
+    def keep(self, chain: ReceivingChain) -> None:
+        row = KeptChain(chain.chain_id, chain.account, chain.slot, chain.signing.raw, chain.encode())
+        self.book.store.keep_chain(self.group.group_id, row, NOW)
+
+    def frame(self, kind: FrameKind, body: bytes) -> Taken:
+        data = seal_frame(self.epoch.frame_key(DAY), kind, body, draw_nonce(SOURCE.randbytes))
+        envelope = mailbox_pb2.StoredEnvelope(slot=SPOKEN_ENTRY, data=data, expires_ms=NOW + 86_400_000)
+        with self.store.transaction():
+            return self.intake.take(self.group, self.epoch, DAY, envelope, NOW)
+
+    def say(self, said: Said) -> Taken:
+        if self.chain.spent:
+            self.chain = SendingChain.create(MALLORY.raw, 0, SOURCE.randbytes)
+            self.keep(self.chain.following())
+        nonce = draw_nonce(SOURCE.randbytes)
+        spoken, _, self.chain = self.chain.speak(self.group.group_id, said, nonce[:12])
+        data = seal_frame(self.epoch.frame_key(DAY), FrameKind.SPOKEN, spoken, nonce)
+        envelope = mailbox_pb2.StoredEnvelope(slot=SPOKEN_ENTRY, data=data, expires_ms=NOW + 86_400_000)
+        with self.store.transaction():
+            return self.intake.take(self.group, self.epoch, DAY, envelope, NOW)
+
+    def hear(self, sender: Player, message: content_pb2.Group, after=()) -> Taken:
+        content, taken = content_pb2.Content(message_id=bytes(16), group=message, after=after), Taken()
+        with self.store.transaction():
+            self.intake.hear(Peer(sender.account.id, 0), content, taken, NOW, initial=False)
+        return taken
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    made = Place(tmp_path_factory.mktemp("group"))
+    yield made
+    made.store.close()
+
+
+IDS = st.one_of(st.sampled_from((bytes(16), b"\1" * 16, bytes(32))), st.binary(max_size=40))
+ACCOUNTS = st.sampled_from((ALICE.raw, MALLORY.raw, STRANGER.raw, OWN.id.raw, bytes(32), b"short"))
+NUMBERS = st.one_of(st.integers(0, 200), st.integers(0, (1 << 32) - 1))
+TIMES = st.one_of(st.just(NOW), st.integers(0, (1 << 64) - 1))
+HEADS = st.lists(IDS, max_size=4)
+RECORDS = st.builds(
+    group_pb2.GroupRecords,
+    certificates=st.lists(st.binary(max_size=80), max_size=2),
+    records=st.lists(
+        st.builds(group_pb2.GroupRecord, statement=st.binary(max_size=300), signature=st.binary(max_size=70)),
+        max_size=2,
+    ),
+)
+EPOCHS = st.builds(group_pb2.GroupEpoch, secret=IDS, admin_key=ACCOUNTS, heads=HEADS, made_ms=TIMES)
+CHAINS = st.builds(group_pb2.GroupChain, chain_id=IDS, signing_key=ACCOUNTS, chain_key=IDS, number=NUMBERS)
+PROOFS = st.builds(group_pb2.GroupProof, chain_id=IDS, number=NUMBERS, signature=st.binary(max_size=70), heads=HEADS)
+TEXTS = st.builds(
+    lambda text, **fields: content_pb2.Content(text=content_pb2.Text(text=text), **fields),
+    text=st.text(max_size=9),
+    message_id=IDS,
+    position=st.integers(0, (1 << 64) - 1),
+    sent_ms=TIMES,
+    after=HEADS,
+    mark=IDS,
+)
+ENTRIES = st.builds(
+    content_pb2.Entry,
+    author=ACCOUNTS,
+    content=st.one_of(st.binary(max_size=60), TEXTS.map(lambda each: each.SerializeToString())),
+    slot=NUMBERS,
+    proof=PROOFS,
+)
+GIVEN = st.builds(content_pb2.Given, entries=st.lists(ENTRIES, max_size=3))
+MESSAGES = st.builds(
+    content_pb2.Group,
+    records=RECORDS,
+    epochs=st.lists(EPOCHS, max_size=2),
+    chain=st.none() | CHAINS,
+    ask=st.none() | st.builds(group_pb2.GroupAsk, heads=HEADS, chain=st.booleans()),
+    admin_seed=IDS,
+    want=st.none() | st.builds(content_pb2.Want, ids=HEADS),
+    given=st.none() | GIVEN,
+)
+CAREFUL = settings(
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@CAREFUL
+@given(message=MESSAGES, sender=st.sampled_from((ALICE, MALLORY, STRANGER)), after=HEADS)
+def test_malformed_group_message_of_a_session_stops_nothing(place, message, sender, after):
+    message.group_id = place.group.group_id
+    roster, seed = place.group.roster, place.group.admin_seed
+    taken = place.hear(sender, message, after)
+    assert place.group.roster == roster and place.group.admin_seed == seed
+    if sender is STRANGER:
+        assert not taken.answers and not taken.events
+
+
+@CAREFUL
+@given(kind=st.sampled_from(FrameKind), body=st.binary(max_size=200))
+def test_malformed_group_frame_stops_nothing(place, kind, body):
+    roster = place.group.roster
+    assert not place.frame(kind, body).events and place.group.roster == roster
+
+
+@CAREFUL
+@given(content=st.one_of(st.binary(max_size=60), TEXTS.map(lambda each: each.SerializeToString())), heads=HEADS)
+def test_malformed_word_of_a_member_stops_nothing(place, content, heads):
+    place.say(Said(tuple(each for each in heads if len(each) == 32), content))
+    shown = place.intake._conversations.shown(place.group.group_id)
+    assert len({(each.author, each.message_id) for each in shown}) == len(shown)
+
+
+def test_stranger_learns_nothing_and_brings_nobody_into_a_group(place):
+    log = founded(STRANGER)
+    uninvited = content_pb2.Group(group_id=log.group_id, records=pack(log))
+    assert place.hear(STRANGER, uninvited) == Taken()
+    ask = content_pb2.Group(group_id=place.group.group_id, ask=group_pb2.GroupAsk(chain=True))
+    assert place.hear(STRANGER, ask) == Taken()
+    STRANGER.does(log, Act.INVITE, OWN.id.raw)
+    invitation = content_pb2.Group(group_id=log.group_id, records=pack(log))
+    assert place.hear(MALLORY, invitation) == Taken()  # who is not in it invites nobody
+    [event] = place.hear(STRANGER, invitation).events
+    assert event.inviter == STRANGER.account.id
+
+
+def test_member_speaks_for_nobody_else(place):
+    """What Mallory gives of Alice counts only with Alice's own proof; hers is none for Alice."""
+    content = content_pb2.Content(message_id=b"f" * 16, text=content_pb2.Text(text="forged"), position=1)
+    proof = group_pb2.GroupProof(chain_id=place.chain.chain_id, number=0, signature=bytes(64))
+    entry = content_pb2.Entry(author=ALICE.raw, content=content.SerializeToString(), slot=0, proof=proof)
+    given = content_pb2.Group(group_id=place.group.group_id, given=content_pb2.Given(entries=[entry]))
+    taken = place.hear(MALLORY, given)
+    assert not taken.events
+    [answer] = taken.answers  # Alice is asked herself
+    assert answer.peer == Peer(ALICE.account.id, 0)
+    assert place.hear(ALICE, given).events
+
+
+def test_epoch_that_a_device_cannot_open_is_asked_for(place):
+    notice = EpochNotice(b"n" * 16, ALICE.raw, 0, place.epoch.admin_key, (), NOW)
+    place.frame(FrameKind.ANNOUNCED, Announcement(notice, frozenset()).encode())
+    asked = place.intake.questions(place.group)
+    assert Peer(ALICE.account.id, 0) in asked
+
+
+def test_frames_that_wait_are_bounded(place):
+    with place.store.transaction():
+        for number in range(1_100):
+            place.book.store.wait(place.group.group_id, bytes(12), b"%d" % number, NOW + 1, 1_024)
+    assert len(place.book.store.waiting(place.group.group_id)) == 1_024
