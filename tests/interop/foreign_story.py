@@ -139,3 +139,19 @@ async def test_messages_arrive_live_in_both_directions(foreign, home):
                 await alice.live.wait()
                 await away(foreign.send, name, text)
                 assert (await coming).text == text
+
+
+async def test_listening_goes_on_after_a_relay_has_restarted(foreign, home, testnet):
+    """All three are on every path: its stream breaks, and the relay's new onion keys come with a diff of the view."""
+    (before,) = await away(foreign.run, "show")
+    async with Client.open(home, passphrase="pass") as alice:
+        await alice.ready()
+        name, relay = str(alice.account_id), testnet.node("relay-2")
+        with foreign.listening() as lines:
+            relay.kill()
+            relay.start()
+            await away(relay.await_ready, 30)
+            await alice.send(before["id"], "after all")
+            assert await away(next, lines) == {"from": name, "text": "after all"}
+    (after,) = await away(foreign.run, "show")
+    assert after["serial"] > before["serial"]

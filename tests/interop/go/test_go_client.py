@@ -11,6 +11,7 @@ from foreign_story import (  # noqa: F401  # pytest finds tests and fixtures by 
     test_account_is_the_one_of_its_24_words,
     test_conversation_that_the_other_client_begins,
     test_conversation_that_the_python_client_begins,
+    test_listening_goes_on_after_a_relay_has_restarted,
     test_messages_arrive_live_in_both_directions,
     test_view_is_the_one_that_the_authorities_signed,
     test_view_of_other_authorities_is_refused,
