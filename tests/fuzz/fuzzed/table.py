@@ -17,6 +17,9 @@ FAMILIES = {
     "messaging": "messaging",
     "attachment": "attachment",
     "opengroup": "opengroup",
+    "push": "push",
+    "group": "group",
+    "export": "export",
 }
 
 
