@@ -28,14 +28,18 @@ class OwnManifest:
         self._mailboxes = OwnMailboxes(profile)
         self._turn = asyncio.Lock()
         self._tell = tell
+        self._followed_ms = 0
 
-    async def follow(self) -> bool:
-        """Adopt a newer manifest; whether there was one."""
+    async def follow(self, fresh_ms: int = 0) -> bool:
+        """Adopt a newer manifest; whether there was one. Not again if one was looked for so short a time ago."""
         async with self._turn:
+            if self._swarms.clock.now_ms() - self._followed_ms < fresh_ms:
+                return False
             return await self._follow()
 
     async def _follow(self) -> bool:
         published = await published_manifest(self._swarms, self._profile.account_id, None)
+        self._followed_ms = self._swarms.clock.now_ms()
         if published is None or published.version <= self._profile.device.manifest.version:
             return False
         self._adopt(published)

@@ -11,12 +11,12 @@ from essaim.protocol.configuration import Configuration
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.export import AccountLock
 from essaim.protocol.keys import VerifyKey
-from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.moving import Move
+from essaim.protocol.private_inbox import LIFE_MS
 from essaim_client.attachments.attachments import Attachments
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.address_book import AddressBook
-from essaim_client.messaging.agreement import Agreement
+from essaim_client.messaging.agreement import ALIVE, Agreement
 from essaim_client.messaging.archives import Archives
 from essaim_client.messaging.backups import Backups
 from essaim_client.messaging.configuration_sync import ConfigurationSync
@@ -51,7 +51,9 @@ from essaim_client.messaging.wiping import Wiping
 from essaim_client.push.push import Push
 
 SEEN_KEY = "last-mended"
-AWAY_MS = 13 * DAY_MS
+AWAY_MS = LIFE_MS - 3_600_000
+"""After so long something may have expired unread; an hour less, for that was noted once an hour."""
+JUST_NOW_MS = 60_000
 SELDOM_MS = 600_000
 
 
@@ -162,8 +164,9 @@ class Person:
     def _agreed(self, change: Configuration) -> None:
         """Something was agreed on here: the other devices are told in the background."""
         self.configuration.changed(change)
-        self.errands.run(self.configuration.tell)
-        self._settle()
+        if not change.is_only_of(ALIVE):  # that this device is there is told with the next hourly state
+            self.errands.run(self.configuration.tell)
+            self._settle()
 
     def _settle(self) -> None:
         """What is agreed on changed, here or elsewhere: the private inbox may have, or who is to be given it."""
@@ -189,12 +192,13 @@ class Person:
 
     async def agree(self) -> None:
         """What the devices agree on, and what follows from it."""
+        self.agreement.is_alive(self.profile.device.keys.device_id)
         await self.configuration.sync()
         await self.handing.settle()
 
     async def in_step(self) -> None:
         """The own manifest, and who of the devices sleeps."""
-        await self.manifest.follow()
+        await self.manifest.follow(fresh_ms=JUST_NOW_MS)
         await self.devices.look_after()
 
     async def mend(self) -> None:

@@ -5,9 +5,10 @@ days that are over are read once to their end, and again when something was stor
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 from essaim.protocol.conversation import ManifestBehindError, Peer, SessionBrokenError
 from essaim.protocol.errors import ProtocolError
@@ -49,6 +50,7 @@ class Receiver:
         self._days = days
         self._writer = Writer(swarms)
         self._wake = asyncio.Event()
+        self._held: list[Callable[[], None]] | None = None
         self._later: list[tuple[Access, mailbox_pb2.StoredEnvelope]] = []
         self.watch: Watch | None = None
         """What is followed now, while somebody listens."""
@@ -73,10 +75,15 @@ class Receiver:
         return events
 
     async def _read(self, accesses: list[Access]) -> tuple[list[Event], list[ProtocolError]]:
-        reading, events = Round(self._swarms, accesses), list[Event]()
-        async with aclosing(reading.envelopes()) as found:
-            async for access, envelope in found:
-                events += await self._take(access, envelope)
+        reading, events, self._held = Round(self._swarms, accesses), list[Event](), []
+        try:
+            async with aclosing(reading.envelopes()) as found:
+                async for access, envelope in found:
+                    events += await self._take(access, envelope)
+        finally:
+            held, self._held = self._held, None
+            for follow_up in held:
+                follow_up()
         self._days.read(reading.read)
         return events, reading.problems
 
@@ -110,10 +117,19 @@ class Receiver:
         except ManifestBehindError:
             opened = await self._open_later(access, envelope)
         in_public = None if self._days.is_private(access) else opened.sender
-        self._errands.after(opened.taken, opened.broken, initial=opened.initial, in_public=in_public)
+        self._follow_up(
+            partial(self._errands.after, opened.taken, opened.broken, initial=opened.initial, in_public=in_public)
+        )
         if opened.taken.late:
             self._days.came_late()
         return opened.taken.events
+
+    def _follow_up(self, work: Callable[[], None]) -> None:
+        """Now, or when all that waits was read: a summary that is sent in the midst of it would lack the rest."""
+        if self._held is None:
+            work()
+        else:
+            self._held.append(work)
 
     async def _open_later(self, access: Access, envelope: mailbox_pb2.StoredEnvelope) -> "_Opened":
         """Sealed under a manifest of ours that is newer than what this device has: fetch it first."""

@@ -99,6 +99,11 @@ class Configuration:
     def deleted(self, mark: bytes) -> bool:
         return mark in self._deletions
 
+    def is_only_of(self, prefix: bytes) -> bool:
+        """Whether this state has nothing but highest numbers whose keys begin with `prefix`."""
+        others = self._registers or self._members or self._deletions
+        return not others and all(key.startswith(prefix) for key in self._highest)
+
     # Writing
 
     def write(self, key: bytes, value: bytes, now: int) -> None:
