@@ -319,3 +319,16 @@ def test_waker_lets_what_is_not_prompt_wait_longer() -> None:
         return next(number for number in range(300) if told(stage.do(events.Fired(WakeTimer()))))
 
     assert ticks(True) <= 6 < ticks(False)
+
+
+def test_waker_tells_the_host_nothing_of_mailbox_and_envelope() -> None:
+    key = PreviewKey.derive(bytes(32), PUSH_ID)
+    stage, letter = stage_with(registered(key=key.public), own_id=FIRST), envelope("hello")
+    stage.keep(letter)
+
+    [wake] = told(ticked(stage))
+
+    message = wake.batch.encode()
+    assert PUSH_ID in message
+    for known in (INBOX.mailbox_id, INBOX.encoded[1:33], letter.envelope_id, letter.data[:64]):
+        assert not [at for at in range(len(known) - 7) if known[at : at + 8] in message]
