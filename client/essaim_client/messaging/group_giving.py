@@ -63,14 +63,15 @@ class GroupGiving:
     def entries(self, group: ClosedGroup, ids: Iterable[bytes], account: bytes) -> content_pb2.Given:
         """Those asked for that the asker may read, and as far as there is room those before them.
 
-        Who was no member yet where an entry was said is not given it: to them it is gone.
+        Who was no member yet where an entry was said is not given it: to them it is gone. Nothing is said of one of
+        which that is not known.
         """
         names = list(dict.fromkeys(ids))[:ASKED_MAX]
         asked = [entry for name in names for entry in self._history.find(group.group_id, name)]
         here = [entry for entry in asked if entry.content and self._may_read(group, entry, account)]
         given, room = content_pb2.Given(), ROOM
         for entry in asked:
-            if entry not in here:
+            if not entry.content or self._may_read(group, entry, account) is False:
                 given.gone.add(message_id=entry.message_id)
         for entry in [*here, *self._before(group, here, account)]:
             message = self._message(group, entry)
@@ -87,12 +88,13 @@ class GroupGiving:
                 if self._may_read(group, entry, account):
                     yield entry
 
-    def _may_read(self, group: ClosedGroup, entry: Entry, account: bytes) -> bool:
+    def _may_read(self, group: ClosedGroup, entry: Entry, account: bytes) -> bool | None:
+        """Whether the account was a member where the entry was said; None: that is not known here."""
         if account == self._profile.own:
             return True
         proof = self._book.store.proof(group.group_id, entry.author, entry.message_id)
         then = group.log.roster_at(heads_of(proof.heads)) if proof else None
-        return then is not None and then.is_member(account)
+        return then.is_member(account) if then is not None else None
 
     def _message(self, group: ClosedGroup, entry: Entry) -> content_pb2.Entry:
         message = content_pb2.Entry(author=entry.author, content=entry.content, slot=entry.slot)
