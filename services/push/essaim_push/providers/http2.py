@@ -49,7 +49,7 @@ class Http2Connection(asyncio.Protocol):
     """`await ready`, then `post` as often as wanted while it is `usable`."""
 
     def __init__(self) -> None:
-        self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         own = {SettingCodes.ENABLE_PUSH: 0, SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADERS}
         self._h2.local_settings = Settings(client=True, initial_values=own)
         self._calls: dict[int, _Call] = {}
@@ -133,7 +133,7 @@ class Http2Connection(asyncio.Protocol):
         try:
             for event in self._h2.receive_data(data):
                 self._take(event)
-        except ProtocolError:
+        except (ProtocolError, ValueError):  # no HTTP/2, or no HTTP in it
             self._end()
         self._flush()
         if not self.usable and self._transport is not None:
@@ -168,8 +168,8 @@ class Http2Connection(asyncio.Protocol):
         if call is None:
             return
         if isinstance(event, ResponseReceived):
-            headers = {str(name): str(value) for name, value in event.headers}
-            call.status, call.retry_after = int(headers[":status"]), headers.get("retry-after", "")
+            headers = {bytes(name): bytes(value).decode("latin-1") for name, value in event.headers}
+            call.status, call.retry_after = _status(headers.get(b":status", "")), headers.get(b"retry-after", "")
         elif isinstance(event, DataReceived):
             call.body += event.data
             if len(call.body) >= MAX_BODY:
@@ -208,3 +208,10 @@ class Http2Connection(asyncio.Protocol):
         self._end()
         if self._transport is not None:
             self._transport.close()
+
+
+def _status(text: str) -> int:
+    """RFC 9110, section 15: three digits. Raises ValueError."""
+    if len(text) != 3 or not (text.isascii() and text.isdecimal()) or text[0] == "0":
+        raise ValueError
+    return int(text)
