@@ -16,7 +16,7 @@ from canary.traces import Leak, leaks
 from testnet import Layout, Testnet
 from testnet.process import NodeProcess
 
-LAYOUT = Layout(relays=4, storage=3, opengroups=1)
+LAYOUT = Layout(relays=4, storage=3, opengroups=1, pushes=1)
 
 
 class LeakyTestnet(Testnet):
@@ -41,6 +41,7 @@ async def searched(net: Testnet, tmp_path, monkeypatch) -> tuple[Run, Sequence[L
         assert sum("metrics" in each for each in told) >= 2 * len(LAYOUT.names)
         assert any("log-" in each for each in told), "the log of a start before"
         assert sum("mailboxes.db" in each for each in told) >= LAYOUT.storage
+        assert any("push.db" in each for each in told)
         return run, await asyncio.to_thread(leaks, told, run.canaries)
     finally:
         await asyncio.to_thread(net.down)
@@ -61,6 +62,7 @@ async def test_a_planted_leak_in_each_service_is_found(tmp_path, monkeypatch):
         assert any(kind is Kind.ADDRESS and service in place and "log" in place for kind, place in where), service
     assert any(kind is Kind.MAILBOX and place.endswith("cache") for kind, place in where)
     assert (Kind.ADDRESS, "discovery metrics") in where
+    assert any(kind is Kind.ENDPOINT and "push-1" in place and place.endswith("cache") for kind, place in where)
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -81,6 +83,14 @@ def test_base64_is_found_wherever_it_begins():
     canary = Canary(Kind.TEXT, b"a secret of some length")
     for before in (b"", b"1", b"12", b"123"):
         assert leaks({"log": base64.b64encode(before + canary.raw + b"!")}, [canary])
+
+
+def test_storage_may_name_push_ids_in_its_database_alone():
+    push_id, endpoint = (Canary(kind, bytes(range(100, 132))) for kind in (Kind.PUSH_ID, Kind.ENDPOINT))
+    told = {"file network/storage-1/mailboxes.db": push_id.raw}
+    assert not leaks(told, [push_id])
+    assert leaks(told, [endpoint])
+    assert leaks({"file network/push-1/push.db": push_id.raw}, [push_id])
 
 
 def test_storage_may_name_mailboxes_in_its_database_alone():

@@ -24,7 +24,7 @@ DIGESTS: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 class Kind(StrEnum):
-    """What a secret is. Mailbox and envelope ids may stand in storage's database, raw, and nowhere else."""
+    """What a secret is. Mailbox, envelope and push ids may stand in storage's database, raw, nowhere else."""
 
     ACCOUNT = "account"
     MAILBOX = "mailbox"
@@ -32,6 +32,8 @@ class Kind(StrEnum):
     DEVICE = "device"
     ADDRESS = "client address"
     TEXT = "text"
+    ENDPOINT = "push endpoint"
+    PUSH_ID = "push id"
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,19 @@ def plant_discovery() -> None:
     view_service.ViewServicer.GetView = counted  # type: ignore[method-assign]
 
 
+def plant_push() -> None:
+    """A push host notes in a file of its own whom it tells, as a library's connection cache would."""
+    from essaim_push.dispatch import Dispatcher
+
+    folder = Path(sys.argv[sys.argv.index("--data-dir") + 1])
+
+    def note(_self: object, endpoint: Any, _leased: object) -> None:
+        with (folder / "cache").open("ab") as cache:
+            cache.write(endpoint.url.path.encode() + b"\n")
+
+    wrap(Dispatcher, "_call", note)
+
+
 def wrap(kind: type, name: str, before: Callable[..., None]) -> None:
     """Call `before` with the method's arguments, then the method."""
     plain = getattr(kind, name)
@@ -65,7 +78,13 @@ def wrap(kind: type, name: str, before: Callable[..., None]) -> None:
     setattr(kind, name, wrapped)
 
 
-PLANTED = {"relay": plant_links, "opengroup": plant_links, "storage": plant_storage, "discovery": plant_discovery}
+PLANTED = {
+    "relay": plant_links,
+    "opengroup": plant_links,
+    "storage": plant_storage,
+    "discovery": plant_discovery,
+    "push": plant_push,
+}
 
 
 if __name__ == "__main__":

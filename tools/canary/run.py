@@ -14,6 +14,7 @@ from nacl.pwhash import argon2id
 
 from canary.detour import detoured
 from canary.forms import Canary, Kind
+from canary.hook import Hook
 from canary.traces import DATABASE, Traces
 from essaim.network.tls import dial
 from essaim.protocol.account import AccountId
@@ -23,6 +24,7 @@ from essaim_client import Client, NetworkFile
 from essaim_client.home import Home
 from essaim_client.messaging.addresses import outbox, public_inbox
 from essaim_client.messaging.profile import Profile
+from essaim_client.push.subscribed import Subscribed
 from essaim_client.store.vault import Cost
 from testnet import Testnet
 
@@ -38,6 +40,8 @@ GARBAGE_PATHS = (
     "/essaim.storage.v1.MailboxService/Retrieve",
     "/essaim.view.v1.ViewService/GetView",
     "/essaim.discovery.v1.DiscoveryService/Submit",
+    "/essaim.push.v1.PushService/Subscribe",
+    "/essaim.push.v1.PushService/List",
     "/essaim.link.v1.LinkService/Link",
 )
 
@@ -54,10 +58,12 @@ class Run:
     async def whole(self, view: NetworkView) -> None:
         """Everything, in order; what only a living process shows is noted before each death."""
         addresses = [self.net.discovery_address, *(node.address for node in view.nodes.values())]
-        async with detoured(SOURCE, addresses) as detour:
+        async with detoured(SOURCE, addresses) as detour, Hook() as hook:
             alice, bob = self._home("alice"), self._home("bob")
             ids = [await self._appear(each) for each in (alice, bob)]
+            await self._subscribe(bob, hook)
             await self._talk(alice, ids[1], 3)
+            await asyncio.wait_for(hook.woken.wait(), PATIENCE_SECONDS)
             await self._talk(bob, ids[0], 2)
             await self._garbage(view)
             await asyncio.to_thread(self.traces.look, "before the deaths")
@@ -81,6 +87,12 @@ class Run:
         self._note(Kind.ACCOUNT, account.raw, str(account).encode())
         self._note(Kind.MAILBOX, *(policy(account).mailbox_id for policy in (public_inbox, outbox)))
         return account
+
+    async def _subscribe(self, home: Path, hook: Hook) -> None:
+        """At the network's push host."""
+        self._note(Kind.ENDPOINT, hook.name.encode(), hook.secret)
+        async with Client.open(home, passphrase=PASSPHRASE) as me:
+            await asyncio.wait_for(me.push.enable(hook.endpoint, prompt=True, preview=True), PATIENCE_SECONDS)
 
     async def _talk(self, home: Path, to: AccountId, count: int) -> None:
         async with Client.open(home, passphrase=PASSPHRASE) as me:
@@ -132,6 +144,9 @@ class Run:
             assert profile is not None
             keys = profile.device.keys
             self._note(Kind.DEVICE, keys.device_id, keys.signing.public.raw)
+            subscribed = Subscribed.load(profile.store)
+            if subscribed is not None:
+                self._note(Kind.PUSH_ID, *map(bytes.fromhex, subscribed.registered.values()))
         finally:
             opened.close()
 

@@ -10,7 +10,7 @@ from canary.forms import Canary, Kind, needles
 from testnet import Testnet
 
 DATABASE = "mailboxes.db"
-IN_DATABASE = {(Kind.MAILBOX, "raw"), (Kind.ENVELOPE, "raw")}
+IN_DATABASE = {(Kind.MAILBOX, "raw"), (Kind.ENVELOPE, "raw"), (Kind.PUSH_ID, "raw")}
 """What storage's own database may hold."""
 
 
