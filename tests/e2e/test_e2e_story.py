@@ -15,6 +15,7 @@ from essaim_client.messaging.addresses import public_inbox
 from gathering import gather
 from journal import Journal
 from leavings import named
+from waking import Bell, wake_through
 
 VALUES = Path(__file__).parent / "small-values.yaml"
 READY_SECONDS = 300
@@ -314,6 +315,31 @@ def test_room_outlives_its_hosts_pod(network: Network, journal: Journal, tmp_pat
         seen |= minutes.evidence
         assert not minutes.lost
         assert not minutes.repeated
+
+
+def test_wake_outlives_its_hosts_pod(network: Network, journal: Journal, tmp_path: Path):
+    """A push host, switched on by a value, calls this machine; its pod is killed with a wake in its queue."""
+    pod, deployment = "essaim-push-0", network.deployment
+    with (
+        journal.step("a wake, while the pod of its push host is killed") as seen,
+        Bell(deployment.node_address) as bell,
+    ):
+        here = f"{deployment.node_address}/32"
+        settings = {"endpoint_networks": here, "endpoint_http": True, "retry_most_seconds": 5}
+        endpoints = {"to": [{"ipBlock": {"cidr": here}}], "ports": [bell.port]}
+        done = network.upgrade(push__enabled=True, push__settings=settings, push__endpoints=endpoints)
+        assert done.returncode == 0, done.stderr
+        assert is_ready(network.pods("push")[pod])
+        killed = []
+
+        def delete() -> None:
+            killed.append(network.pods("push")[pod]["metadata"]["uid"])
+            deployment.kubectl("delete", "pod", pod, "--wait=false", "--grace-period=0", "--force")
+
+        def bring_back() -> None:
+            network.await_pod(pod, but=killed[-1], component="push")
+
+        seen |= asyncio.run(wake_through(network_file(deployment), tmp_path, bell, delete, bring_back))
 
 
 def test_node_of_another_release_joins_and_is_reached_by_its_host_port(network: Network, journal: Journal):
