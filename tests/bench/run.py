@@ -25,6 +25,7 @@ import attachment_bench
 import catchup_bench
 import e2e_crypto_bench
 import floor_bench
+import import_bench
 import network_bench
 import onion_bench
 import opengroup_bench
@@ -73,7 +74,7 @@ ALONE = (
     Target("storage", ("storage.",), lambda _: [storage_bench.run() | repair_bench.run() | catchup_bench.run()]),
     Target("opengroup", ("opengroup.",), lambda scale: [opengroup_bench.figures(1_000_000 if scale == LARGE else 0)]),
     Target("push", ("push.",), lambda _: [push_bench.figures()]),
-    Target("client", ("client.",), lambda _: [e2e_crypto_bench.run()]),
+    Target("client", ("client.",), lambda _: [e2e_crypto_bench.run() | import_bench.run()]),
     Target("floor", ("e2e.floor",), floor_bench.run),
     Target("start", ("testnet.ready_s",), network_bench.started),
 )

@@ -43,6 +43,8 @@ class Terminal:
 
     def _take(self, seconds: float) -> bool:
         """What the program has written since; False when it has ended."""
+        if self.process.closed:
+            return False
         try:
             data = self.process.read_nonblocking(65_536, seconds)
         except pexpect.TIMEOUT:

@@ -13,7 +13,6 @@ from essaim.protocol.group.log import GroupLog, pack
 from essaim.protocol.group.record import NO_GROUP, NONCE_SIZE, Act, Record, founding_argument, name_argument
 from essaim.protocol.group.roster import MEMBERS_MAX, Role
 from essaim.protocol.keys import SEED_SIZE, SigningKey, VerifyKey
-from essaim_client.attachments.photo import picture_of
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.contacts import Account, account_of
 from essaim_client.messaging.conversations import LONGEST_MS, SHORTEST_MS, Conversations
@@ -229,6 +228,8 @@ class Groups:
     async def set_picture(self, group_id: bytes, path: str | Path | None) -> None:
         """Small, and of the file's pixels alone; None: none. Raises GroupForbiddenError, PhotoRefusedError."""
         group = self._joined(group_id)
+        from essaim_client.attachments.photo import picture_of  # a tenth of a second that few programs need
+
         picture = await asyncio.to_thread(picture_of, Path(path)) if path is not None else b""
         await self._posting.publish(group, [self._sign(group, Act.PICTURE, picture)])
 

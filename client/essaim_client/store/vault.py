@@ -1,7 +1,7 @@
 """The key of the local store, wrapped: by a passphrase through Argon2id (RFC 9106), or kept in the system's key ring.
 
 vault.json holds no secret. The wrapped key is sealed by XChaCha20-Poly1305 with the whole header as associated data, so
-that nobody can lower the cost of guessing.
+that nobody can lower the cost of guessing. (`keyring` is imported where it is asked: it takes a tenth of a second.)
 """
 
 import json
@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import keyring
-from keyring.errors import KeyringError
 from nacl.bindings import (
     crypto_aead_xchacha20poly1305_ietf_decrypt,
     crypto_aead_xchacha20poly1305_ietf_encrypt,
@@ -83,6 +81,9 @@ class Vault:
     def forget(self) -> None:
         """What the system's key ring keeps for it."""
         if self.kind == "keyring":
+            import keyring
+            from keyring.errors import KeyringError
+
             with suppress(KeyringError, RuntimeError):
                 keyring.delete_password(KEYRING_SERVICE, self.salt)
 
@@ -127,6 +128,9 @@ def _stretched(passphrase: str, salt: bytes, cost: Cost) -> bytes:
 
 
 def _to_keyring(name: str, key: bytes) -> None:
+    import keyring
+    from keyring.errors import KeyringError
+
     try:
         keyring.set_password(KEYRING_SERVICE, name, key.hex())
     except (KeyringError, RuntimeError):
@@ -134,6 +138,9 @@ def _to_keyring(name: str, key: bytes) -> None:
 
 
 def _from_keyring(name: str) -> bytes:
+    import keyring
+    from keyring.errors import KeyringError
+
     try:
         kept = keyring.get_password(KEYRING_SERVICE, name)
     except (KeyringError, RuntimeError):
