@@ -25,6 +25,7 @@ import attachment_bench
 import catchup_bench
 import e2e_crypto_bench
 import floor_bench
+import group_bench
 import import_bench
 import network_bench
 import onion_bench
@@ -34,6 +35,7 @@ import relay_bench
 import repair_bench
 import storage_bench
 import storage_disk_bench
+import waiting_bench
 from rich.console import Console
 from scale import LARGE, Scale
 
@@ -74,7 +76,7 @@ ALONE = (
     Target("storage", ("storage.",), lambda _: [storage_bench.run() | repair_bench.run() | catchup_bench.run()]),
     Target("opengroup", ("opengroup.",), lambda scale: [opengroup_bench.figures(1_000_000 if scale == LARGE else 0)]),
     Target("push", ("push.",), lambda _: [push_bench.figures()]),
-    Target("client", ("client.",), lambda _: [e2e_crypto_bench.run() | import_bench.run()]),
+    Target("client", ("client.",), lambda _: [e2e_crypto_bench.run() | group_bench.run() | import_bench.run()]),
     Target("floor", ("e2e.floor",), floor_bench.run),
     Target("start", ("testnet.ready_s",), network_bench.started),
 )
@@ -100,6 +102,7 @@ def on_network(only: str) -> Sequence[NetworkTarget]:
             lambda net, scale: asyncio.run(network_bench.talks(net, scale)),
         ),
         NetworkTarget("attach", ("client.attach",), attachment_bench.attach),
+        NetworkTarget("waiting", ("client.catchup_s_1k",), waiting_bench.waiting),
         NetworkTarget("memory", ("node.",), lambda net, _: [network_bench.memory(net)]),
     )
 

@@ -6,7 +6,7 @@ What is sealed waits on the disk like any other mail, in a queue of the group's 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from essaim.messaging.v1 import content_pb2, group_pb2
 from essaim.protocol.account import AccountId
@@ -211,18 +211,18 @@ class GroupPosting:
             pinned, shown = self._pinned(account), group.roster.heads.get(account)
             if account != self._profile.own and (pinned is None or (shown and shown.version > pinned.version)):
                 with suppress(ProtocolError):
-                    self._ties.directory.forget(AccountId(VerifyKey(account)))
-                    await self._ties.fan_out.manifest(AccountId(VerifyKey(account)))
+                    self._ties.directory.forget(account_named(account))
+                    await self._ties.fan_out.manifest(account_named(account))
 
     def _pinned(self, account: bytes) -> Head | None:
         device = self._profile.device
-        return device.manifest.head if account == self._profile.own else device.pinned(AccountId(VerifyKey(account)))
+        return device.manifest.head if account == self._profile.own else device.pinned(account_named(account))
 
     def _peers(self, group: ClosedGroup, accounts: Iterable[bytes]) -> dict[Peer, bytes]:
         """Their devices but for this one and those that the person has not acknowledged, with what names each."""
         peers = {}
         for raw in sorted(accounts):
-            account, head = AccountId(VerifyKey(raw)), self._pinned(raw)
+            account, head = account_named(raw), self._pinned(raw)
             strangers = {each.slot for each in self._ties.vigil.strangers(account).values()}
             for slot, record_hash in head.slots if head else ():
                 if slot not in strangers and (raw, slot) != (self._profile.own, self._profile.device.slot):
@@ -249,6 +249,12 @@ class GroupPosting:
             writer=epoch.writer(day).seed,
         )
         self._ties.generation.sealed()
+
+
+@lru_cache(4_096)
+def account_named(raw: bytes) -> AccountId:
+    """By its identity key, which is one: that is checked once, not for a hundred members at each word."""
+    return AccountId(VerifyKey(raw))
 
 
 def chain_message(chain: ReceivingChain) -> group_pb2.GroupChain:
