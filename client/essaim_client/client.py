@@ -376,6 +376,8 @@ class Client:
         """
         await self._person.upkeep.tried.wait()
         await self._person.errands.finish()
+        with suppress(ProtocolError):  # a host that does not answer forgets by itself
+            await self.push.disable()
         wiped = await (self._person.wiping.account() if account else self._person.wiping.device())
         self._wiped = True
         return wiped

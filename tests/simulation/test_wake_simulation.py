@@ -9,7 +9,7 @@ from essaim_storage.waker import Waker
 from simulated.history import BrokenPromiseError
 from simulated.woken import BUGS, WOKEN, WokenWorld, node_with
 
-SEEDS = max(6, int(os.environ.get("ESSAIM_SEEDS", "200")) // 20)
+SEEDS = max(5, int(os.environ.get("ESSAIM_SEEDS", "200")) // 40)
 BUG_SEEDS = 40
 
 pytestmark = pytest.mark.timeout(60 + 10 * SEEDS)

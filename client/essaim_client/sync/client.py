@@ -14,7 +14,7 @@ from essaim_client.messaging.agreement import Settings
 from essaim_client.messaging.events import Event, Message
 from essaim_client.messaging.listening import Listening
 from essaim_client.sync.loop import LoopThread
-from essaim_client.sync.parts import SyncArchives, SyncContacts, SyncDevices, SyncGroups
+from essaim_client.sync.parts import SyncArchives, SyncContacts, SyncDevices, SyncGroups, SyncPush
 from essaim_client.sync.wrapped import Wrapped, awaited, called
 
 T = TypeVar("T")
@@ -125,6 +125,11 @@ class SyncClient(Wrapped[Client]):
     def contacts(self) -> SyncContacts:
         """Requests, names, safety numbers, new devices to acknowledge."""
         return SyncContacts(self._loop.call(lambda: self._inner.contacts), self._loop)
+
+    @property
+    def push(self) -> SyncPush:
+        """Who wakes this device when something waits for it."""
+        return SyncPush(self._loop.call(lambda: self._inner.push), self._loop)
 
     @property
     def groups(self) -> SyncGroups:

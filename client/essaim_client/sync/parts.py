@@ -1,10 +1,11 @@
-"""Contacts, devices, groups and archives of a `SyncClient`."""
+"""Contacts, devices, groups, push and archives of a `SyncClient`."""
 
 from essaim_client.messaging.archives import Archives
 from essaim_client.messaging.contacts import Contacts
 from essaim_client.messaging.devices import Devices
 from essaim_client.messaging.groups import Groups
 from essaim_client.messaging.transcript import Shown
+from essaim_client.push.push import Push
 from essaim_client.sync.wrapped import Wrapped, awaited, called
 
 
@@ -36,6 +37,16 @@ class SyncDevices(Wrapped[Devices]):
     name = called(Devices.name)
     revoke = awaited(Devices.revoke)
     promote = awaited(Devices.promote)
+
+
+class SyncPush(Wrapped[Push]):
+    """As `Push`."""
+
+    hosts = awaited(Push.hosts)
+    enable = awaited(Push.enable)
+    disable = awaited(Push.disable)
+    status = awaited(Push.status)
+    preview = called(Push.preview)
 
 
 class SyncGroups(Wrapped[Groups]):
