@@ -1,7 +1,8 @@
 """APNs against a contract server of its own process: HTTP/2, TLS, Apple's checks, and every row of Apple's table."""
 
 import asyncio
-from base64 import b64decode
+import logging
+from base64 import b64decode, b64encode
 from collections import Counter
 
 import pytest
@@ -177,3 +178,14 @@ async def test_apns_token_of_a_slow_clock_is_refused_and_not_renewed_at_once(app
     """Two hours slow: Apple calls the token expired. Another one so soon would be one update too many."""
     async with of_apple(apple, tmp_path, skew_ms=-2 * 3_600_000) as slow:
         assert [await outcome(slow, device) for _ in range(2)] == [Retry(Trouble.TOKEN)] * 2
+
+
+async def test_apns_says_nothing_of_its_device(caplog, capfd, apple, sender, device):
+    caplog.set_level(logging.DEBUG)
+    for step in ({"reset": True}, {"status": 500}, {"goaway": True}, {}):
+        await apple.plan(**step)
+        await outcome(sender, device, preview=b"previewed")
+    told = " ".join(f"{each.getMessage()} {each.exc_info}" for each in caplog.records) + "".join(capfd.readouterr())
+
+    for secret in (device.device_token.hex(), "bearer ", "previewed", b64encode(b"previewed").decode()):
+        assert secret not in told

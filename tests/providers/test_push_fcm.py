@@ -1,7 +1,8 @@
 """FCM against a contract server of its own process: HTTP/2, TLS, OAuth, and every row of the vendor's table."""
 
 import asyncio
-from base64 import b64decode
+import logging
+from base64 import b64decode, b64encode
 from collections import Counter
 from pathlib import Path
 
@@ -164,3 +165,14 @@ async def test_fcm_account_that_is_not_known_is_the_operators_matter(google, tmp
     account.write_text(google.account.replace("push@", "stranger@"))
     async with of_google(google, tmp_path, fcm_account=account) as stranger:
         assert await outcome(stranger, device) == Retry(Trouble.CREDENTIALS)
+
+
+async def test_fcm_says_nothing_of_its_device(caplog, capfd, google, sender, device):
+    caplog.set_level(logging.DEBUG)
+    for step in ({"reset": True}, {"status": 500}, {"goaway": True}, {}):
+        await google.plan(**step)
+        await outcome(sender, device, preview=b"previewed")
+    told = " ".join(f"{each.getMessage()} {each.exc_info}" for each in caplog.records) + "".join(capfd.readouterr())
+
+    for secret in (device.token, "Bearer ", "previewed", b64encode(b"previewed").decode()):
+        assert secret not in told
