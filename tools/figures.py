@@ -73,6 +73,7 @@ AIMS: Mapping[str, Aim] = {
     "opengroup.search_ms_1m_postgresql": Aim(None, None, "one million posts"),
     "client.handshake_ms": Aim(1, None, "both sides, the bundle's check included"),
     "client.ratchet_us": Aim(60, None, "a message sealed and opened"),
+    "client.catchup_s_1k": Aim(None, None, "1,000 texts that wait: read, opened, kept, confirmed"),
     "client.import_ms": Aim(400, None, "`import essaim_client` in a fresh interpreter"),
     "client.attach_mb_per_s": Aim(4, None, "whole testnet on two cores", least=True),
     "push.wakes_per_s": Aim(1000, None, "from a storage node's link to the provider's call, each fsynced", least=True),
