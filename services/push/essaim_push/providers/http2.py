@@ -1,6 +1,7 @@
 """One connection that speaks HTTP/2 (RFC 9113), by `h2`: many calls at once, each let go of in its time."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
@@ -27,6 +28,7 @@ MOST = 250
 """Calls at once, where the server allows as many; others wait for room."""
 MAX_HEADERS = 16_384
 Headers = Iterable[tuple[str, str]]
+logging.getLogger("hpack").setLevel(logging.WARNING)  # below it, it tells every header: tokens and devices
 
 
 class _Call:
