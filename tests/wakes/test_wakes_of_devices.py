@@ -1,6 +1,7 @@
 """A device that is off is told that mail waits, over the whole way, whoever dies on it."""
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -119,3 +120,29 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+async def test_command_line_enables_tells_and_disables(network: RealNetwork, bot: Bot, tmp_path: Path) -> None:
+    person = await network.newcomer()
+    secret = tmp_path / "passphrase"
+    secret.write_text(PASSPHRASE)
+
+    async def told(*words: str) -> dict[str, object]:
+        command = [sys.executable, "-m", "essaim_client", "push", *words, "--home", str(person.home), "--json"]
+        process = await asyncio.create_subprocess_exec(
+            *command, "--passphrase-file", str(secret), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        return {"code": process.returncode, **json.loads(out)}
+
+    [host] = (await told("hosts"))["hosts"]  # type: ignore[misc]
+    assert "WEBHOOK" in host["kinds"]
+    refused = await told("status")
+    assert (refused["code"], refused["error"]["reason"]) == (2, "PUSH_NOT_ENABLED")  # type: ignore[index]
+    enabled = await told("enable", "--webhook", bot.endpoint.url.text, "--host", host["host"][:6])
+    assert enabled["enabled"] == "WEBHOOK" and str(enabled["secret"]).startswith("whsec_")
+    status = await told("status")
+    assert (status["state"], status["kind"], status["host"]) == ("LIVE", "WEBHOOK", host["host"])
+    assert (await told("enable"))["code"] == 2
+    assert (await told("disable"))["disabled"] is True
+    assert (await told("status"))["code"] == 2
