@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import sys
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ from essaim.protocol.push.wake import Wake
 from essaim.testing.effort import EFFORT
 from push_history import Call, History, SentWake
 from push_host import SECRET
-from push_network import PushNetwork, StorageStandIn
+from push_network import PROGRAM, PushNetwork, StorageStandIn
 from testnet.process import NodeProcess
 
 ENDPOINTS = 24
@@ -148,15 +149,41 @@ def url(request: pytest.FixtureRequest) -> str | None:
     return str(request.getfixturevalue("postgres").url()) if request.param == "postgresql" else None
 
 
-def replicas(network: PushNetwork, url: str | None) -> list[NodeProcess]:
+def replicas(network: PushNetwork, url: str | None, program: tuple[str, ...] = PROGRAM) -> list[NodeProcess]:
     """One host on SQLite, three replicas on PostgreSQL."""
     quick = {"spacing_seconds": SPACING, "delay_seconds": 0.5, "retry_first_seconds": 0.1, "retry_most_seconds": 1}
-    hosts = [network.host(url, lease_seconds=3, **quick) for _ in range(3 if url else 1)]
+    hosts = [network.host(url, program, lease_seconds=3, **quick) for _ in range(3 if url else 1)]
     for each in hosts:
         each.start()
     for each in hosts:
         each.await_ready(30)
     return hosts
+
+
+@pytest.mark.parametrize(
+    ("bug", "words"),
+    [("forgetful", "never told"), ("repeating", "nobody was killed"), ("hasty", "after another")],
+)
+async def test_a_planted_bug_is_found(bug: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
+    rng, history = random.Random(1), History()
+    async with AsyncExitStack() as stack:
+        network = stack.enter_context(PushNetwork(tmp_path))
+        hosts = await asyncio.to_thread(replicas, network, None, ("push_planted", bug))
+        receivers = await stack.enter_async_context(Receivers(history, rng))
+        storage = await stack.enter_async_context(StorageStandIn(network.net, tmp_path / "storage"))
+        storm = Storm(storage, hosts, None, history, rng)
+        await storm.subscribe(receivers)
+        sending = asyncio.create_task(storm.send())
+        until = time.monotonic() + 20
+        while not storm.over and time.monotonic() < until:
+            await asyncio.sleep(0.2)
+            storm.over = storm.acknowledged > 200
+        await sending
+        receivers.well = True
+        await asyncio.sleep(4.5)  # a lease, and what is told again
+    faults = history.judge(SPACING, SETTLING)
+    assert any(words in each for each in faults), faults[:5]
 
 
 @pytest.mark.timeout(120 * EFFORT)

@@ -40,6 +40,7 @@ from testnet.network import Testnet
 from testnet.process import NodeProcess
 
 PATIENCE_SECONDS = 30.0
+PROGRAM = ("essaim_push",)
 SPEC = CellSpec(Suite.HYBRID, CellClass.SMALL, CellClass.SMALL)
 SERVICE = push_pb2.DESCRIPTOR.services_by_name["PushService"].full_name
 
@@ -64,7 +65,9 @@ class PushNetwork:
             process.kill()
         self.net.down()
 
-    def host(self, url: str | None = None, **settings: object) -> NodeProcess:
+    def host(
+        self, url: str | None = None, program: tuple[str, ...] = ("essaim_push",), **settings: object
+    ) -> NodeProcess:
         """Not started yet."""
         name = f"push-{len(self.made) + 1}"
         folder = self.folder / name
@@ -79,7 +82,7 @@ class PushNetwork:
             **{key.replace("_", "-"): value for key, value in settings.items()},
         }
         given = [part for key, value in flags.items() for part in (f"--{key}", str(value))]
-        process = NodeProcess(name, (sys.executable, "-m", "essaim_push", *given, "--endpoint-http"), folder)
+        process = NodeProcess(name, (sys.executable, "-m", *program, *given, "--endpoint-http"), folder)
         self.made.append(process)
         return process
 
