@@ -25,7 +25,7 @@ class Typed:
         if line.startswith("//"):
             return cls("", line[1:])
         command, _, text = line[1:].partition(" ")
-        return cls(command, text.strip())
+        return cls(command, text.strip()) if command else cls("", line)
 
 
 class Commands:
