@@ -7,7 +7,6 @@ STUBS   := $(if $(filter command,$(firstword $(origin LANG))),$(LANG),python)
 OUT     ?= build/stubs/$(STUBS)
 STAMP   := .venv/.essaim-setup
 CHARTED := .venv/.essaim-chart
-SUITES   = $(wildcard tests/unit tests/property tests/vectors tests/simulation tests/integration)
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
@@ -28,7 +27,7 @@ demo: protos ## start a testnet on this machine and run the main job (ARGS=--jso
 	@PYTHONPATH=tools $(PYTHON) -m demo $(ARGS)
 
 test: protos ## every test that needs Python and a shell only (ARGS="-k name")
-	@$(PYTHON) -m pytest $(SUITES) $(ARGS)
+	@tools/test $(ARGS)
 
 check: protos ## lint, types, import contracts, proto lint and breaking check, size budget
 	@tools/check
@@ -51,8 +50,9 @@ bench: protos ## measure (15 minutes): build/bench.json and a table
 bench-large: protos ## measure with larger networks and longer runs
 	@$(PYTHON) tests/bench/run.py --large $(ARGS)
 
-prove: protos ## the long proofs: every property and simulation with many more cases, report in build/
-	@tools/prove $(ARGS)
+prove: RUNS ?= 30
+prove: protos ## the long proofs: every property and simulation with many more cases, a swarm under faults RUNS=30 times; report in build/
+	@ESSAIM_RUNS=$(RUNS) tools/prove $(ARGS)
 
 fuzz: EFFORT ?= 1
 fuzz: protos ## every parser of foreign bytes under atheris, EFFORT=1 million inputs each (ARGS="onion.cell --jobs 1"); report in docs/reports
