@@ -93,11 +93,21 @@ class Person:
         self.handing = Handing(swarms, profile, self.inbox, self.configuration, self.sender)
         hands = self.directory, self.sender, self.publisher, self.manifest, self.configuration, self.healing
         self.errands = Errands(swarms, profile, self.agreement, Hands(*hands, self.handing))
+        self.contacts = Contacts(profile, self.agreement, self.vigil, self._accepted)
         ties = Ties(self.fan_out, self.directory, self.generation, self.sender, self.vigil, self.errands)
         self.grouping = Grouping(swarms, profile, self.agreement, self.conversations, ties, tell)
         self.groups = self.grouping.groups
-        self.contacts = Contacts(profile, self.agreement, self.vigil, self._accepted)
-        own = swarms, profile, self.agreement
+        self._keep(swarms)
+        self.days = InboxDays(swarms, profile, self.inbox)
+        self.push = Push(swarms, profile, self.inbox)
+        self.receiver = Receiver(swarms, profile, self.intake, self.errands, self.days)
+        self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
+        self.upkeep = Upkeep(self.publisher.publish, self._duties())
+        self._connect()
+
+    def _keep(self, swarms: Swarms) -> None:
+        """What a person keeps and brings back, and the devices that they have."""
+        profile, own = self.profile, (swarms, self.profile, self.agreement)
         self.devices = Devices(
             *own,
             manifest=self.manifest,
@@ -109,15 +119,9 @@ class Person:
         self.backups = Backups(
             *own, conversations=self.conversations, intake=self.intake, configuration=self.configuration
         )
-        self.exports = Exports(profile, now_ms, swarms.random)
-        self.archives = Archives.of(profile.store, profile, now_ms)
+        self.exports = Exports(profile, self._now_ms, swarms.random)
+        self.archives = Archives.of(profile.store, profile, self._now_ms)
         self.wiping = Wiping(swarms, profile, self.configuration, self.inbox)
-        self.days = InboxDays(swarms, profile, self.inbox)
-        self.push = Push(swarms, profile, self.inbox)
-        self.receiver = Receiver(swarms, profile, self.intake, self.errands, self.days)
-        self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
-        self.upkeep = Upkeep(self.publisher.publish, self._duties())
-        self._connect()
 
     async def __aenter__(self) -> "Person":
         async with AsyncExitStack() as stack:
