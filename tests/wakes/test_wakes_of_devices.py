@@ -7,6 +7,7 @@ import socket
 import sys
 from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,7 +128,7 @@ async def test_command_line_enables_tells_and_disables(network: RealNetwork, bot
     secret = tmp_path / "passphrase"
     secret.write_text(PASSPHRASE)
 
-    async def told(*words: str) -> dict[str, object]:
+    async def told(*words: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "essaim_client", "push", *words, "--home", str(person.home), "--json"]
         process = await asyncio.create_subprocess_exec(
             *command, "--passphrase-file", str(secret), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
@@ -135,12 +136,14 @@ async def test_command_line_enables_tells_and_disables(network: RealNetwork, bot
         out, _ = await process.communicate()
         return {"code": process.returncode, **json.loads(out)}
 
-    [host] = (await told("hosts"))["hosts"]  # type: ignore[misc]
+    hosts = (await told("hosts"))["hosts"]
+    host = hosts[0]
+    assert len(hosts) == 1
     assert "WEBHOOK" in host["kinds"]
     refused = await told("status")
-    assert (refused["code"], refused["error"]["reason"]) == (2, "PUSH_NOT_ENABLED")  # type: ignore[index]
+    assert (refused["code"], refused["error"]["reason"]) == (2, "PUSH_NOT_ENABLED")
     enabled = await told("enable", "--webhook", bot.endpoint.url.text, "--host", host["host"][:6])
-    assert enabled["enabled"] == "WEBHOOK" and str(enabled["secret"]).startswith("whsec_")
+    assert enabled["enabled"] == "WEBHOOK" and enabled["secret"].startswith("whsec_")
     status = await told("status")
     assert (status["state"], status["kind"], status["host"]) == ("LIVE", "WEBHOOK", host["host"])
     assert (await told("enable"))["code"] == 2

@@ -1,6 +1,6 @@
 """Devices that want to be woken, and a push host that is often away, in the same swarm with the same misfortunes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -105,8 +105,8 @@ class Begun(dict[bytes, EnvelopeRecord]):
         self._site = site
         self._registered = registered
 
-    def update(self, new: object) -> None:  # type: ignore[override]
-        for envelope_id, record in tuple(new):  # type: ignore[call-overload]
+    def update(self, new: Iterable[tuple[bytes, EnvelopeRecord]]) -> None:  # type: ignore[override]
+        for envelope_id, record in new:
             self._registered.begun.setdefault(envelope_id, self._site.now_ms)
             self[envelope_id] = record
 
