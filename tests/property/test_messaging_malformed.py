@@ -12,10 +12,14 @@ from essaim.protocol.conversation import Device, Opened, Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.linking import Newcomer, Sponsor
 from essaim.protocol.moving import Move
+from essaim.protocol.private_inbox import Capability
 from essaim.testing.effort import examples
+from essaim_client.messaging.address_book import AddressBook
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.conversations import Conversations
 from essaim_client.messaging.intake import Intake
+from essaim_client.messaging.own_inbox import GIVEN as GIVEN_TO
+from essaim_client.messaging.own_inbox import INBOX, SLOTS, OwnInbox
 from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.vigil import Vigil
 from essaim_client.store.local_store import LocalStore
@@ -26,9 +30,15 @@ OWN, OTHER = Account(bytes(range(32))), Account(bytes(32))
 
 IDS = st.one_of(st.sampled_from((b"", bytes(16), b"\1" * 16, b"\2" * 16)), st.binary(max_size=40))
 KEYS = st.sampled_from((OWN.id.raw, OTHER.id.raw, bytes(32), b"short", b""))
+BYTES = st.integers(0, 255)
 NUMBERS = st.one_of(st.integers(0, 9), st.integers(0, (1 << 64) - 1))
 TEXTS = st.text(max_size=20)
 DISAPPEARING = st.builds(content_pb2.Disappearing, after_ms=NUMBERS, once_read=st.booleans())
+CAPABILITY = Capability.make(OTHER, bytes(32), NOW, 20_900).encode()
+CAPABILITIES = st.one_of(
+    st.binary(max_size=90),
+    st.builds(lambda at, byte: CAPABILITY[:at] + bytes((byte,)) + CAPABILITY[at + 1 :], st.integers(0, 84), BYTES),
+)
 BODIES = st.one_of(
     st.fixed_dictionaries({"text": st.builds(content_pb2.Text, text=TEXTS, reply_to=IDS)}),
     st.fixed_dictionaries({"reaction": st.builds(content_pb2.Reaction, target=IDS, emoji=TEXTS)}),
@@ -41,6 +51,8 @@ BODIES = st.one_of(
     st.fixed_dictionaries({"want": st.builds(content_pb2.Want, ids=st.lists(IDS, max_size=70))}),
     st.fixed_dictionaries({"receipt": st.builds(content_pb2.Receipt, position=NUMBERS)}),
     st.fixed_dictionaries({"typing": st.builds(content_pb2.Typing, stopped=st.booleans())}),
+    st.fixed_dictionaries({"private_inbox": st.builds(content_pb2.PrivateInbox, capability=CAPABILITIES)}),
+    st.fixed_dictionaries({"late": st.builds(content_pb2.Late, days=st.lists(st.integers(0, (1 << 32) - 1)))}),
 )
 CONTENTS = st.builds(
     lambda body, **fields: content_pb2.Content(**body, **fields),
@@ -51,6 +63,7 @@ CONTENTS = st.builds(
     after=st.lists(IDS, max_size=12),
     disappearing=st.none() | DISAPPEARING,
     mark=IDS,
+    reads=IDS,
 )
 ENTRIES = st.builds(
     lambda content, author, slot: content_pb2.Entry(author=author, content=content, slot=slot),
@@ -79,12 +92,15 @@ def intake(tmp_path_factory):
     profile = Profile.begin(OWN, store, Device.create(OWN, 0, NOW, SOURCE))
     agreement = Agreement(profile, lambda: NOW)
     conversations = Conversations(profile, agreement, lambda: NOW, SOURCE)
-    yield Intake(profile, agreement, conversations, Vigil(profile, agreement)), profile, agreement, conversations
+    own = OwnInbox(profile, agreement, SOURCE)
+    own.keep(NOW)
+    book, vigil = AddressBook(profile, own), Vigil(profile, agreement)
+    yield Intake(profile, agreement, conversations, vigil, book), profile, agreement, conversations, book, own
     store.close()
 
 
 def take(parts, sender: Account, slot: int, content: bytes, contact: bool) -> None:
-    intake, profile, agreement, conversations = parts
+    intake, profile, agreement, conversations, book, _ = parts
     with profile.store.transaction():
         if contact and not agreement.is_contact(sender.id):
             agreement.accept(sender.id)
@@ -96,6 +112,8 @@ def take(parts, sender: Account, slot: int, content: bytes, contact: bool) -> No
             shown = conversations.shown(raw)
             assert len({(each.author, each.message_id) for each in shown}) == len(shown)
         conversations.purge()
+        for account in (OWN.id, OTHER.id):
+            assert book.address(account, slot, NOW).policy.mailbox_id
 
 
 CAREFUL = settings(
@@ -134,3 +152,20 @@ def test_malformed_link_messages_and_statements_are_refused(data):
     for read in (lambda: sponsor.offer(data, OWN.id), lambda: Newcomer(SOURCE).offered(data), lambda: Move.check(data)):
         with pytest.raises(ProtocolError):
             read()
+
+
+@CAREFUL
+@given(
+    prefix=st.sampled_from((INBOX, GIVEN_TO, SLOTS)),
+    rest=st.binary(max_size=40),
+    value=st.binary(max_size=120) | CAPABILITIES,
+)
+def test_malformed_registers_of_the_private_inbox_stop_nothing(intake, prefix, rest, value):
+    _, profile, agreement, _, book, own = intake
+    with agreement.changing() as (state, now):
+        state.write(prefix + rest, value, now)
+    own.keep(NOW)
+    assert own.current() is not None and own.lacking() is not None
+    for access in (*own.open(NOW), *own.over(NOW)):
+        assert own.access_of(access.policy.mailbox_id, NOW) == access
+    assert book.address(OWN.id, profile.device.slot, NOW).policy.mailbox_id
