@@ -184,7 +184,7 @@ def answers(store: MemoryStore | SqliteStore, author: Author) -> list[object]:
     found += [store.holds_outside(arcs) for arcs in ARCS]
     found += [list(store.coordinated_after(number, 5)) for number in (0, author.number // 2)]
     found += [store.position(member) for member in MEMBERS]
-    found += [list(store.registered_after(number, 5)) for number in (0, author.number // 2)]
+    found += [list(store.registered_after(number)) for number in (0, author.number // 2)]
     for policy in POLICIES:
         found += [store.mailbox_bytes(policy.mailbox_id), store.notice_bytes(policy.mailbox_id)]
         found.append(sorted(map(record_id, store.sweeps(policy.mailbox_id))))

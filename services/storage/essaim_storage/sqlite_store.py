@@ -204,13 +204,12 @@ class SqliteStore:
     def woken(self) -> int:
         return int(self._one("SELECT woken FROM node"))
 
-    def registered_after(self, number: int, limit: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
+    def registered_after(self, number: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
         some = "SELECT DISTINCT mailbox AS id FROM record WHERE kind = 7"
         late = "record.mailbox = some.id AND record.number > ? AND record.kind = 0"
         joined = f"({some}) AS some CROSS JOIN record ON {late} JOIN mailbox ON mailbox.id = some.id"
-        return self._all(
-            f"SELECT number, mailbox_id, slot, record_id FROM {joined} ORDER BY number LIMIT ?", number, limit
-        )
+        newest = "max(number) AS newest, mailbox_id, slot, record_id"  # bare columns are of the row with the maximum
+        return self._all(f"SELECT {newest} FROM {joined} GROUP BY some.id, slot ORDER BY newest", number)
 
     # ---- prekeys
 

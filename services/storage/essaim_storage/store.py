@@ -157,9 +157,9 @@ class Store(Protocol):
     def woken(self) -> int:
         """What the last `SetWoken` said; 0 if there was none."""
 
-    def registered_after(self, number: int, limit: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
-        """The first `limit` envelopes with a number above `number`, ascending, of mailboxes that have a registration:
-        number, mailbox id, slot, envelope id."""
+    def registered_after(self, number: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
+        """Of each slot of each mailbox that has a registration the newest envelope with a number above `number`,
+        ascending: number, mailbox id, slot, envelope id."""
 
     # ---- prekeys
 

@@ -39,7 +39,6 @@ DAYS = sorted(range(-DAYS_AFTER, DAYS_BEFORE + 1), key=abs)
 """Whose registration wakes: of the day itself, else of the nearest that still may."""
 MOST_OWED = 16
 """Envelopes that a duty names; a wake for the newest does for those before it."""
-PAGE = 512
 HEAD_SIZE = 64
 """Bytes of an envelope in a preview."""
 SEVERAL = b"essaim/push/several/v1"
@@ -140,10 +139,9 @@ class Waker:
         """With the first view: what was owed before this start."""
         if self._derived or not self._swarm.serial:
             return []
-        self._derived, number = True, self._store.woken()
-        while page := self._store.registered_after(number, PAGE):
-            for number, mailbox_id, slot, envelope_id in page:
-                self._owe((mailbox_id, slot), envelope_id, number, now_ms, self._tuning.wake_start_ms)
+        self._derived = True
+        for number, mailbox_id, slot, envelope_id in self._store.registered_after(self._store.woken()):
+            self._owe((mailbox_id, slot), envelope_id, number, now_ms, self._tuning.wake_start_ms)
         self._seen = max(self._seen, self._store.last_number())
         return self._arm()
 

@@ -108,14 +108,13 @@ class MemoryStore:
     def woken(self) -> int:
         return self._woken
 
-    def registered_after(self, number: int, limit: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
+    def registered_after(self, number: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
         registered = {record.mailbox_id for record, _ in self._log.values() if isinstance(record, RegistrationRecord)}
-        late = ((at, record) for at, (record, _) in self._log.items() if at > number)
-        return [
-            (at, each.mailbox_id, each.slot, each.envelope_id)
-            for at, each in late
-            if isinstance(each, EnvelopeRecord) and each.mailbox_id in registered
-        ][:limit]
+        newest: dict[Place, tuple[int, bytes, bytes, bytes]] = {}
+        for at, (each, _) in self._log.items():
+            if at > number and isinstance(each, EnvelopeRecord) and each.mailbox_id in registered:
+                newest[each.mailbox_id, each.slot] = (at, each.mailbox_id, each.slot, each.envelope_id)
+        return sorted(newest.values())
 
     def notice_bytes(self, mailbox_id: bytes) -> int:
         notices = (record for record, _ in self._of(mailbox_id) if not isinstance(record, EnvelopeRecord))
