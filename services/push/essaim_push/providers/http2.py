@@ -10,7 +10,6 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
-    ConnectionTerminated,
     DataReceived,
     Event,
     RemoteSettingsChanged,
@@ -27,6 +26,7 @@ from essaim_push.providers.answer import MAX_BODY, Answer
 MOST = 250
 """Calls at once, where the server allows as many; others wait for room."""
 MAX_HEADERS = 16_384
+FRAME_HEAD, KIND_AT, GOAWAY, LAST_STREAM = 9, 3, 0x7, (1 << 31) - 1
 Headers = Iterable[tuple[str, str]]
 logging.getLogger("hpack").setLevel(logging.WARNING)  # below it, it tells every header: tokens and devices
 
@@ -60,7 +60,10 @@ class Http2Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
+        self._over = False
+        self._partial = b""
         self.usable = True
+        """Whether calls may be begun. Those under way may go on all the same (RFC 9113, section 6.8)."""
         self.heard = 0
         """Bytes that have come, ever."""
 
@@ -103,11 +106,16 @@ class Http2Connection(asyncio.Protocol):
     def _let_go(self, stream: int) -> None:
         """Tell the server when its answer is no longer waited for: else the stream would take up room for ever."""
         call = self._calls.pop(stream, None)
-        if call is not None and not call.over and self.usable:
+        if call is not None and not call.over and not self._over:
             with suppress(ProtocolError):
                 self._h2.reset_stream(stream, ErrorCodes.CANCEL)
             self._flush()
         self._wake()
+        self._leave_if_done()
+
+    def _leave_if_done(self) -> None:
+        if self._transport is not None and (self._over or not (self.usable or self._calls)):
+            self._transport.abort()  # a goodbye would be waited for
 
     def _send(self, stream: int, call: _Call) -> None:
         """As much of the body as the server's windows let."""
@@ -132,14 +140,39 @@ class Http2Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard += len(data)
+        self._partial += data
         try:
-            for event in self._h2.receive_data(data):
-                self._take(event)
+            while not self._over and (frame := self._frame()):
+                if frame[KIND_AT] == GOAWAY:
+                    self._sent_away(frame[FRAME_HEAD:])
+                else:
+                    for event in self._h2.receive_data(frame):
+                        self._take(event)
         except (ProtocolError, ValueError):  # no HTTP/2, or no HTTP in it
             self._end()
         self._flush()
-        if not self.usable and self._transport is not None:
-            self._transport.close()
+        self._leave_if_done()
+
+    def _frame(self) -> bytes:
+        """The next whole frame; empty where it has not come whole yet. RFC 9113, section 4.1."""
+        size = FRAME_HEAD + int.from_bytes(self._partial[:3])
+        if size > FRAME_HEAD + self._h2.max_inbound_frame_size:
+            raise ProtocolError
+        if len(self._partial) < max(FRAME_HEAD, size):
+            return b""
+        frame, self._partial = self._partial[:size], self._partial[size:]
+        return frame
+
+    def _sent_away(self, told: bytes) -> None:
+        """GOAWAY, which h2 would take for the end of all: no call is begun any more, what the server has goes on."""
+        self.usable = False
+        last = int.from_bytes(told[:4]) & LAST_STREAM
+        for stream, call in self._calls.items():
+            if stream > last and not call.done.done():
+                call.over = True
+                call.done.set_exception(ConnectionResetError())
+        for _ in range(len(self._waiting)):
+            self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._end()
@@ -149,8 +182,6 @@ class Http2Connection(asyncio.Protocol):
     def _take(self, event: Event) -> None:
         if isinstance(event, RemoteSettingsChanged | WindowUpdated):
             self._more_room(isinstance(event, RemoteSettingsChanged))
-        elif isinstance(event, ConnectionTerminated):
-            self._end()
         elif isinstance(event, ResponseReceived | DataReceived | StreamEnded | StreamReset):
             self._answered(event)
 
@@ -186,7 +217,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         """No call is begun any more; those under way are told."""
-        self.usable = False
+        self.usable, self._over = False, True
         for call in self._calls.values():
             if not call.done.done():
                 call.done.set_exception(ConnectionResetError())
@@ -204,7 +235,7 @@ class Http2Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """With GOAWAY."""
-        if self.usable:
+        if not self._over:
             self._h2.close_connection()
             self._flush()
         self._end()

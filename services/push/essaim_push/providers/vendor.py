@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import suppress
 
 from essaim.protocol.push.url import Url
 from essaim_push.providers.answer import Answer
@@ -25,19 +24,18 @@ class Vendor:
         self._tls = tls
         self._seconds = seconds
         self._connections: dict[str, Http2Connection] = {}
+        self._open: set[Http2Connection] = set()
         self._dialling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def __aenter__(self) -> "Vendor":
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        connections = list(self._connections.values())
-        for each in connections:
-            each.close()
-        if connections:
-            await asyncio.wait([each.closed for each in connections], timeout=CLOSE_SECONDS)
-        for each in connections:
-            each.abort()
+        for end in (Http2Connection.close, Http2Connection.abort):
+            for each in self._open:
+                end(each)
+            if self._open:
+                await asyncio.wait([each.closed for each in self._open], timeout=CLOSE_SECONDS)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Raises CallFailedError."""
@@ -70,6 +68,8 @@ class Vendor:
         transport, connection = await loop.create_connection(
             Http2Connection, where.host, where.port, ssl=self._tls, happy_eyeballs_delay=BRANCH_SECONDS
         )
+        self._open.add(connection)
+        connection.closed.add_done_callback(lambda _done: self._open.discard(connection))
         try:
             tls = transport.get_extra_info("ssl_object")
             if tls.selected_alpn_protocol() != ALPN:
@@ -77,7 +77,5 @@ class Vendor:
             await connection.ready  # the server's settings say how many calls it takes at once
         except BaseException:
             connection.abort()
-            with suppress(TimeoutError, asyncio.CancelledError):
-                await asyncio.wait_for(asyncio.shield(connection.closed), CLOSE_SECONDS)
             raise
         return connection
