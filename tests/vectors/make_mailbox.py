@@ -95,6 +95,8 @@ PREKEYS_HASH = payload(named(b"\0"), NODE, BATCH)
 INBOX_RECORD = slot_record("public_inbox", OWNER, 0, 1)
 DROPPED = slot_record("public_inbox", OWNER, 1, 77, ZEROS)
 OUTBOX_RECORD = slot_record("outbox", WRITER, 0, 1)
+REGISTRATION = b"\x01\x01" + b"\x0a" * 32 + b"\x01" + NODE
+REGISTERED = payload(named(b"\0"), u32(20833), REGISTRATION)
 SIZES = ((b"\0", 0, 0xA1, 4096), (b"\4", 0, 0xA2, 10240), (b"\0", 0, 0xA3, 57344), (b"\1", 0, 0xA4, 253952))
 ENTRY = envelope("outbox", b"manifest", 7, 0xB1, 4096)
 PRIVATE = envelope("private_inbox", b"\2", 0, 0xC1, 4096)
@@ -113,6 +115,8 @@ def payloads():
         "delete": payload(b"\0", REMOVED).hex(),
         "delete_before": payload(b"\0", u64(NOW - 1)).hex(),
         "drop_slot": payload(DROPPED).hex(),
+        "register_push": REGISTERED.hex(),
+        "registration_of": {"slot": "00", "day": 20833, "registration": REGISTRATION.hex()},
         "ids": [each.hex() for each in reversed(ENVELOPE_IDS)],
         "prekeys": PREKEYS_HASH.hex(),
         "prekeys_of": {
@@ -144,6 +148,7 @@ def authorizations():
         authorization("public_inbox", "GetExpiries", b"", payload(b"\0"), 0, OWNER),
         authorization("public_inbox", "DropSlot", b"", payload(DROPPED), 0, OWNER),
         authorization("outbox", "PublishPrekeys", b"\0", PREKEYS_HASH, 0, DEVICE, OUTBOX_RECORD),
+        authorization("public_inbox", "RegisterPush", b"\0", REGISTERED, 0, DEVICE, INBOX_RECORD),
     ]
 
 

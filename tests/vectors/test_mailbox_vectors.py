@@ -10,10 +10,18 @@ from essaim.protocol.mailbox import puzzle
 from essaim.protocol.mailbox.authorization import Act, Authorization, Method
 from essaim.protocol.mailbox.cursor import Cursor
 from essaim.protocol.mailbox.envelope import envelope_id, have_prefix
-from essaim.protocol.mailbox.payload import prekeys_hash, read_hash, removal_hash, slot_hash, sweep_hash
+from essaim.protocol.mailbox.payload import (
+    prekeys_hash,
+    read_hash,
+    registration_hash,
+    removal_hash,
+    slot_hash,
+    sweep_hash,
+)
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.receipt import Outcome, Receipt, sign_batch
 from essaim.protocol.mailbox.slot_record import SlotRecord
+from essaim.protocol.push.registration import Registration
 
 VECTORS = json.loads((Path(__file__).parent / "mailbox.json").read_text())
 OWNER, WRITER, DEVICE = (
@@ -89,6 +97,14 @@ def test_payload_hashes_match() -> None:
     assert slot_hash(bytes.fromhex(dropped)).hex() == vector["drop_slot"]
     hashed = prekeys_hash(bytes.fromhex(of["slot"]), bytes.fromhex(of["node_id"]), of["version"], prekeys)
     assert hashed.hex() == vector["prekeys"]
+
+
+def test_registration_matches() -> None:
+    vector = VECTORS["payloads"]
+    of = vector["registration_of"]
+    registration = bytes.fromhex(of["registration"])
+    assert registration_hash(bytes.fromhex(of["slot"]), of["day"], registration).hex() == vector["register_push"]
+    assert Registration.parse(registration).encoded == registration
 
 
 def test_cursor_matches() -> None:
