@@ -5,6 +5,7 @@ import os
 import random
 import sys
 import time
+from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -149,10 +150,13 @@ def url(request: pytest.FixtureRequest) -> str | None:
     return str(request.getfixturevalue("postgres").url()) if request.param == "postgresql" else None
 
 
-def replicas(network: PushNetwork, url: str | None, program: tuple[str, ...] = PROGRAM) -> list[NodeProcess]:
+def replicas(
+    network: PushNetwork, url: str | None, lease_seconds: float = 12, program: tuple[str, ...] = PROGRAM
+) -> list[NodeProcess]:
     """One host on SQLite, three replicas on PostgreSQL."""
     quick = {"spacing_seconds": SPACING, "delay_seconds": 0.5, "retry_first_seconds": 0.1, "retry_most_seconds": 1}
-    hosts = [network.host(url, program, lease_seconds=3, **quick) for _ in range(3 if url else 1)]
+    patience = {"endpoint_seconds": lease_seconds / 3, "lease_seconds": lease_seconds}
+    hosts = [network.host(url, program, **patience, **quick) for _ in range(3 if url else 1)]
     for each in hosts:
         each.start()
     for each in hosts:
@@ -169,7 +173,7 @@ async def test_a_planted_bug_is_found(bug: str, words: str, tmp_path: Path, monk
     rng, history = random.Random(1), History()
     async with AsyncExitStack() as stack:
         network = stack.enter_context(PushNetwork(tmp_path))
-        hosts = await asyncio.to_thread(replicas, network, None, ("push_planted", bug))
+        hosts = await asyncio.to_thread(replicas, network, None, 3.0, ("push_planted", bug))
         receivers = await stack.enter_async_context(Receivers(history, rng))
         storage = await stack.enter_async_context(StorageStandIn(network.net, tmp_path / "storage"))
         storm = Storm(storage, hosts, None, history, rng)
@@ -210,6 +214,7 @@ async def test_no_wake_is_lost_whoever_is_killed(url: str | None, tmp_path: Path
     faults = history.judge(SPACING, SETTLING)
     again = len(history.calls) - len({(call.endpoint, call.topic) for call in history.calls})
     print(f"{len(history.wakes)} wakes, {len(history.calls)} calls, {again} repeated, {len(history.kills)} kills")
-    assert not faults, faults[:10]
+    troubles = Counter(line for line in logs.splitlines() if b'"level": "error"' in line or b'"warning"' in line)
+    assert not faults, (faults[:10], troubles.most_common(10))
     assert len(history.wakes) > 100
     assert b"Traceback" not in logs

@@ -30,6 +30,7 @@ POLL_SECONDS = 1.0
 OPENED = 20_000
 """Endpoints kept open in memory, so that each is unsealed once."""
 CROWDED_MS = 250
+AGAIN_SECONDS = 0.25
 DRAIN_SECONDS = 4.0
 
 
@@ -211,13 +212,19 @@ class Dispatcher:
     def _settle(self, settled: Sequence[Settled]) -> None:
         self._settled += settled
         if self._settling is None and self._settled:
-            self._settling = self._writer.submit(_Settling(self._settled, self._rules).run)
-            self._settling.add_done_callback(self._written)
+            job = _Settling(self._settled, self._rules)
+            self._settling = self._writer.submit(job.run)
+            self._settling.add_done_callback(lambda done: self._written(job, done))
 
-    def _written(self, done: "asyncio.Future[None]") -> None:
+    def _written(self, job: "_Settling", done: "asyncio.Future[None]") -> None:
         self._settling = None
-        if not done.cancelled() and done.exception() is not None:  # their leases end, and they are told again
+        if done.cancelled():
+            return
+        if done.exception() is not None:  # as long as the leases hold, it can still be said that they were told
             logs.write(DispatchEvent.QUEUE_FAILED, LogLevel.ERROR, error=type(done.exception() or Exception()))
+            self._settled += job.mine
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._settle, ())
+            return
         self._settle(())
         self.ask()
 
@@ -228,13 +235,13 @@ class _Settling:
     def __init__(self, ended: list[Settled], rules: Rules) -> None:
         self._ended = ended
         self._rules = rules
-        self._mine: list[Settled] = []
+        self.mine: list[Settled] = []
 
     def run(self, connection: Connection, now_ms: int) -> None:
-        if not self._mine:
+        if not self.mine:
             while self._ended:
-                self._mine.append(self._ended.pop())
-        settle(connection, now_ms, self._mine, self._rules)
+                self.mine.append(self._ended.pop())
+        settle(connection, now_ms, self.mine, self._rules)
 
 
 def notice_of(leased: Leased, now_ms: int) -> Notice:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from essaim_push.providers.settings import ProviderSettings
 
@@ -93,3 +93,10 @@ class PushSettings(ProviderSettings, service="push"):
     upkeep_seconds: Annotated[
         float, Field(gt=0, le=3600, description="Seconds between two removals of what is over.")
     ] = 15.0
+
+    @field_validator("lease_seconds")
+    @classmethod
+    def _outlives_calls(cls, seconds: float, given: ValidationInfo) -> float:
+        if seconds < 2 * given.data.get("endpoint_seconds", 0):
+            raise ValueError("must be at least twice --endpoint-seconds: a call ends while it is leased")
+        return seconds
