@@ -138,6 +138,7 @@ class Session:
     prekeys: SignedPrekeys | None
     ratchet: Ratchet
     handshake: bytes
+    begun_by: bytes = b""  # EK of the handshake, where the peer began it
 
 
 class Account:
@@ -216,17 +217,27 @@ class Account:
         session.handshake = b""
         return content
 
+    def read(self, envelope: bytes) -> tuple[bytes, bytes]:
+        """Who wrote, and the content: in a session that is known, else as an initial message."""
+        for identity in self.sessions:
+            with suppress(Refused):
+                return identity, self.open(identity, envelope)
+        return self.open_initial(envelope)
+
     def open_initial(self, envelope: bytes) -> tuple[bytes, bytes]:
-        """Who begins a session, and the first content."""
+        """Who begins a session, and the content. Until the peer has an answer all its messages are initial ones."""
         mine = SignedPrekeys(u(4, 1), self._prekeys.x, self._prekeys.kem)
         tag, ek, ciphertext = envelope[:8], envelope[8:40], envelope[40:1128]
         secret = self._prekeys.dh(ek) + self._prekeys.decapsulate(ciphertext)
         inner = unseal(sealing_key(secret, ek, mine, ciphertext), envelope[1128:], tag)
         check(inner[0] == 1 and inner[1129:1161] == self.device.manifest_hash, "UNREADABLE")
         end = 1163 + int.from_bytes(inner[1161:1163], "big")
-        peer, message = read_certificate(inner[1163:end]), inner[end:]
+        peer, message, base = read_certificate(inner[1163:end]), inner[end:], inner[9:41]
+        known = self.sessions.get(peer.identity)
+        if known and known.begun_by == base:
+            return peer.identity, known.ratchet.open(message)
         ratchet = self._answer(peer, mine, inner[1:1129])
-        self.sessions[peer.identity] = Session(peer, None, ratchet, b"")
+        self.sessions[peer.identity] = Session(peer, None, ratchet, b"", base)
         return peer.identity, ratchet.open(message)
 
     def _answer(self, peer: PeerDevice, mine: SignedPrekeys, handshake: bytes) -> Ratchet:
