@@ -1,12 +1,17 @@
 """Somebody at a terminal: a program on a real pty, and what its screen shows."""
 
+import fcntl
 import os
+import pty
+import select
+import struct
+import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pexpect
 import pyte
 
 COLUMNS, ROWS = 110, 32
@@ -20,20 +25,29 @@ class Terminal:
         self, home: Path, *arguments: str, passphrase: str | None = "pass", program: tuple[str, ...] = ()
     ) -> None:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("ESSAIM_")}
-        environment |= {"ESSAIM_HOME": str(home), "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS)}
+        environment |= {"ESSAIM_HOME": str(home), "TERM": "xterm-256color"}
         if passphrase is not None:
             environment["ESSAIM_PASSPHRASE"] = passphrase
-        command = [*(program or (sys.executable, "-m", "essaim_client")), *arguments]
-        self.process = pexpect.spawn(command[0], command[1:], env=environment, dimensions=(ROWS, COLUMNS), timeout=60)
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
+        self._master, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        command = [*(program or (sys.executable, "-m", "essaim_client")), *arguments]
+        # Not pty.fork: a process with gRPC's threads is not forked by Python code. `setsid` makes it their terminal.
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", *command], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+        )
+        os.close(theirs)
 
     def __enter__(self) -> "Terminal":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.process.close(force=True)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._master)
 
     @property
     def text(self) -> str:
@@ -42,18 +56,16 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self._screen.display)
 
     def _take(self, seconds: float) -> bool:
-        """What the program has written since; False when it has ended."""
-        if self.process.closed:
-            return False
-        try:
-            data = self.process.read_nonblocking(65_536, seconds)
-        except pexpect.TIMEOUT:
+        """What the program has written since; False when all of it was read and it has ended."""
+        if not select.select([self._master], [], [], seconds)[0]:
             return True
-        except pexpect.EOF:
+        try:
+            data = os.read(self._master, 65_536)
+        except OSError:  # nobody has the other end open
             return False
         self.raw += data
         self._stream.feed(data)
-        return True
+        return bool(data)
 
     def wait(self, *wanted: str, until: Callable[[str], bool] | None = None) -> str:
         """Until all of these are on the screen; the screen. What is not seen in time is an AssertionError with it."""
@@ -67,17 +79,15 @@ class Terminal:
 
     def type(self, text: str) -> None:
         """With Enter behind it."""
-        self.process.send(text + "\r")
+        self.press(text + "\r")
 
     def press(self, keys: str) -> None:
         """As they are."""
-        self.process.send(keys)
+        os.write(self._master, keys.encode())
 
     def ended(self) -> int:
         """Its exit code, when it has ended."""
         end = time.monotonic() + PATIENCE_SECONDS
         while self._take(0.2):
             assert time.monotonic() < end, f"still running\n{self.text}"
-        self.process.close()
-        assert self.process.exitstatus is not None, self.process.signalstatus
-        return int(self.process.exitstatus)
+        return self.process.wait(PATIENCE_SECONDS)

@@ -111,6 +111,6 @@ async def test_echo_bot_answers_what_comes_and_ends_on_a_signal(network):
                 await me.send(bot.account_id, text)
                 assert (await asyncio.wait_for(anext(heard), 60)).text == text
             assert me.history(bot.account_id)[1].reply_to == me.history(bot.account_id)[0].message_id
-        at.process.kill(15)
+        at.process.terminate()
         assert await asyncio.to_thread(at.ended) == 0
         assert "Traceback" not in at.text
