@@ -82,12 +82,21 @@ def publish_one_time(network, me):
         assert network.send(network.path(node), f"{MAILBOXES}.PublishPrekeys", request).kept == 1
 
 
-def take(network, me):
-    """The one envelope that waits; it is confirmed."""
-    inbox = Mailbox(network.protos, PUBLIC, me.read_key.public, bytes(32), me.read_key)
-    (found,) = network.retrieve(inbox, b"\0")
-    network.confirm(inbox, b"\0", [found.envelope_id])
-    return found.data
+def hear(network, me):
+    """Who wrote, and the next content with a text; whatever waits is confirmed.
+
+    The others are of a kind that this client does not know: where it may write between contacts
+    (docs/protocol/private-inbox.md). One member is asked, which may have it a moment later than the quorum.
+    """
+    inbox, texts = Mailbox(network.protos, PUBLIC, me.read_key.public, bytes(32), me.read_key), []
+    until_ms = now_ms() + 20_000
+    while not texts and now_ms() < until_ms:
+        for found in network.gather(inbox, b"\0"):
+            network.confirm(inbox, b"\0", [found.envelope_id])
+            read = me.read(found.data)
+            texts += [read] if text_of(network, read[1]) else []
+    (text,) = texts
+    return text
 
 
 @pytest.fixture
@@ -114,7 +123,7 @@ async def test_conversation_that_the_second_client_begins(network, home, second)
         got = [(str(message.sender), message.text) for message in await first.receive()]
         assert sorted(got) == [(second.account_id, "one"), (second.account_id, "two")]
         await first.send(second.account_id, "three")
-        answer = second.open(identity, await off_loop(take, network, second))
+        _, answer = await off_loop(hear, network, second)
         assert text_of(network, answer) == "three"
         assert await off_loop(write, network, second, identity, "four") == 4096
         assert [message.text for message in await first.receive()] == ["four"]
@@ -127,10 +136,10 @@ async def test_conversation_that_the_python_client_begins(network, home, second,
     async with Client.open(home, passphrase="pass") as first:
         await first.ready()
         await first.send(second.account_id, "one")
-        identity, content = second.open_initial(await off_loop(take, network, second))
+        identity, content = await off_loop(hear, network, second)
         assert (identity, text_of(network, content)) == (read_account_id(str(first.account_id)), "one")
         assert len(second._one_time) == (2 if one_time else 0)  # it was used, and is forgotten
         assert await off_loop(write, network, second, identity, "two") == 4096
         assert [message.text for message in await first.receive()] == ["two"]
         await first.send(second.account_id, "three")
-        assert text_of(network, second.open(identity, await off_loop(take, network, second))) == "three"
+        assert text_of(network, (await off_loop(hear, network, second))[1]) == "three"
