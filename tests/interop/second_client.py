@@ -258,6 +258,15 @@ class Network:
     def retrieve(self, mailbox: Mailbox, slot: bytes = b"\0", **how: Any) -> list[Any]:
         return list(self.ask(mailbox, "Retrieve", mailbox.read("RetrieveRequest", slot), **how).envelopes)
 
+    def gather(self, mailbox: Mailbox, slot: bytes = b"\0") -> list[Any]:
+        """Of r - W + 1 members, so that nothing is missing that a quorum has acknowledged: what others stored."""
+        members, found = self.view.swarm(mailbox.id), {}
+        for node in members[: len(members) - len(members) // 2]:
+            question = mailbox.read("RetrieveRequest", slot)
+            answer = self.send(self.path(node), f"{MAILBOXES}.Retrieve", question)
+            found |= {each.envelope_id: each for each in answer.envelopes}
+        return list(found.values())
+
     def confirm(self, mailbox: Mailbox, slot: bytes, ids: list[bytes], **how: Any) -> None:
         self.ask(mailbox, "Confirm", mailbox.confirm(slot, ids), **how)
 
