@@ -36,6 +36,7 @@ def streams(person: Client) -> dict[bytes, tuple[bytes, object]]:
     for access in person._person.days.written():
         mailbox = access.policy.mailbox_id
         member = person._person.receiver.watch.member_of(mailbox)
+        assert member is not None
         found[mailbox] = member, person._network.lanes._paths[b"follow" + mailbox, member]
     return found
 
