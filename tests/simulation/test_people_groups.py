@@ -269,6 +269,30 @@ async def test_what_was_said_directly_and_in_the_group_stay_apart(tmp_path):
         assert bob.person.contacts.requests() == [alice.account]
 
 
+async def test_backup_brings_back_what_was_said_and_the_phrase_finds_the_group_again(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = [await here.person() for _ in range(2)]
+        group = await group_of(here, alice, bob)
+        await alice.person.groups.send(group, "kept")
+        gone = (await alice.person.groups.create("left behind")).group_id
+        await alice.person.groups.send(gone, "not kept")
+        await alice.person.groups.leave(gone)
+        await here.rest(alice, bob)
+        file, lock = tmp_path / "backup", alice.person.backups.lock(None)
+        alice.person.backups.write(file, lock)
+        again = await here.person(alice.person.profile.keys)  # from the phrase; the old device is lost
+        result = await again.person.backups.bring_back(file, lock)
+        assert result.added == 1 and again.person.history() == [] and again.person.contacts.requests() == []
+        await here.rest(again, bob)
+        bob.person.contacts.acknowledge(alice.account)
+        here.later(1)
+        await here.rest(again, bob, rounds=4)
+        assert texts(again, group) == ["kept"]
+        await again.person.groups.send(group, "back")
+        await here.rest(bob, again)
+        assert texts(bob, group) == texts(again, group) == ["kept", "back"]
+
+
 async def test_picture_is_small_and_without_metadata(tmp_path):
     from PIL import Image
 

@@ -125,8 +125,7 @@ def test_client_has_the_public_members_that_the_documentation_names():
 ASYNCIO_ALONE = {
     "join",  # made of several waits: `asyncio.run` it
     "paths",
-    "push",
-    "rooms",  # these by SyncClient.run
+    "rooms",  # both by SyncClient.run
 }
 
 

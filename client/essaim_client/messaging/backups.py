@@ -18,7 +18,7 @@ from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.configuration_sync import ConfigurationSync
 from essaim_client.messaging.conversations import Conversations
 from essaim_client.messaging.intake import Intake
-from essaim_client.messaging.profile import Profile
+from essaim_client.messaging.profile import GROUP, Profile
 
 
 class DeletionsUnknownError(ProtocolError):
@@ -74,10 +74,15 @@ class Backups:
         configuration = self._profile.configuration.encode()
         yield backup_pb2.BackupRecord(configuration=configuration).SerializeToString()
         for entry in self._profile.store.history.entries():
-            if entry.content and not _disappears(entry.content):
+            if entry.content and not _disappears(entry.content) and not self._is_over(entry.conversation):
                 kept = content_pb2.Entry(author=entry.author, content=entry.content, slot=entry.slot)
                 record = backup_pb2.KeptEntry(conversation=entry.conversation, entry=kept)
                 yield backup_pb2.BackupRecord(entry=record).SerializeToString()
+
+    def _is_over(self, conversation: bytes) -> bool:
+        """A closed group that this account is not in any more."""
+        known = self._profile.store.groups.knows(conversation)
+        return known and self._profile.configuration.value(GROUP + conversation) is None
 
     async def bring_back(self, path: Path, lock: Lock) -> BroughtBack:
         """Add what the file has and this device lacks, but for what was deleted since the backup was made.

@@ -50,7 +50,7 @@ class Contacts:
     def requests(self) -> list[AccountId]:
         """Who has written and is neither accepted nor blocked."""
         named = self._profile.store.history.conversations()
-        conversations = [_identity(each) for each in named if not self._profile.store.groups.knows(each)]
+        conversations = [_identity(each) for each in named if not self._profile.is_group(each)]
         return [
             each
             for each in conversations

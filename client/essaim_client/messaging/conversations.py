@@ -107,7 +107,7 @@ class Conversations:
         return [_in_group(conversation, each) for each in events] if self._is_group(conversation) else events
 
     def _is_group(self, conversation: bytes) -> bool:
-        return self._profile.store.groups.knows(conversation)
+        return self._profile.is_group(conversation)
 
     def _with(self, entry: Entry) -> AccountId:
         """The other side; in a group, who says it."""

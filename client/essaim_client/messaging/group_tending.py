@@ -20,11 +20,9 @@ from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.group_book import ClosedGroup, GroupBook
 from essaim_client.messaging.group_intake import GroupIntake
 from essaim_client.messaging.group_posting import GroupPosting
-from essaim_client.messaging.profile import Profile
+from essaim_client.messaging.profile import GROUP, Profile
 from essaim_client.messaging.sender import Sender
 
-GROUP = b"group/"
-"""Register of the configuration: group id -> identity keys of members who can be asked for it."""
 REMEMBERED = 8
 ASK_EVERY_MS = DAY_MS
 ASK_AGAIN_MS = 60_000
@@ -67,7 +65,7 @@ class GroupTending:
                 await self._show_devices(group)
                 await self._compare(group)
         await self._look_for_lost()
-        self._remember()
+        self.remember()
         self._forget()
 
     async def _show_devices(self, group: ClosedGroup) -> None:
@@ -107,11 +105,11 @@ class GroupTending:
     def _others(self, group: ClosedGroup) -> list[bytes]:
         return [account for account in group.roster.joined if account != self._profile.own]
 
-    def _remember(self) -> None:
+    def remember(self) -> None:
         """So that a device which is restored without any other one finds the groups again."""
         for group in self._book.all():
             key, admins = GROUP + group.group_id, [each for each in group.roster.admins if each != self._profile.own]
-            known = sorted(dict.fromkeys([*admins, *self._others(group)][:REMEMBERED]))
+            known = sorted(dict.fromkeys([*admins, *self._others(group)][:REMEMBERED])) or [self._profile.own]
             value = b"".join(known) if self._book.is_in(group) else b""
             if (self._profile.configuration.value(key) or b"") != value:
                 with self._agreement.changing() as (state, now):

@@ -41,12 +41,16 @@ class Grouping:
         self.posting = GroupPosting(swarms, profile, self.book, ties)
         self.days = GroupDays(swarms, profile, self.book, self.intake, ties.errands, tell)
         self.groups = Groups(swarms, profile, self.book, self.posting, conversations, ties.sender)
-        self.groups.on_change = self.days.wake
+        self.groups.on_change = self._changed
         self._giving = GroupGiving(profile, self.book)
         now_ms, random = swarms.clock.now_ms, swarms.random
         self.tending = GroupTending(
             profile, agreement, self.book, self.intake, self.posting, ties.sender, now_ms, random
         )
+
+    def _changed(self) -> None:
+        self.days.wake()
+        self.tending.remember()
 
     def hear(self, opened: Opened, content: content_pb2.Content, taken: Taken, now_ms: int) -> None:
         """What a session brought of a group."""

@@ -65,7 +65,7 @@ class Healing:
         for wanted in self._history.wanted(self._swarms.clock.now_ms(), 8 * ASKED_MAX):
             by_conversation.setdefault(wanted.conversation, []).append(wanted)
         for conversation, missing in by_conversation.items():
-            if self._profile.store.groups.knows(conversation):
+            if self._profile.is_group(conversation):
                 await self._ask_group(conversation, missing[:ASKED_MAX])
             else:
                 await self._ask(AccountId(VerifyKey(conversation)), missing[:ASKED_MAX])

@@ -279,7 +279,7 @@ class Person:
         if account is not None:
             return self.conversations.shown(account.raw, newest)
         store = self.profile.store
-        named = [raw for raw in store.history.conversations() if not store.groups.knows(raw)]
+        named = [raw for raw in store.history.conversations() if not self.profile.is_group(raw)]
         shown = [each for raw in named for each in self.conversations.shown(raw)]
         return sorted(shown, key=lambda each: each.shown_ms)
 

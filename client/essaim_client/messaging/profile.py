@@ -13,6 +13,8 @@ ENTROPY_KEY = "account-entropy"
 BESIDE_KEY = "beside"
 AUTHORSHIP_KEY = "authorship-key"
 CONFIGURATION_KEY = "configuration"
+GROUP = b"group/"
+"""Register of the configuration: group id -> identity keys of members who can be asked for it."""
 
 
 class NoAccountError(ProtocolError):
@@ -74,6 +76,10 @@ class Profile:
         if self.account is None:
             raise NotAManagerError("only a manager device can do this, or one restored from the phrase")
         return self.account
+
+    def is_group(self, conversation: bytes) -> bool:
+        """Whether a conversation is a closed group's: one that this device knows, or an own other one was in."""
+        return self.store.groups.knows(conversation) or self.configuration.value(GROUP + conversation) is not None
 
     def save(self) -> None:
         """Write what changed in the device; call it inside a transaction, with what the change brought."""
