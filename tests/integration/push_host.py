@@ -28,7 +28,7 @@ CAPACITY = 16_000
 
 
 class Bot:
-    """A web server that is told of wakes. `status` is what it answers, once `answers` is set."""
+    """A web server that is told of wakes. `status` is what it answers who comes then, once `answers` is set."""
 
     def __init__(self) -> None:
         self.told: list[tuple[float, str]] = []
@@ -57,11 +57,12 @@ class Bot:
 
     async def _told(self, request: web.Request) -> web.Response:
         await request.read()
+        status, headers = self.status, {"retry-after": self.retry_after} if self.retry_after else {}
         async with self.came:
             self.told.append((time.time(), request.headers["webhook-id"]))
             self.came.notify_all()
         await self.answers.wait()
-        return web.Response(status=self.status, headers={"retry-after": self.retry_after} if self.retry_after else {})
+        return web.Response(status=status, headers=headers)
 
     async def wait_for(self, count: int) -> list[str]:
         """The ids of so many calls, at least."""
