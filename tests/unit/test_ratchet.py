@@ -157,9 +157,10 @@ def test_damaged_state_is_refused():
 
 def test_export_keys_are_those_of_both_sides_also_where_one_is_behind():
     alice, bob = pair()
-    assert alice.export_key is None and bob.export_key is None
+    assert [each.export_key for each in (alice, bob)] == [None, None]
     carry(alice, bob)
-    assert alice.export_key is None and bob.export_key in alice.export_keys
+    assert alice.export_key is None
+    assert bob.export_key in alice.export_keys
     used = set()
     for _ in range(4):
         carry(bob, alice)
