@@ -79,6 +79,6 @@ async def test_requests_safety_settings_backup_and_wipe(world, tmp_path):
     assert (await alice.json("account", "backup", backup)) == {"entries": 2}
     wiped = (await alice.json("account", "wipe", "--account", "--yes"))["wiped"]
     assert {each["mailbox"]: len(each["nodes"]) >= 2 for each in wiped} == dict.fromkeys(
-        ("inbox", "configuration", "outbox", "generation"), True
+        ("inbox", "private inbox", "configuration", "outbox", "generation"), True
     )
     assert (await alice.json("receive", code=2))["error"]["reason"] == "NO_ACCOUNT"
