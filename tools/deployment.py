@@ -25,7 +25,7 @@ from cluster.volumes import offer_volumes
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "deploy" / "helm" / "essaim"
 IMAGES = ROOT / "build" / "images"
-NAMES = ("discovery", "relay", "storage", "client")
+NAMES = ("discovery", "relay", "storage", "opengroup", "push", "client")
 """Images that every release needs; whatever else was built is loaded, too."""
 PLUGINS = ROOT / "tests" / "e2e" / "plugins"
 OLD = "old-kubernetes"
