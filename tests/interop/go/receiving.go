@@ -14,8 +14,11 @@ import (
 	storagev1 "essaim.example/gen/essaim/storage/v1"
 )
 
-// streamTime after which a path is left.
-const streamTime = 8 * time.Minute
+const (
+	// streamTime after which a path is left.
+	streamTime = 8 * time.Minute
+	pause      = time.Second
+)
 
 // Message is a text.
 type Message struct {
@@ -36,15 +39,15 @@ func (client *Client) Receive(ctx context.Context, show func(Message)) error {
 // after its end, or any failure, again. Ready says that what comes from now on comes live.
 func (client *Client) Listen(ctx context.Context, ready func(), show func(Message)) error {
 	for ctx.Err() == nil {
-		if err := client.Receive(ctx, show); err != nil && ctx.Err() == nil {
-			return err
+		err := client.Receive(ctx, show)
+		if err == nil {
+			err = client.stream(ctx, ready, show)
 		}
-		err := client.stream(ctx, ready, show)
 		var refused *Refused
-		if err != nil && ctx.Err() == nil && errors.As(err, &refused) {
-			err = client.Network.Refresh(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
+		if errors.As(err, &refused) && ctx.Err() == nil {
+			time.Sleep(pause)
+			client.Network.Refresh(ctx) // where nobody is there: later again
+		} else if err != nil && ctx.Err() == nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import { open } from "./session.js";
 
 /** A path is left after some minutes. */
 const STREAM_MS = 8 * MINUTE_MS;
+const PAUSE_MS = 1000;
 
 export interface Message {
   from: string;
@@ -22,12 +23,13 @@ export async function receive(client: Client): Promise<Message[]> {
 /** A quorum read, then a stream of one member; after its end, or any failure, again. `ready`: what comes, comes live. */
 export async function* listen(client: Client, signal: AbortSignal, ready: () => void): AsyncGenerator<Message> {
   while (!signal.aborted) {
-    yield* await receive(client);
     try {
+      yield* await receive(client);
       yield* stream(client, AbortSignal.any([signal, AbortSignal.timeout(STREAM_MS)]), ready);
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused;
-      await client.network.refresh();
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      await client.network.refresh().catch(() => {}); // nobody is there: later again
     }
   }
 }
