@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "deploy" / "helm" / "essaim"
 IMAGES = ROOT / "build" / "images"
 NAMES = ("discovery", "relay", "storage", "opengroup", "push", "client")
-"""Images that every release needs; whatever else was built is loaded, too."""
+"""Images that the tests of a deployment need; whatever else was built is loaded, too."""
 PLUGINS = ROOT / "tests" / "e2e" / "plugins"
 OLD = "old-kubernetes"
 OLDEST = 31
