@@ -1,6 +1,7 @@
 """Two clients over real relays and a real swarm: what the ten lines promise."""
 
 import asyncio
+from collections import Counter
 from contextlib import aclosing
 
 import pytest
@@ -9,6 +10,7 @@ from client_world import World
 from essaim.messaging.v1 import content_pb2
 from essaim.protocol.account import AccountId, AccountIdRefusedError
 from essaim.protocol.conversation import Change, Peer
+from essaim.protocol.geometry import CellClass
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.padding import ContentTooLargeError
 from essaim_client import Disappeared, Disappearing, Message, TimerChanged
@@ -249,3 +251,23 @@ async def test_events_tell_of_everything_in_one_stream(world):
         assert bob.history(alice.account_id) == []
         await alice.receive_events()
         assert alice.history(bob.account_id) == []
+
+
+async def test_much_that_waits_comes_in_few_large_replies(world, monkeypatch):
+    """60 texts, three to a small reply, would be 20 requests to each of two members."""
+    asked, real = Counter(), swarm_call.Swarms.ask
+
+    async def counting(self, node, name, *rest):
+        asked[node.node_id, name, rest[-1] if isinstance(rest[-1], CellClass) else CellClass.SMALL] += 1
+        return await real(self, node, name, *rest)
+
+    async with world.client() as alice, world.client() as bob:
+        await bob.ready()
+        texts = [str(number) for number in range(60)]
+        for text in texts:
+            await alice.send(bob.account_id, text)
+        monkeypatch.setattr(swarm_call.Swarms, "ask", counting)
+        assert [each.text for each in await bob.receive()] == texts
+    classes = {of for _, name, of in asked if name == "Retrieve"}
+    assert classes == set(CellClass)
+    assert max(asked.values()) <= 8, asked

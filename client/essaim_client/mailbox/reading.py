@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import cast
 
 from essaim.protocol.errors import ProtocolError
@@ -20,7 +21,12 @@ from essaim_client.network.failure import DestinationLostError, DestinationRefus
 
 ROOM = {CellClass.SMALL: 12_288, CellClass.MEDIUM: 61_440, CellClass.LARGE: 253_952}
 """Envelope bytes that are asked for in one reply of a class: the rest is framing and the cursor."""
+PAGES = (CellClass.SMALL, CellClass.SMALL, CellClass.MEDIUM, CellClass.MEDIUM)
+"""The reply classes of a member's first pages; those after them are large.
 
+Who has little waiting looks like everybody who polls. Where much waits, many small replies would show it as well as few
+large ones do, and take twenty times as many.
+"""
 
 SEEN_MAX = 1 << 16
 """Envelope ids remembered by a reading: beyond them a repeat is left to the reader's own store."""
@@ -143,10 +149,10 @@ class Reader:
 
     async def _read_member(self, node: Node, cursor: bytes, refusals: Refusals) -> Pages:
         """All pages of one member; an unreachable one gives none, one that is lost meanwhile what it gave."""
-        pages = Pages(node.node_id, cursor)
+        pages, classes = Pages(node.node_id, cursor), chain(PAGES, repeat(CellClass.LARGE))
         try:
             while True:
-                answer = await self._page(node, pages.cursor)
+                answer = await self._page(node, pages.cursor, next(classes))
                 pages.envelopes += answer.envelopes
                 pages.cursor = answer.cursor
                 if answer.more and (not answer.envelopes or len(pages.envelopes) > LISTED_MAX):
@@ -160,9 +166,10 @@ class Reader:
             await refusals.heard(node, error)
             return pages
 
-    async def _page(self, node: Node, cursor: bytes) -> mailbox_pb2.RetrieveResponse:
-        request = self._request(cursor=cursor, max_bytes=ROOM[CellClass.SMALL])
-        return cast("mailbox_pb2.RetrieveResponse", await self._swarms.ask(node, "Retrieve", request, self.access.lane))
+    async def _page(self, node: Node, cursor: bytes, reply_class: CellClass) -> mailbox_pb2.RetrieveResponse:
+        request = self._request(cursor=cursor, max_bytes=ROOM[reply_class])
+        answer = await self._swarms.ask(node, "Retrieve", request, self.access.lane, reply_class)
+        return cast("mailbox_pb2.RetrieveResponse", answer)
 
     def _request(self, *, cursor: bytes, max_bytes: int, ids: Sequence[bytes] = ()) -> mailbox_pb2.RetrieveRequest:
         return mailbox_pb2.RetrieveRequest(
