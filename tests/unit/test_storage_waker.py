@@ -195,6 +195,20 @@ def test_waker_waits_for_a_host_that_is_away() -> None:
     assert told(ticked(stage))
 
 
+def test_waker_tells_the_host_that_was_named_while_it_waited_for_another() -> None:
+    stage = stage_with(registered(nodes=(OTHER_NODE,)), own_id=FIRST)
+    stage.keep(envelope("hello"))
+    assert not told(ticked(stage))
+
+    whom = Registration(PUSH_ID, (HOST,), prompt=True).encoded
+    act = Act(INBOX, Method.REGISTER_PUSH, b"\x00", registration_hash(b"\x00", TODAY, whom))
+    newer = RegistrationRecord(INBOX, b"\x00", TODAY, whom, act.authorize(OWNER, NOW_MS + 1, bytes(16)))
+    stage.do(events.RemoveAsked(200, newer))
+    stage.commit()
+
+    assert [each.to for each in told(ticked(stage))] == [HOST]
+
+
 def test_waker_asks_another_node_of_the_host_when_one_does_not_answer() -> None:
     stage = stage_with(registered(nodes=(HOST, OTHER_NODE)), own_id=FIRST)
     stage.do(events.HostUp(OTHER_NODE))

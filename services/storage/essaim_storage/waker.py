@@ -134,6 +134,10 @@ class Waker:
             record = self._store.record(entry.envelope_id)
             if isinstance(record, EnvelopeRecord) and from_ms < record.stored_ms:
                 self._owe_recent(record, entry.number, now_ms)
+        place = registration.mailbox_id, registration.slot
+        duty = self._duties.get(place)
+        if duty is not None and not duty.due and not duty.told:  # it waits for a host, which may be another one now
+            self._schedule(place, duty, self._jitter(place, now_ms))
 
     def view_changed(self, now_ms: int) -> list[Effect]:
         """With the first view: what was owed before this start."""
