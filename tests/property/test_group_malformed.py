@@ -26,7 +26,7 @@ from essaim_client.messaging.intake import Taken
 from essaim_client.messaging.profile import Profile
 from essaim_client.store.closed_groups import KeptChain
 from essaim_client.store.local_store import LocalStore
-from people.signers import NOW, Player, founded
+from people.signers import NOW, Player, copy, founded
 
 SOURCE = random.Random(20261123)
 DAY = NOW // 86_400_000
@@ -194,6 +194,55 @@ def test_epoch_that_a_device_cannot_open_is_asked_for(place):
     place.frame(FrameKind.ANNOUNCED, Announcement(notice, frozenset()).encode())
     asked = place.intake.questions(place.group)
     assert Peer(ALICE.account.id, 0) in asked
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    made = Place(tmp_path)
+    yield made
+    made.store.close()
+
+
+def _given(place: Place, giver: Player, heads, made_ms: int = NOW) -> bytes:
+    """An epoch that somebody gives over a session; its id."""
+    group, secret = place.group, SOURCE.randbytes(32)
+    admin_key = group.roster.admin_key
+    epoch = group_pb2.GroupEpoch(secret=secret, admin_key=admin_key, heads=heads, made_ms=made_ms)
+    place.hear(giver, content_pb2.Group(group_id=group.group_id, epochs=[epoch]))
+    return Epoch(group.group_id, secret, VerifyKey(admin_key), tuple(heads), made_ms).epoch_id
+
+
+def test_who_was_removed_gives_no_epoch_to_speak_in(fresh):
+    """Mallory has read the record of the own removal, and is here before it: an epoch that knows of it would fit."""
+    theirs = copy(fresh.group.log)
+    removal = ALICE.does(theirs, Act.REMOVE, MALLORY.raw)
+    early = _given(fresh, MALLORY, [removal.record_id])
+
+    fresh.hear(ALICE, content_pb2.Group(group_id=theirs.group_id, records=pack([removal])))
+    with fresh.store.transaction():  # as an announcement in a mailbox of the epoch before
+        late = Epoch(theirs.group_id, bytes(32), fresh.epoch.admin_key, (removal.record_id,), NOW)
+        fresh.intake._hear_of(fresh.group, late, Peer(MALLORY.account.id, 0), NOW)
+
+    assert not {early, late.epoch_id} & fresh.group.epochs.keys() and fresh.group.epoch is None
+    assert _given(fresh, ALICE, [removal.record_id]) == fresh.group.epoch.epoch_id
+
+
+def test_epoch_counts_once_the_records_are_here_that_it_was_made_with(fresh):
+    theirs = copy(fresh.group.log)
+    renamed = ALICE.does(theirs, Act.RENAME, b"them")
+    made = _given(fresh, ALICE, [renamed.record_id])
+    assert made not in fresh.group.epochs
+
+    fresh.hear(MALLORY, content_pb2.Group(group_id=theirs.group_id, records=pack([renamed])))
+
+    assert fresh.group.epoch.epoch_id == made
+
+
+def test_epoch_is_made_in_no_time_to_come(fresh):
+    """Its mailboxes are read from the day on that it was made: else all would speak where nobody reads."""
+    made = _given(fresh, MALLORY, fresh.group.log.heads, made_ms=NOW + 365 * 86_400_000)
+
+    assert fresh.group.epochs[made].made_ms == NOW
 
 
 def test_frames_that_wait_are_bounded(place):

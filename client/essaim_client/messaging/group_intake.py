@@ -4,6 +4,7 @@ Synchronous, in the caller's transaction. Whoever sent it, nothing stops this de
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from google.protobuf.message import DecodeError
 
@@ -24,7 +25,7 @@ from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.messaging.conversations import ENTRY_KINDS, Conversations, named
 from essaim_client.messaging.events import Event, GroupChanged, GroupInvited
-from essaim_client.messaging.group_book import ClosedGroup, GroupBook, epoch_of
+from essaim_client.messaging.group_book import EPOCHS_MAX, ClosedGroup, GroupBook, epoch_of
 from essaim_client.messaging.group_giving import GroupGiving, kept_proof
 from essaim_client.messaging.intake import GONE_AFTER, Answer, Taken
 from essaim_client.messaging.profile import Profile
@@ -49,6 +50,8 @@ class GroupIntake:
         self._giving = GroupGiving(profile, book)
         self._behind: dict[bytes, set[Peer]] = {}
         """By group: devices that speak of records that are not here, or of an epoch that this one cannot open."""
+        self._unsure: dict[bytes, dict[tuple[bytes, bytes], Epoch]] = {}
+        """By group, epoch id and the account that gave it: epochs made with records that are not here."""
 
     # Frames
 
@@ -99,8 +102,7 @@ class GroupIntake:
             if secret is not None and notice.number < MESSAGES_MAX:
                 self._keep_chain(group, notice.chain(secret), now_ms)
         elif secret is not None:
-            self._book.add_epoch(group, notice.epoch(group.group_id, secret))
-            self._look_for(group, notice.heads, peer)
+            self._hear_of(group, notice.epoch(group.group_id, secret), peer, now_ms)
         else:
             self._behind.setdefault(group.group_id, set()).add(peer)
 
@@ -175,8 +177,7 @@ class GroupIntake:
         for each in message.epochs:
             epoch = epoch_of(group.group_id, each)
             if epoch is not None:
-                self._book.add_epoch(group, epoch)
-                self._look_for(group, epoch.heads, sender)
+                self._hear_of(group, epoch, sender, now_ms)
         may_give = bool(message.admin_seed) and (own or group.roster.is_admin(sender.account.raw))
         if may_give and group.take_admin_seed(message.admin_seed):
             self._book.save(group)
@@ -236,13 +237,35 @@ class GroupIntake:
             author = Peer(AccountId(VerifyKey(entry.author)), entry.slot)
             taken.answers.append(_answer(author, content_pb2.Group(group_id=group.group_id, want=wanted)))
 
-    # Records and chains
+    # Records, epochs and chains
+
+    def _hear_of(self, group: ClosedGroup, epoch: Epoch, giver: Peer, now_ms: int) -> None:
+        """An epoch counts if its giver is in the group after all the records that it was made with.
+
+        Else somebody who was removed could have everybody speak where they read on. None is made in time to come: its
+        mailboxes would be written to, and read by nobody.
+        """
+        self._look_for(group, epoch.heads, giver)
+        unsure = self._unsure.setdefault(group.group_id, {})
+        unsure[epoch.epoch_id, giver.account.raw] = replace(epoch, made_ms=min(epoch.made_ms, now_ms))
+        while len(unsure) > EPOCHS_MAX:
+            del unsure[next(iter(unsure))]
+        self._judge_epochs(group)
+
+    def _judge_epochs(self, group: ClosedGroup) -> None:
+        unsure = self._unsure.pop(group.group_id, {})
+        for (_, giver), epoch in unsure.items():
+            if any(head not in group.log for head in epoch.heads):
+                self._unsure.setdefault(group.group_id, {})[epoch.epoch_id, giver] = epoch
+            elif giver in group.roster.members:
+                self._book.add_epoch(group, epoch)
 
     def _grow(self, group: ClosedGroup, records: Iterable[Record], taken: Taken) -> None:
         added = self._book.add(group, records)
         if not added:
             return
         taken.events += self._told(group, added)
+        self._judge_epochs(group)
         if not self._book.is_in(group) and (group.speaking is not None or group.admin_seed):
             group.admin_seed = b""
             self._book.speak(group, None)
