@@ -245,6 +245,28 @@ def test_epoch_is_made_in_no_time_to_come(fresh):
     assert fresh.group.epochs[made].made_ms == NOW
 
 
+def test_member_silences_nobody_by_taking_the_id_of_their_chain(fresh):
+    chain = SendingChain.create(ALICE.raw, 0, SOURCE.randbytes)
+    for player in (MALLORY, ALICE):
+        own = (
+            SendingChain.create(player.raw, 0, SOURCE.randbytes).following() if player is MALLORY else chain.following()
+        )
+        given = group_pb2.GroupChain(
+            chain_id=chain.chain_id, signing_key=own.signing.raw, chain_key=own.key, number=own.number
+        )
+        fresh.hear(player, content_pb2.Group(group_id=fresh.group.group_id, chain=given))
+    content = content_pb2.Content(message_id=b"a" * 16, text=content_pb2.Text(text="hello"), position=1)
+
+    nonce = draw_nonce(SOURCE.randbytes)
+    spoken, _, _ = chain.speak(fresh.group.group_id, Said((), content.SerializeToString()), nonce[:12])
+    data = seal_frame(fresh.epoch.frame_key(DAY), FrameKind.SPOKEN, spoken, nonce)
+    envelope = mailbox_pb2.StoredEnvelope(slot=SPOKEN_ENTRY, data=data, expires_ms=NOW + 86_400_000)
+    with fresh.store.transaction():
+        taken = fresh.intake.take(fresh.group, fresh.epoch, DAY, envelope, NOW)
+
+    assert len(taken.events) == 1
+
+
 def test_frames_that_wait_are_bounded(place):
     with place.store.transaction():
         for number in range(1_100):

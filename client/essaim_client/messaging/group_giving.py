@@ -108,8 +108,8 @@ class GroupGiving:
 
     def proven(self, group: ClosedGroup, entry: content_pb2.Entry) -> bool:
         """Whether its author's device is known to have said it, whoever brings it."""
-        kept = self._book.store.chain(group.group_id, entry.proof.chain_id)
-        if kept is None or (kept.account, kept.slot) != (entry.author, entry.slot):
+        kept = self._book.store.chain(group.group_id, entry.proof.chain_id, entry.author, entry.slot)
+        if kept is None:
             return False
         proof = Proof(entry.proof.chain_id, entry.proof.number, entry.proof.signature)
         try:

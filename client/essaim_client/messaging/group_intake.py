@@ -111,7 +111,7 @@ class GroupIntake:
         front, box = Front.read(reader), reader.rest()
         if self._is_own(front.account, front.slot):
             return True
-        kept = self._book.store.chain(group.group_id, front.chain_id)
+        kept = self._book.store.chain(group.group_id, front.chain_id, front.account, front.slot)
         if kept is None or not kept.chain or not group.roster.is_member(front.account):
             return False
         said, proof, after = ReceivingChain.decode(kept.chain).open(group.group_id, front, box, nonce)
@@ -284,7 +284,7 @@ class GroupIntake:
         return events
 
     def _keep_chain(self, group: ClosedGroup, chain: ReceivingChain, now_ms: int) -> None:
-        known = self._book.store.chain(group.group_id, chain.chain_id)
+        known = self._book.store.chain(group.group_id, chain.chain_id, chain.account, chain.slot)
         if known is None:
             row = KeptChain(chain.chain_id, chain.account, chain.slot, chain.signing.raw, chain.encode())
             self._book.store.keep_chain(group.group_id, row, now_ms)

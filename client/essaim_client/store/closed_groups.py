@@ -74,13 +74,15 @@ class ClosedGroups:
 
     # Chains
 
-    def chain(self, group_id: bytes, chain_id: bytes) -> KeptChain | None:
-        sql = "SELECT chain_id, account, slot, signing, chain FROM group_chain WHERE group_id = ? AND chain_id = ?"
-        row = self._db.execute(sql, (group_id, chain_id)).fetchone()
-        return KeptChain(*row) if row else None
+    def chain(self, group_id: bytes, chain_id: bytes, account: bytes, slot: int) -> KeptChain | None:
+        """The one of that device: an id is drawn by who speaks, and another may take the same."""
+        sql = "SELECT account, slot, signing, chain FROM group_chain WHERE group_id = ? AND chain_id = ?"
+        row = self._db.execute(sql, (group_id, _named(chain_id, account, slot))).fetchone()
+        return KeptChain(chain_id, *row) if row else None
 
     def keep_chain(self, group_id: bytes, chain: KeptChain, now_ms: int) -> None:
-        self._db.execute("INSERT OR REPLACE INTO group_chain VALUES (?, ?, ?, ?, ?, ?, ?)", (group_id, *chain, now_ms))
+        row = (group_id, _named(chain.chain_id, chain.account, chain.slot), *chain[1:], now_ms)
+        self._db.execute("INSERT OR REPLACE INTO group_chain VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def close_chains(self, before_ms: int) -> None:
         """Keys of chains that nothing can come in any more; who signed in them stays known."""
@@ -139,3 +141,8 @@ class ClosedGroups:
 
     def forget_cursors(self, before_ms: int) -> None:
         self._db.execute("DELETE FROM group_cursor WHERE read_ms < ?", (before_ms,))
+
+
+def _named(chain_id: bytes, account: bytes, slot: int) -> bytes:
+    """A chain's key in the table: whose it is beside its id."""
+    return chain_id + account + slot.to_bytes(4, "big")
