@@ -339,3 +339,35 @@ def test_log_of_a_year_is_read_in_no_time():
         log.add(beside)
     assert len(log) > 500 and state(copy(log)) == state(log)
     assert NOW and log.roster.name
+
+
+class _Counting(GroupLog):
+    """How often two lists of devices were compared."""
+
+    count = 0
+
+    def _lacks(self, newer: int, number: int) -> bool:
+        self.count += 1
+        return super()._lacks(newer, number)
+
+
+def test_log_compares_devices_once_for_each_pair_of_records():
+    """A member who shows many lists beside each other must not keep the others' devices busy."""
+    alice, mallory = Player(random.Random(1)), Player(random.Random(2))
+    base = group_of([alice, mallory])
+    mallory.link()
+    records, above = [], [base.heads, base.heads, base.heads]
+    for number in range(20):
+        for side, version in ((0, 0), (1, 1)):
+            record = mallory.record(base, Act.DEVICES, heads=above[side], version=version)
+            above[side] = [record.record_id]
+            records.append(record)
+        both = sorted({*above[0], *above[1], *(above[2] if number else ())})
+        joined = mallory.record(base, Act.DEVICES, heads=both, version=number % 2)
+        above[2] = [joined.record_id]
+        records.append(joined)
+    log = _Counting(base.group_id)
+    log.add([*base, *records])
+
+    assert len(log) == len(base) + 60 and log.roster.is_member(mallory.raw)
+    assert log.count <= 60 * 60

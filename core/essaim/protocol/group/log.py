@@ -48,6 +48,9 @@ class GroupLog:
         self._places: list[Place] = []
         self._ranks: list[Place] = []
         self._valid: list[bool] = []
+        self._dropped: list[int] = []
+        """Of each record those beside it that show a newer list of devices, without the one that made it."""
+        self._by_account: dict[bytes, list[int]] = {}
         self._pending: dict[bytes, Record] = {}
         self._rosters: dict[int, Roster] = {0: NOBODY}
         self._counted: tuple[int, list[int]] = (0, [])
@@ -158,6 +161,17 @@ class GroupLog:
         self._index[record.record_id] = number
         self._past.append(past | 1 << number)
         self._places.append((height, record.record_id))
+        self._compare_devices(number)
+
+    def _compare_devices(self, number: int) -> None:
+        """Once for each pair, not once for each set of records: a member may show many lists."""
+        same = self._by_account.setdefault(self._records[number].account, [])
+        self._dropped.append(0)
+        for other in same:
+            if not self._past[number] >> other & 1:
+                self._dropped[other] |= self._lacks(number, other) << number
+                self._dropped[number] |= self._lacks(other, number) << other
+        same.append(number)
 
     # What follows from it
 
@@ -246,20 +260,13 @@ class GroupLog:
         return void
 
     def _void_by_devices(self, order: Sequence[int]) -> int:
-        by_account: dict[bytes, list[int]] = {}
-        for number in order:
-            by_account.setdefault(self._records[number].account, []).append(number)
-        void = 0
-        for numbers in by_account.values():
-            if len({self._shown(each).head.version for each in numbers}) > 1:
-                for newer in numbers:
-                    void |= sum(1 << each for each in numbers if self._lacks(newer, each))
-        return void
+        known = sum(1 << each for each in order)
+        return sum(1 << each for each in order if self._dropped[each] & known)
 
     def _lacks(self, newer: int, number: int) -> bool:
-        """Whether a newer list of devices, shown beside a record, is without the device that made it."""
+        """Whether a newer list of devices is shown, which is without the device that made the other record."""
         head, shown = self._shown(newer).head, self._shown(number)
-        return head.version > shown.head.version and self._beside(newer, number) and not head.lists_device(shown.device)
+        return head.version > shown.head.version and not head.lists_device(shown.device)
 
     def _shown(self, number: int) -> Certificate:
         return self._records[number].certificate
