@@ -16,6 +16,7 @@ from essaim.protocol.keys import SEED_SIZE
 from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.push.endpoint import Endpoint, Kind, pack
 from essaim.protocol.push.preview import Preview, PreviewKey
+from essaim.protocol.push.refusal import HostRefusedError
 from essaim.protocol.push.registration import Registration
 from essaim.push.v1 import push_pb2
 from essaim_client.mailbox.notices import Notices
@@ -171,6 +172,7 @@ class Push:
         kept.renewed_ms = now_ms
         kept.registered = {key: push_id for key, push_id in kept.registered.items() if day_of(key) >= today - 1}
         kept.save(store)
+        check_push_ids([ids.get((each.day, each.lane), b"") for each in due], kept)
         await _side_by_side(self._registering(kept, each, ids) for each in self._shuffled(due))
 
     def _registering(self, kept: Subscribed, place: Place, ids: Ids) -> Callable[[], Awaitable[None]]:
@@ -197,6 +199,13 @@ class Push:
 
     def _asker(self, kept: Subscribed) -> PushAsker:
         return PushAsker(self._swarms, kept.host_id, kept.node_ids, kept.signer)
+
+
+def check_push_ids(fresh: Sequence[bytes], kept: Subscribed) -> None:
+    """A push id for two places would join them for every storage node that sees both. Raises HostRefusedError."""
+    known = set(kept.registered.values())
+    if len(known | {each.hex() for each in fresh}) != len(known) + len(fresh):
+        raise HostRefusedError("the push host gives the same push id for several mailboxes or days")
 
 
 async def _side_by_side(work: Iterable[Callable[[], Awaitable[None]]]) -> None:
