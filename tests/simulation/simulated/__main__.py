@@ -4,7 +4,7 @@ import argparse
 import sys
 from dataclasses import replace
 
-from simulated.bug import BUGS, DEATHS
+from simulated.bug import BUGS
 from simulated.catch import catch
 from simulated.history import BrokenPromiseError
 from simulated.world import HINTS_ONLY, Scenario, World
@@ -16,15 +16,13 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=200, help="so many")
     parser.add_argument("--first", type=int, default=0, help="from this one on")
     parser.add_argument("--hints-only", action="store_true", help="without reconciliation")
-    parser.add_argument("--deaths", action="store_true", help="nodes are gone for good while others have just joined")
     parser.add_argument("--size", type=int, help="members of a swarm at first")
     parser.add_argument("--bug", choices=list(BUGS), help="with this bug planted")
     parser.add_argument("--bugs", action="store_true", help="which seed finds each planted bug")
     arguments = parser.parse_args()
     if arguments.bugs:
         return find_bugs(arguments.seeds)
-    named = HINTS_ONLY if arguments.hints_only else DEATHS if arguments.deaths else Scenario()
-    scenario = BUGS.get(arguments.bug, named)
+    scenario = HINTS_ONLY if arguments.hints_only else BUGS.get(arguments.bug, Scenario())
     if arguments.size:
         scenario = replace(scenario, sizes=(arguments.size,))
     many = range(arguments.first, arguments.first + arguments.seeds)
