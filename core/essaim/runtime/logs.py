@@ -215,6 +215,11 @@ def _route_libraries() -> None:
         logging.getLogger(name).propagate = True
 
 
+def hush(library: str) -> None:
+    """A library that tells what it handles, keys and tokens too, to whoever sets a level below WARNING: never."""
+    logging.getLogger(library).setLevel(logging.WARNING)
+
+
 def watch_threads() -> None:
     """What ends a thread is told by its type alone."""
     threading.excepthook = lambda told: _unwatched(told.exc_value)

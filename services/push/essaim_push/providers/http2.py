@@ -1,7 +1,6 @@
 """One connection that speaks HTTP/2 (RFC 9113), by `h2`: many calls at once, each let go of in its time."""
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,6 +20,7 @@ from h2.events import (
 from h2.exceptions import NoAvailableStreamIDError, ProtocolError, StreamClosedError
 from h2.settings import SettingCodes, Settings
 
+from essaim.runtime.logs import hush
 from essaim_push.providers.answer import MAX_BODY, Answer
 
 MOST = 250
@@ -28,7 +28,7 @@ MOST = 250
 MAX_HEADERS = 16_384
 FRAME_HEAD, KIND_AT, GOAWAY, LAST_STREAM = 9, 3, 0x7, (1 << 31) - 1
 Headers = Iterable[tuple[str, str]]
-logging.getLogger("hpack").setLevel(logging.WARNING)  # below it, it tells every header: tokens and devices
+hush("hpack")  # it tells every header: tokens and devices
 
 
 class _Call:
