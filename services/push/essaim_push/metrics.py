@@ -28,7 +28,9 @@ OVERDUE_SECONDS: Final = Gauge(
 )
 SUBSCRIPTIONS: Final = Gauge("essaim_push_subscriptions", "Subscriptions of the host.")
 GONE: Final = Gauge("essaim_push_endpoints_gone", "Endpoints that their provider says are no more.")
-BATCH: Final = Histogram("essaim_push_commit_changes", "Changes in one commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256))
+BATCH: Final = Histogram(
+    "essaim_push_commit_changes", "Changes in one commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
 COMMIT_SECONDS: Final = Histogram(
     "essaim_push_commit_seconds", "Seconds of one transaction, its commit included.", buckets=SECONDS
 )
