@@ -6,7 +6,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from client_world import World
+from essaim.protocol.mailbox.refusal import NotAuthorizedError
 from essaim_client import Client
+from essaim_client.mailbox import watch as watching
+from essaim_client.mailbox.watch import Watch
+from essaim_storage.effects import Retrieved
 
 
 @pytest.fixture
@@ -76,3 +80,42 @@ async def test_each_mailbox_has_a_path_of_its_own_and_no_death_on_it_loses_or_re
         await asyncio.gather(listening, return_exceptions=True)
         assert heard.empty()
         assert [each.text for each in bob.history(alice.account_id) if not each.outgoing] == ["hello", *said]
+
+
+async def test_mailbox_that_was_refused_once_is_followed_again(world, monkeypatch):
+    """One member that lies while the others are away for a minute must not make what arrives late for hours."""
+    monkeypatch.setattr(watching, "POLL_SECONDS", 0.2)
+    async with friends(world) as (alice, bob):
+        public, private, *_ = bob._person.days.written()
+        live = asyncio.Event()
+        watch = Watch(bob._swarms, live)
+        found = watch.found()
+        watch.follow([public])
+        watch.ready()
+        await asyncio.wait_for(live.wait(), 30)
+        servicers = [node.storage.offer.servicer for node in world.stores]
+        said = asyncio.Queue()
+        for servicer in servicers:
+            servicer._ask = refusing(servicer._ask, said)
+        watch.follow([public, private])
+        for _ in servicers:  # more than one member's word
+            await asyncio.wait_for(said.get(), 30)
+        for servicer in servicers:
+            del servicer._ask
+        await alice.send(bob.account_id, "in time")
+        access, envelope = await asyncio.wait_for(anext(found), 30)
+        assert access.policy.mailbox_id == private.policy.mailbox_id and envelope.data
+        await found.aclose()
+        await watch.close()
+
+
+def refusing(honest, said):
+    """Every reader is refused, which `said` counts."""
+
+    async def ask(kind, make):
+        if kind is not Retrieved:
+            return await honest(kind, make)
+        said.put_nowait(kind)
+        raise NotAuthorizedError("a lie")
+
+    return ask

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 
 from essaim.protocol.errors import ProtocolError
 from essaim_client.mailbox.access import Access
-from essaim_client.mailbox.following import Follower
+from essaim_client.mailbox.following import POLL_SECONDS, Follower
 from essaim_client.mailbox.round import Found, Round
 from essaim_client.mailbox.swarm_call import Swarms
+from essaim_client.network.poisson import next_in
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Followed:
     follower: Follower
     task: "asyncio.Task[None]"
+    refused: bool = False
+    """It waits until it is tried again, and nobody waits for it."""
 
 
 class Watch:
@@ -33,7 +36,7 @@ class Watch:
         self._began = False
 
     def follow(self, accesses: Sequence[Access]) -> None:
-        """These from now on, and no others. The first one's refusal ends everything; another's, itself alone."""
+        """These from now on, and no others. The first one's refusal ends everything; another is tried again later."""
         wanted = {access.policy.mailbox_id: access for access in accesses}
         for gone in self._followed.keys() - wanted.keys():
             self._leave(self._followed.pop(gone))
@@ -63,10 +66,13 @@ class Watch:
                 async for envelope in envelopes:
                     await self._hand((access, envelope))
         except ProtocolError as error:
-            self._followed.pop(mailbox_id, None)
+            self._followed[mailbox_id].refused = True
+            self._judge()
             if essential:
                 await self._hand(error)
-            self._judge()
+            # One member's lie is enough while the others are away: what it refused now may be there in a while.
+            await asyncio.sleep(next_in(POLL_SECONDS, self._swarms.random))
+            self._begin(mailbox_id, access, essential=essential)
 
     async def _hand(self, item: Found | ProtocolError) -> None:
         """Until it was dealt with: only then a cursor moves on, and only then the stream counts as live."""
@@ -75,7 +81,8 @@ class Watch:
         await dealt_with
 
     def _judge(self) -> None:
-        if self._began and self._followed and all(each.follower.live.is_set() for each in self._followed.values()):
+        followed = [each for each in self._followed.values() if not each.refused]
+        if self._began and followed and all(each.follower.live.is_set() for each in followed):
             self._live.set()
         else:
             self._live.clear()
