@@ -138,22 +138,23 @@ class Swarm:
 
     # When all is over
 
-    async def settled(self, index: int, mail: Mail) -> set[bytes]:
-        """What a member has, once it is complete and has all that it should; or when patience is over."""
-        until, found = time.monotonic() + PATIENCE_SECONDS, set[bytes]()
+    async def settled(self, index: int, mail: Mail) -> tuple[set[bytes], bool]:
+        """As `pages`, once a member is complete and has all that it should; or when patience is over."""
+        until, found, incomplete = time.monotonic() + PATIENCE_SECONDS, set[bytes](), True
         while time.monotonic() < until:
             with contextlib.suppress(grpc.aio.AioRpcError):  # the newest view may not have come yet
                 found, incomplete = await self.pages(index, mail)
                 if not incomplete and found >= mail.acknowledged - mail.asked_to_go and not found & mail.gone:
                     break
             await asyncio.sleep(0.2)
-        return found
+        return found, incomplete
 
     async def check(self, mails: list[Mail]) -> None:
-        """Every member alone: nothing acknowledged is missing, nothing removed is there."""
+        """Every member alone: nothing acknowledged is missing, nothing removed there, and it says that this is all."""
         for index, name in enumerate(NAMES):
             for mail in mails:
-                found = await self.settled(index, mail)
+                found, incomplete = await self.settled(index, mail)
                 missing = mail.acknowledged - mail.asked_to_go - found
                 assert not missing, f"{name} lacks {len(missing)} of {len(mail.acknowledged)} acknowledged"
                 assert not found & mail.gone, f"{name} has {len(found & mail.gone)} that were removed"
+                assert not incomplete, f"{name} has all, and says still that it may lack some"
