@@ -57,7 +57,7 @@ def test_demo_prints_one_object_and_succeeds() -> None:
     told = json.loads(done.stdout)  # the object alone: anything before or after it is no JSON
     assert done.returncode == 0, done.stderr
     assert told["ok"] is True and set(told) == {"ok", "seconds", "steps", "live_ms", "path"}
-    assert len(told["steps"]) == 10
+    assert len(told["steps"]) == 11
     for step in told["steps"]:
         assert set(step) == {"name", "ok", "seconds", "evidence"}
         assert step["ok"] is True and step["evidence"]

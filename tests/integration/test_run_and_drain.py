@@ -81,7 +81,8 @@ async def test_run_tells_where_it_listens_and_serves_health_and_metrics(tmp_path
             assert (await HealthStub(channel).Check(HealthCheckRequest())).status == SERVING
             named = HealthCheckRequest(service="essaim.relay.v1.RelayService")
             assert (await HealthStub(channel).Check(named)).status == SERVING
-            with pytest.raises(grpc.aio.AioRpcError, match="UNIMPLEMENTED"):
+            # Or gRPC's own words for a refusal that came while the question was still being sent.
+            with pytest.raises(grpc.aio.AioRpcError, match=r"UNIMPLEMENTED|execute_batch"):
                 await reflected(channel)
         url = f"http://{node.listen['metrics']}/metrics"
         page = (await asyncio.to_thread(urllib.request.urlopen, url)).read().decode()
