@@ -15,7 +15,7 @@ from essaim_client.messaging.addresses import public_inbox
 from gathering import gather
 from journal import Journal
 from leavings import named
-from waking import Bell, wake_through
+from waking import Bell, own_address, wake_through
 
 VALUES = Path(__file__).parent / "small-values.yaml"
 READY_SECONDS = 300
@@ -320,11 +320,9 @@ def test_room_outlives_its_hosts_pod(network: Network, journal: Journal, tmp_pat
 def test_wake_outlives_its_hosts_pod(network: Network, journal: Journal, tmp_path: Path):
     """A push host, switched on by a value, calls this machine; its pod is killed with a wake in its queue."""
     pod, deployment = "essaim-push-0", network.deployment
-    with (
-        journal.step("a wake, while the pod of its push host is killed") as seen,
-        Bell(deployment.node_address) as bell,
-    ):
-        here = f"{deployment.node_address}/32"
+    address = own_address(deployment.node_address)
+    with journal.step("a wake, while the pod of its push host is killed") as seen, Bell(address) as bell:
+        here = f"{address}/32"
         settings = {"endpoint_networks": here, "endpoint_http": True, "retry_most_seconds": 5}
         endpoints = {"to": [{"ipBlock": {"cidr": here}}], "ports": [bell.port]}
         done = network.upgrade(push__enabled=True, push__settings=settings, push__endpoints=endpoints)

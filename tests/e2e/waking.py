@@ -1,6 +1,7 @@
 """A device that sleeps, outside of the cluster, and the web server by which a push host in it wakes the device."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -75,6 +76,13 @@ class Bell:
             return 503
         self.rung.append(wake)
         return 204
+
+
+def own_address(towards: str) -> str:
+    """Of this machine, as the cluster's machine at `towards` sees it: not that machine's own, where it is another."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((towards, 9))  # sends nothing
+        return str(probe.getsockname()[0])
 
 
 async def until(holds: Callable[[], object], what: str) -> float:
