@@ -172,6 +172,24 @@ def receipt():
     }
 
 
+def holding():
+    """Proofs of node-tests.md: of the first envelope, and of what the owner's DeleteAll left behind."""
+    nonce, tester, tested = bytes([0x5A]) * 32, bytes([8]) * 32, NODE
+    sweep = next(each for each in authorizations() if each["method"] == "DeleteAll")
+    signed = b"essaim/authorization/v1" + IDS["public_inbox"] + named(b"DeleteAll")
+    signed += bytes.fromhex(sweep["payload_hash"]) + u64(0) + u64(NOW) + bytes.fromhex(sweep["nonce"])
+    tombstone = h("essaim/tombstone/v1", signed)
+    first, data = bytes.fromhex(ENVELOPES[0]["envelope_id"]), bytes([ENVELOPES[0]["fill"]]) * ENVELOPES[0]["size"]
+    return {
+        "nonce": nonce.hex(),
+        "tester": tester.hex(),
+        "tested": tested.hex(),
+        "tombstone_id": tombstone.hex(),
+        "envelope_proof": h("essaim/holding/v1", nonce, tester, tested, first, data).hex(),
+        "tombstone_proof": h("essaim/holding/v1", nonce, tester, tested, tombstone, signed).hex(),
+    }
+
+
 def cursor():
     positions = [(bytes([n]) * 8, bytes([n + 16]) * 16, n) for n in (1, 2, 3)]
     return {
@@ -194,6 +212,7 @@ def main():
         "authorizations": authorizations(),
         "cursor": cursor(),
         "receipt": receipt(),
+        "holding": holding(),
         "have": {
             "salt": "11" * 16,
             "envelope_id": ENVELOPE_IDS[0].hex(),

@@ -20,8 +20,12 @@ from essaim.protocol.mailbox.payload import (
 )
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.receipt import Outcome, Receipt, sign_batch
+from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
 from essaim.protocol.mailbox.slot_record import SlotRecord
 from essaim.protocol.push.registration import Registration
+from essaim_storage.holding import proof_of
+from essaim_storage.message import Challenge
+from essaim_storage.record import record_id
 
 VECTORS = json.loads((Path(__file__).parent / "mailbox.json").read_text())
 OWNER, WRITER, DEVICE = (
@@ -127,6 +131,25 @@ def test_receipt_matches() -> None:
         assert receipt.proves(leaves[-1][0])
     made = sign_batch(SigningKey(bytes([7]) * 32).sign, node_id, vector["time_ms"], leaves)
     assert made.signature == signature
+
+
+def test_proofs_of_holding_match() -> None:
+    vector, sweep = VECTORS["holding"], next(e for e in VECTORS["authorizations"] if e["method"] == "DeleteAll")
+    raw = {name: bytes.fromhex(value) for name, value in vector.items()}
+    policy, first = POLICIES["public_inbox"], VECTORS["envelopes"][0]
+    signed = Authorization(sweep["time_ms"], bytes.fromhex(sweep["nonce"]), bytes.fromhex(sweep["signature"]), b"")
+    tombstone = Tombstone(policy, Method.DELETE_ALL, b"", (), signed)
+    envelope = EnvelopeRecord(
+        policy,
+        bytes.fromhex(first["envelope_id"]),
+        bytes.fromhex(first["slot"]),
+        first["expires_ms"],
+        bytes([first["fill"]]) * first["size"],
+    )
+    challenge = Challenge(1, raw["nonce"], ())
+    made = [proof_of(challenge, raw["tester"], raw["tested"], each) for each in (envelope, tombstone)]
+    assert made == [raw["envelope_proof"], raw["tombstone_proof"]]
+    assert record_id(tombstone) == raw["tombstone_id"]
 
 
 def test_have_prefix_matches() -> None:
