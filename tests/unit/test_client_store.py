@@ -66,6 +66,22 @@ def test_wrong_key_is_refused_and_harms_nothing(path):
         assert len(store.history.entries()) == 400
 
 
+def test_store_with_a_stretched_key_stays_open_to_its_owner_alone(path):
+    stretched = apsw.Connection(str(path))
+    stretched.pragma("cipher", "chacha20")
+    stretched.pragma("hexkey", KEY.hex())
+    stretched.execute("CREATE TABLE kept (x TEXT) STRICT; INSERT INTO kept VALUES ('heron')")
+    stretched.close()
+    for _ in range(2):
+        with LocalStore(path, KEY) as store:
+            assert store._db.execute("SELECT x FROM kept").fetchall() == [("heron",)]
+            store.put("seed", b"kept")
+    with pytest.raises(StoreRefusedError):
+        LocalStore(path, bytes(32))
+    with LocalStore(path, KEY) as store:
+        assert store.get("seed") == b"kept"
+
+
 def test_file_of_another_program_is_refused(path):
     path.write_bytes(b"SQLite format 3\0" + bytes(5_000))
     with pytest.raises(StoreRefusedError):
@@ -86,7 +102,7 @@ def test_store_of_a_newer_version_is_refused(path):
     filled(path).close()
     newer = apsw.Connection(str(path))
     newer.pragma("cipher", "chacha20")
-    newer.pragma("hexkey", KEY.hex())
+    newer.pragma("key", f"raw:{KEY.hex()}")
     newer.pragma("user_version", 99)
     newer.close()
     with pytest.raises(StoreRefusedError, match="newer"):

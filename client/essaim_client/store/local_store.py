@@ -78,11 +78,18 @@ class LocalStore:
 
     def _open(self, key: bytes) -> None:
         self._db.pragma("cipher", "chacha20")
-        self._db.pragma("hexkey", key.hex())
         # Held from the first read to the end: two processes would each overwrite the other's sessions.
         self._db.pragma("locking_mode", "exclusive")
+        try:
+            self._unlock("key", f"raw:{key.hex()}")
+        except apsw.NotADBError:
+            self._unlock("hexkey", key.hex())
         for name, value in (("journal_mode", "wal"), ("synchronous", "full"), ("secure_delete", 1)):
             self._db.pragma(name, value)
+
+    def _unlock(self, how: str, key: str) -> None:
+        """32 random bytes are a key as they are; stores of the first versions have them stretched (25 ms a start)."""
+        self._db.pragma(how, key)
         self._db.execute("SELECT count(*) FROM sqlite_master").fetchall()
 
     def _prepare_migration(self) -> None:
