@@ -5,7 +5,7 @@ all-zero shared secret, is refused here and nowhere else.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -21,6 +21,7 @@ SIGNATURE_SIZE = 64
 KEM_PUBLIC_SIZE = 1184
 KEM_CIPHERTEXT_SIZE = 1088
 KEM_SEED_SIZE = 64
+_CACHED_POINTS = 4_096
 
 
 class KeyRefusedError(ProtocolError):
@@ -36,7 +37,7 @@ class VerifyKey:
     raw: bytes
 
     def __post_init__(self) -> None:
-        if len(self.raw) != PUBLIC_SIZE or not crypto_core_ed25519_is_valid_point(self.raw):
+        if len(self.raw) != PUBLIC_SIZE or not _is_point(self.raw):
             raise KeyRefusedError("an Ed25519 key must be a point of prime order")
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
@@ -48,6 +49,12 @@ class VerifyKey:
         except BadSignatureError:
             return False
         return True
+
+
+@lru_cache(_CACHED_POINTS)
+def _is_point(raw: bytes) -> bool:
+    """Cached, for it costs as much as a signature, and the same few keys are read again and again."""
+    return bool(crypto_core_ed25519_is_valid_point(raw))
 
 
 @dataclass(frozen=True)

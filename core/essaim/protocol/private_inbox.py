@@ -82,7 +82,7 @@ class Capability:
 
     def slot_key(self, device: VerifyKey, day: int) -> VerifyKey:
         """The slot key of the device with this signing key."""
-        return blinding.private_slot_key(device, self.secret, day)
+        return _slot_key(device, self.secret, day)
 
     def slot_signer(self, device: SigningKey, day: int) -> blinding.BlindedKey:
         return blinding.private_slot_signer(device, self.secret, day)
@@ -128,6 +128,11 @@ def base_key(account: Account, secret: bytes) -> SigningKey:
 def _policy(base: VerifyKey, secret: bytes, day: int) -> Policy:
     read = blinding.private_inbox_key(base, secret, day)
     return Policy.private_inbox(read, blinding.private_inbox_writer(secret, day).public)
+
+
+@lru_cache(512)
+def _slot_key(device: VerifyKey, secret: bytes, day: int) -> VerifyKey:
+    return blinding.private_slot_key(device, secret, day)
 
 
 def days_alive(now_ms: int) -> range:
