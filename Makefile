@@ -51,7 +51,7 @@ bench-large: protos ## measure with larger networks and longer runs
 	@$(PYTHON) tests/bench/run.py --large $(ARGS)
 
 prove: RUNS ?= 30
-prove: protos ## the long proofs: every property and simulation with many more cases, a swarm under faults RUNS=30 times; report in build/
+prove: protos ## the long proofs, those that have not passed at this commit (ARGS="--part stories", RUNS=30 of a swarm under faults); report in build/
 	@ESSAIM_RUNS=$(RUNS) tools/prove $(ARGS)
 
 fuzz: EFFORT ?= 1

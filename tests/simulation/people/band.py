@@ -197,6 +197,10 @@ class Band:
     def kept(self, gadget: Gadget):
         return gadget.person.grouping.book.find(self.group)
 
+    def everything(self) -> list[list[tuple]]:
+        """What each device shows."""
+        return [[_plain(text) for text in each.person.conversations.shown(self.group)] for each in self.gadgets]
+
     def problems(self) -> list[str]:
         """What is not as it must be; nothing."""
         told, devices = [], self.members()

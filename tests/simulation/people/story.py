@@ -180,11 +180,13 @@ class Story:
             if number > 4 and not self.problems():
                 return
 
+    def everything(self) -> list[list[tuple]]:
+        """What each device shows."""
+        return [gadget.shown(self.other(side)) for side in (0, 1) for gadget in self.sides[side]]
+
     def problems(self) -> list[str]:
         """What is not as it must be; nothing."""
-        shown = [[gadget.shown(self.other(side)) for gadget in self.sides[side]] for side in (0, 1)]
-        told = []
-        everything = [each for side in shown for each in side]
+        told, everything = [], self.everything()
         if any(each != everything[0] for each in everything):
             told.append("devices differ: " + "; ".join(f"{[text[1] for text in each]}" for each in everything))
         told += ["a text is shown twice" for each in everything if len({text[0] for text in each}) != len(each)]
