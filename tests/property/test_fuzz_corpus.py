@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from essaim.network import raw
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.layout import MalformedError
-from fuzzed import corpus
+from fuzzed import corpus, report
 from fuzzed.parser import TAKEN, Parser
+from fuzzed.report import Row
 from fuzzed.table import every
 
 PARSERS = every()
@@ -70,3 +72,29 @@ def test_without_atheris_one_sentence_says_so():
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith("atheris is not installed")
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "KEPT", tmp_path / "outcomes.jsonl")
+    monkeypatch.setattr(report, "REPORTS", tmp_path)
+    return Row("link.raw", 1_000_000, 30.0, "3 to 11", 7, "abc1234")
+
+
+def test_report_has_the_longest_run_of_each_parser(kept):
+    other = replace(kept, name="view.diff", executions=10)
+    for row in (kept, replace(kept, executions=5, seconds=1.0), other):
+        report.keep(row)
+    assert report.rows() == {"link.raw": kept, "view.diff": other}
+    page = report.written(1_000_000).read_text()
+    assert "**1 of 2 parsers had 1,000,000 executions" in page and "| link.raw | 1,000,000 | 30 s |" in page
+    assert "2 parsers, 1,000,010 executions in 60 s; 0 findings." in page
+
+
+def test_finding_stays_in_the_report_until_a_run_as_long_is_without_it(kept):
+    found = replace(kept, executions=900, finding="crash-1")
+    for row in (kept, found, replace(kept, executions=899)):
+        report.keep(row)
+    assert report.rows() == {"link.raw": found}
+    report.keep(replace(kept, executions=900))
+    assert report.rows() == {"link.raw": replace(kept, executions=900)}

@@ -1,4 +1,4 @@
-"""python -m fuzzed run | keep | list | replay FILE... : the parsers of foreign bytes under a fuzzer."""
+"""python -m fuzzed run | report | keep | list | replay: the parsers of foreign bytes under a fuzzer."""
 
 import argparse
 import importlib.util
@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case "replay":
             data = Path(options.file).read_bytes()
             print(*(f"{each.name}: {each.judge(data)}" for each in chosen), sep="\n")
+        case "report":
+            from fuzzed.report import written
+
+            print(written(options.executions))
         case "run":
             return _run(chosen, options)
     return 0
@@ -58,25 +62,29 @@ def _has_atheris() -> bool:
 
 def _run(parsers: "Sequence[Parser]", options: argparse.Namespace) -> int:
     from fuzzed.campaign import Plan, run
-    from fuzzed.report import written
+    from fuzzed.report import Row, keep, rows, written
 
-    outcomes = []
-    for outcome in run(parsers, Plan(options.executions, options.jobs, options.seconds)):
-        outcomes.append(outcome)
-        found = f"FOUND {outcome.finding}" if outcome.finding else "nothing found"
-        print(f"{outcome.name}: {outcome.executions:,} in {outcome.seconds:.0f} s, {found}", flush=True)
-        if options.report:  # after each: who ends it early has a report of what was run
-            written(outcomes, f"python -m fuzzed run --executions {options.executions}")
-    return int(any(each.finding for each in outcomes))
+    done = rows() if options.rest else {}
+    left = [each for each in parsers if each.name not in done or done[each.name].executions < options.executions]
+    found = False
+    for outcome in run(left, Plan(options.executions, options.jobs, options.seconds)):
+        keep(Row.of(outcome))  # after each: who ends it early has a report of what was run
+        said = f"FOUND {outcome.finding}" if outcome.finding else "nothing found"
+        print(f"{outcome.name}: {outcome.executions:,} in {outcome.seconds:.0f} s, {said}", flush=True)
+        found = found or outcome.finding is not None
+        if options.report:
+            written(options.executions)
+    return int(found)
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m fuzzed", description=__doc__)
-    parser.add_argument("command", choices=("run", "keep", "list", "replay"))
+    parser.add_argument("command", choices=("run", "report", "keep", "list", "replay"))
     parser.add_argument("parsers", nargs="*", metavar="PARSER", help="all of them where none is named")
     parser.add_argument("--executions", type=int, default=1_000_000, help="of each parser")
     parser.add_argument("--seconds", type=int, default=0, help="at most, of each parser")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="parsers at once")
+    parser.add_argument("--rest", action="store_true", help="leave out whose longest run had as many executions")
     parser.add_argument("--report", action="store_true", help="write docs/reports/fuzz-<date>.md")
     parser.add_argument("--file", default="", help="the input of `replay`")
     return parser.parse_args(arguments)

@@ -1,47 +1,88 @@
-"""What a campaign found, as a page that can be committed."""
+"""What campaigns found, kept parser by parser, and as a page that can be committed."""
 
+import json
 import subprocess
-from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fuzzed.campaign import Outcome
-from fuzzed.corpus import ROOT
+from fuzzed.corpus import ROOT, WORKING
 
-HEAD = """# Fuzzing of {date}, commit {commit}
+KEPT = WORKING / "outcomes.jsonl"
+REPORTS = ROOT / "docs" / "reports"
+HEAD = """# Fuzzing, as of {date}
 
-`{command}`: atheris (libFuzzer) on each parser of foreign bytes, coverage of our own Python code. Inputs begin with the
-committed corpus and each harness's seeds; where a sender signs or seals what it sends, the harness does, so that what
-is inside is reached. Only the refusals that the harness names may come out. Edges: of bytecode, at the beginning and at
-the end.
+`python -m fuzzed run`, as `make fuzz` does it: atheris (libFuzzer) on each parser of foreign bytes, coverage of our own
+Python code. Inputs begin with the committed corpus and each harness's seeds; where a sender signs or seals what it
+sends, the harness does, so that what is inside is reached. Only the refusals that the harness names may come out.
+Edges: of bytecode, at the beginning and at the end. Of several runs of a parser the longest counts, at the commit that
+it names; a finding stays until a later run, as long at least, is without one.
 
-| parser | executions | took | edges | inputs | finding |
-| --- | ---: | ---: | ---: | ---: | --- |
+**{full} of {count} parsers had {aim:,} executions in one run.**
+
+| parser | executions | took | edges | inputs | commit | finding |
+| --- | ---: | ---: | ---: | ---: | --- | --- |
 """
 
 
-def written(outcomes: Sequence[Outcome], command: str) -> Path:
-    """docs/reports/fuzz-<date>.md."""
-    now = datetime.now(UTC)
-    path = ROOT / "docs" / "reports" / f"fuzz-{now:%Y-%m-%d}.md"
-    lines = [_line(each) for each in sorted(outcomes, key=lambda each: each.name)]
-    total = sum(each.executions for each in outcomes)
-    found = sum(each.finding is not None for each in outcomes)
-    seconds = sum(each.seconds for each in outcomes)
-    end = f"\n{len(outcomes)} parsers, {total:,} executions in {seconds:,.0f} s; {found} findings.\n"
-    head = HEAD.format(date=f"{now:%Y-%m-%d}", commit=_commit(), command=command)
-    path.write_text(head + "".join(lines) + end)
+@dataclass(frozen=True)
+class Row:
+    """One run of one parser, as the page has it."""
+
+    name: str
+    executions: int
+    seconds: float
+    edges: str
+    inputs: int
+    commit: str
+    finding: str = ""
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> "Row":
+        edges = f"{outcome.covered[0]} to {outcome.covered[1]}"
+        finding = outcome.finding.name if outcome.finding else ""
+        return cls(outcome.name, outcome.executions, outcome.seconds, edges, outcome.inputs, commit(), finding)
+
+    @property
+    def line(self) -> str:
+        finding = f"`{self.finding}`" if self.finding else "none"
+        numbers = f"{self.executions:,}", f"{self.seconds:.0f} s", self.edges, str(self.inputs)
+        return f"| {' | '.join((self.name, *numbers, self.commit, finding))} |\n"
+
+
+def keep(row: Row) -> None:
+    """Beside what earlier runs found."""
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    with KEPT.open("a") as file:
+        file.write(json.dumps(asdict(row)) + "\n")
+
+
+def rows() -> dict[str, Row]:
+    """By parser: its longest run; of those that are as long the last one; a finding before what came until then."""
+    best: dict[str, Row] = {}
+    lines = KEPT.read_text().splitlines() if KEPT.exists() else []
+    for row in (Row(**json.loads(line)) for line in lines):
+        if row.finding or row.name not in best or row.executions >= best[row.name].executions:
+            best[row.name] = row
+    return best
+
+
+def written(aim: int) -> Path:
+    """docs/reports/fuzz-<date>.md, of all that is kept."""
+    now, found = datetime.now(UTC), sorted(rows().values(), key=lambda each: each.name)
+    path = REPORTS / f"fuzz-{now:%Y-%m-%d}.md"
+    full = sum(each.executions >= aim for each in found)
+    head = HEAD.format(date=f"{now:%Y-%m-%d}", full=full, count=len(found), aim=aim)
+    total, seconds = sum(each.executions for each in found), sum(each.seconds for each in found)
+    findings = sum(bool(each.finding) for each in found)
+    end = f"\n{len(found)} parsers, {total:,} executions in {seconds:,.0f} s; {findings} findings.\n"
+    path.write_text(head + "".join(each.line for each in found) + end)
     return path
 
 
-def _line(outcome: Outcome) -> str:
-    finding = "none" if outcome.finding is None else f"`{outcome.finding.name}`"
-    edges = f"{outcome.covered[0]} to {outcome.covered[1]}"
-    cells = (outcome.name, f"{outcome.executions:,}", f"{outcome.seconds:.0f} s", edges, str(outcome.inputs), finding)
-    return f"| {' | '.join(cells)} |\n"
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
+def commit() -> str:
+    """Short; with a plus where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
     said = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
     return said or "unknown"
