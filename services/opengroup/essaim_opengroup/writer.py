@@ -5,18 +5,18 @@ An action that is refused takes nothing of its batch with it. One that the datab
 """
 
 import asyncio
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import DBAPIError
 
 from essaim.protocol.errors import ProtocolError
+from essaim.runtime.sql_failure import patiently, raise_if_disk_failed, told
 from essaim_opengroup import metrics
 from essaim_opengroup.database import Database
 from essaim_opengroup.news import Changed, Fresh, News
@@ -25,17 +25,10 @@ from essaim_opengroup.work import Work
 
 MOST = 256
 """Actions in one transaction."""
-TRIES = 3
 MAX_CHAINS = 100_000
 """Hashes of rooms' chains kept at hand, some 15 MB."""
 WAITING = 4_096
 """Actions that wait for the disk; further ones are refused BUSY."""
-
-
-class DiskFullError(ProtocolError):
-    """No room on the host's disk. What is there stays."""
-
-    reason = "DISK_FULL"
 
 
 class WriterBusyError(ProtocolError):
@@ -102,7 +95,7 @@ class Writer:
         try:
             news = self._together(jobs)
         except Exception as error:  # noqa: BLE001 - one action's fault of ours must end neither the others nor the writer
-            _raise_if_disk_failed(error)
+            raise_if_disk_failed(error)
             metrics.DATABASE_FAULTS.inc()
             news = self._one_by_one(jobs)
         metrics.BATCH.observe(len(jobs))
@@ -135,24 +128,12 @@ class Writer:
         fresh, changed = list[Fresh](), set[Changed]()
         for job in jobs:
             try:
-                news = self._patiently(job)
+                news = patiently(partial(self._together, [job]))
                 fresh += news.fresh
                 changed |= set(news.changed_access)
             except Exception as error:  # noqa: BLE001 - the asker is told INTERNAL, the log its type
-                _raise_if_disk_failed(error)
-                job.outcome = DiskFullError("no room on the disk") if _disk_full(error) else error
+                job.outcome = told(error)
         return News(fresh, changed)
-
-    def _patiently(self, job: Job) -> News:
-        """Replicas may get into each other's way: the loser does it again."""
-        for number in range(TRIES - 1):
-            try:
-                return self._together([job])
-            except DBAPIError as error:
-                if _disk_full(error):
-                    raise
-                time.sleep(0.01 * (number + 1))
-        return self._together([job])
 
 
 def _attempt(work: Work, job: Job) -> None:
@@ -171,16 +152,3 @@ def _answer(job: Job) -> None:
         job.done.set_exception(job.outcome)
     else:
         job.done.set_result(job.outcome)
-
-
-def _disk_full(error: Exception) -> bool:
-    cause = getattr(error, "orig", None)
-    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or (
-        getattr(cause, "sqlstate", None) == "53100"
-    )
-
-
-def _raise_if_disk_failed(error: Exception) -> None:
-    """A write or fsync that failed leaves nobody the wiser: the process ends, the next start reads what is there."""
-    if getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
-        raise error

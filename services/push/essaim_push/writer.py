@@ -6,37 +6,30 @@ that the database fails is done again job by job: a job may run more than once, 
 """
 
 import asyncio
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.push.refusal import BusyError
 from essaim.runtime.sql_database import SqlDatabase
+from essaim.runtime.sql_failure import patiently, raise_if_disk_failed, told
 from essaim_push import metrics
 
 MOST = 256
 """Jobs in one transaction."""
-TRIES = 3
 WAITING = 4_096
 """Calls of devices that wait for the disk; further ones are refused BUSY."""
 BUSY_MS = 1_000
 T = TypeVar("T")
 Run = Callable[[Connection, int], T]
 """(connection, now in ms) -> what to answer."""
-
-
-class DiskFullError(ProtocolError):
-    """No room on the host's disk. What is there stays."""
-
-    reason = "DISK_FULL"
 
 
 @dataclass
@@ -92,7 +85,7 @@ class Writer:
         try:
             self._together(jobs)
         except Exception as error:  # noqa: BLE001 - one job's fault of ours must end neither the others nor the writer
-            _raise_if_disk_failed(error)
+            raise_if_disk_failed(error)
             metrics.DATABASE_FAULTS.inc()
             self._one_by_one(jobs)
         metrics.BATCH.observe(len(jobs))
@@ -110,21 +103,9 @@ class Writer:
     def _one_by_one(self, jobs: Sequence[_Job]) -> None:
         for job in jobs:
             try:
-                self._patiently(job)
+                patiently(partial(self._together, [job]))
             except Exception as error:  # noqa: BLE001 - the asker is told INTERNAL, the log its type
-                _raise_if_disk_failed(error)
-                job.outcome = DiskFullError("no room on the disk") if _disk_full(error) else error
-
-    def _patiently(self, job: _Job) -> None:
-        """Replicas may get into each other's way: the loser does it again."""
-        for number in range(TRIES - 1):
-            try:
-                return self._together([job])
-            except DBAPIError as error:
-                if _disk_full(error):
-                    raise
-                time.sleep(0.01 * (number + 1))
-        return self._together([job])
+                job.outcome = told(error)
 
 
 def _answer(job: _Job) -> None:
@@ -134,16 +115,3 @@ def _answer(job: _Job) -> None:
         job.done.set_exception(job.outcome)
     else:
         job.done.set_result(job.outcome)
-
-
-def _disk_full(error: Exception) -> bool:
-    cause = getattr(error, "orig", None)
-    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or (
-        getattr(cause, "sqlstate", None) == "53100"
-    )
-
-
-def _raise_if_disk_failed(error: Exception) -> None:
-    """A write or fsync that failed leaves nobody the wiser: the process ends, the next start reads what is there."""
-    if getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
-        raise error
