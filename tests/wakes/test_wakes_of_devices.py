@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from essaim_client import Client
+from push_receiver.receiver import Receiver
 from real_network import PASSPHRASE, Person, RealNetwork
-from woken_bot import Bot
 
 WITHIN_SECONDS = 20.0
 SILENCE_SECONDS = 4.0
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "woken_bot.py"
 
 
-async def woken(bot: Bot, many: int = 1) -> None:
+async def woken(bot: Receiver, many: int = 1) -> None:
     """Until the bot has had so many wakes. Raises TimeoutError."""
     async with asyncio.timeout(WITHIN_SECONDS):
         while len(bot.received()) < many:  # noqa: ASYNC110  # the other process has no event to wait for
@@ -28,7 +28,7 @@ async def woken(bot: Bot, many: int = 1) -> None:
     assert all(set(each["document"]["data"]) <= {"preview"} for each in bot.received())
 
 
-async def sleeper(network: RealNetwork, bot: Bot, **how: bool) -> Person:
+async def sleeper(network: RealNetwork, bot: Receiver, **how: bool) -> Person:
     """Somebody whose device is registered, and off."""
     person = await network.newcomer()
     async with Client.open(person.home, passphrase=PASSPHRASE) as me:
@@ -39,7 +39,7 @@ async def sleeper(network: RealNetwork, bot: Bot, **how: bool) -> Person:
     return person
 
 
-async def test_sleeping_device_is_woken_by_mail_and_told_nothing_else(network: RealNetwork, bot: Bot) -> None:
+async def test_sleeping_device_is_woken_by_mail_and_told_nothing_else(network: RealNetwork, bot: Receiver) -> None:
     bob, ann = await sleeper(network, bot), await network.newcomer()
     async with Client.open(ann.home, passphrase=PASSPHRASE) as sender:
         await network.say(sender, bob, "Are you there?")
@@ -49,7 +49,9 @@ async def test_sleeping_device_is_woken_by_mail_and_told_nothing_else(network: R
 
 
 @pytest.mark.parametrize("victim", ["storage-1", "storage-2", "storage-3"])
-async def test_sleeping_device_is_woken_whichever_member_is_dead(network: RealNetwork, bot: Bot, victim: str) -> None:
+async def test_sleeping_device_is_woken_whichever_member_is_dead(
+    network: RealNetwork, bot: Receiver, victim: str
+) -> None:
     bob, ann = await sleeper(network, bot), await network.newcomer()
     network.net.node(victim).kill()
     async with Client.open(ann.home, passphrase=PASSPHRASE) as sender:
@@ -58,7 +60,9 @@ async def test_sleeping_device_is_woken_whichever_member_is_dead(network: RealNe
         await woken(bot)
 
 
-async def test_sleeping_device_is_woken_after_all_members_died_with_the_mail(network: RealNetwork, bot: Bot) -> None:
+async def test_sleeping_device_is_woken_after_all_members_died_with_the_mail(
+    network: RealNetwork, bot: Receiver
+) -> None:
     bob, ann = await sleeper(network, bot), await network.newcomer()
     network.net.node("push-1").kill()
     bot.forget()  # a member that was away may have told of older mail again
@@ -73,7 +77,7 @@ async def test_sleeping_device_is_woken_after_all_members_died_with_the_mail(net
     await woken(bot)
 
 
-async def test_wake_carries_a_preview_for_the_device_alone(network: RealNetwork, bot: Bot) -> None:
+async def test_wake_carries_a_preview_for_the_device_alone(network: RealNetwork, bot: Receiver) -> None:
     bob, ann = await sleeper(network, bot, preview=True), await network.newcomer()
     async with Client.open(ann.home, passphrase=PASSPHRASE) as sender:
         await network.say(sender, bob, "Look here.")
@@ -87,7 +91,7 @@ async def test_wake_carries_a_preview_for_the_device_alone(network: RealNetwork,
         assert other.push.preview(found[0]) is None
 
 
-async def test_device_that_disabled_push_is_told_nothing(network: RealNetwork, bot: Bot) -> None:
+async def test_device_that_disabled_push_is_told_nothing(network: RealNetwork, bot: Receiver) -> None:
     bob, ann = await sleeper(network, bot), await network.newcomer()
     async with Client.open(bob.home, passphrase=PASSPHRASE) as me:
         await me.push.disable()
@@ -123,7 +127,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def test_command_line_enables_tells_and_disables(network: RealNetwork, bot: Bot, tmp_path: Path) -> None:
+async def test_command_line_enables_tells_and_disables(network: RealNetwork, bot: Receiver, tmp_path: Path) -> None:
     person = await network.newcomer()
     secret = tmp_path / "passphrase"
     secret.write_text(PASSPHRASE)

@@ -9,9 +9,9 @@ from essaim.protocol.view import Role
 from essaim_client import Client
 from essaim_client.push.subscribed import Subscribed
 from essaim_storage.files import DATABASE_FILE
+from push_receiver.receiver import Receiver
 from real_network import PASSPHRASE, RealNetwork
 from test_storage_dump import dump
-from woken_bot import Bot
 
 FEW = 24
 
@@ -33,7 +33,7 @@ def telling(found: set[bytes], common: bytes) -> set[bytes]:
     return {each for each in found if not any(part in each for part in parts)}
 
 
-async def registered(network: RealNetwork, bot: Bot) -> tuple[Subscribed, set[bytes], set[bytes]]:
+async def registered(network: RealNetwork, bot: Receiver) -> tuple[Subscribed, set[bytes], set[bytes]]:
     """A device with its public inbox and the days of its private one: what it keeps, its secrets, its mailboxes."""
     person = await network.newcomer()
     async with Client.open(person.home, passphrase=PASSPHRASE) as me:
@@ -52,7 +52,7 @@ async def registered(network: RealNetwork, bot: Bot) -> tuple[Subscribed, set[by
     return kept, secrets, {bytes.fromhex(key.partition("/")[0]) for key in kept.registered}
 
 
-async def test_storage_keeps_no_endpoint_and_nothing_that_joins_two_days(network: RealNetwork, bot: Bot) -> None:
+async def test_storage_keeps_no_endpoint_and_nothing_that_joins_two_days(network: RealNetwork, bot: Receiver) -> None:
     kept, secrets, mailboxes = await registered(network, bot)
     common = b"\x01" + await asyncio.to_thread(push_node, network)
     push_ids = set(kept.registered.values())
@@ -74,7 +74,7 @@ async def test_storage_keeps_no_endpoint_and_nothing_that_joins_two_days(network
         assert not [each for each in secrets if each in raw or each.hex().encode() in raw]
 
 
-async def test_logs_of_storage_name_neither_push_ids_nor_mailboxes(network: RealNetwork, bot: Bot) -> None:
+async def test_logs_of_storage_name_neither_push_ids_nor_mailboxes(network: RealNetwork, bot: Receiver) -> None:
     kept, _, mailboxes = await registered(network, bot)
     logged = b"".join(log.read_bytes() for folder in folders(network) for log in folder.glob("log*.jsonl"))
 

@@ -7,9 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from demo.receiver import Receiver
 from demo.report import Report, StepFailedError
 from demo.story import Story
+from push_receiver.receiver import Receiver
 from testnet import Layout, Testnet
 
 

@@ -9,7 +9,6 @@ from pathlib import Path as FilePath
 
 import segno
 
-from demo.receiver import Receiver
 from demo.report import Report
 from essaim.protocol.account import AccountId
 from essaim.protocol.view import Role
@@ -20,6 +19,7 @@ from essaim_client.messaging.addresses import public_inbox
 from essaim_client.network.path import Path
 from essaim_client.network_file import NetworkFile
 from essaim_client.rooms.rooms import RoomClient
+from push_receiver.receiver import Receiver
 from testnet import Testnet
 
 PASSPHRASE = "demo"

@@ -1,4 +1,5 @@
-"""A testnet under load with its Prometheus: two people who write to each other, one client in a closed loop."""
+"""A testnet under load with its Prometheus: two people who write to each other and to one whose device sleeps and is
+woken, a room of open groups, one client in a closed loop."""
 
 import asyncio
 import os
@@ -6,7 +7,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from essaim_client.rooms.room import Room
 from essaim_client.rooms.rooms import RoomClient
 from loadgen.child import Child, Json, child
 from observe.prometheus import NAMESPACE, RELEASE, TARGETS, Prometheus, prometheus, write_targets
+from push_receiver.receiver import Receiver
 from testnet import Layout, Testnet
 
 CHART = Path(__file__).resolve().parents[2] / "deploy" / "helm" / "essaim"
 LAYOUT = Layout(relays=4, storage=3, opengroups=1, pushes=1)
 PASSPHRASE = "stage"
 GAP_SECONDS = 0.2
+WOKEN_SECONDS = 20.0
 Rules = Sequence[Mapping[str, Any]]
 
 
@@ -50,6 +53,10 @@ class Stage:
     people: Mapping[str, Child]
     """By account."""
     room: Room
+    sleeper: str
+    """The account whose device is off and registered."""
+    receiver: Receiver
+    """Where it is woken."""
     _said: int = 0
 
     async def load(self, seconds: float) -> None:
@@ -59,12 +66,23 @@ class Stage:
         self._said += count
         talk = {"do": "talk", "gaps": [GAP_SECONDS] * count, "first": numbers[0]}
         others = list(reversed(list(self.people)))
+        await self._wake()
         talks = [person.ask({**talk, "to": to}) for to, person in zip(others, self.people.values(), strict=True)]
         await asyncio.gather(*talks, self._store_and_retrieve(seconds), self._post(count))
         asked: Json = {"do": "arrived", "wanted": numbers}
         arrived = await asyncio.gather(*(person.ask(asked) for person in self.people.values()))
         if any(len(each["arrived"]) != count for each in arrived):
             raise RuntimeError("a message did not arrive")
+        await self._wake()
+
+    async def _wake(self) -> None:
+        """Write to the sleeper and wait until its device was told. Its web server refuses the first call."""
+        before = len(self.receiver.received())
+        await asyncio.to_thread(self.receiver.refuse, 503)
+        await next(iter(self.people.values())).ask({"do": "send", "to": self.sleeper, "number": 0})
+        async with asyncio.timeout(WOKEN_SECONDS):
+            while len(await asyncio.to_thread(self.receiver.received)) == before:  # noqa: ASYNC110  # another process
+                await asyncio.sleep(0.1)
 
     async def _store_and_retrieve(self, seconds: float) -> None:
         for operation in ("store", "retrieve"):
@@ -97,23 +115,43 @@ async def _host(net: Testnet, home: Path) -> AsyncIterator[Room]:
         yield await rooms.create(host_id, "stage", title="A room")
 
 
+async def _sleeper(net: Testnet, home: Path, receiver: Receiver) -> str:
+    """The account of somebody whose device is registered for wakes, and off."""
+    await asyncio.to_thread(Client.create_account, home, NetworkFile.load(net.network_file), PASSPHRASE)
+    async with Client.open(home, passphrase=PASSPHRASE) as me:
+        await me.ready()
+        await me.push.enable(receiver.endpoint, prompt=True)
+        return str(me.account_id)
+
+
 @asynccontextmanager
 async def stage(folder: Path) -> AsyncIterator[Stage]:
     """`async with stage(folder) as each`. Everything ends with it."""
     os.environ.setdefault("ESSAIM_STORAGE_MAX_BYTES", str(1 << 30))  # so that there is a limit to be shown
-    groups, net, own = rule_groups(), Testnet(folder / "network", LAYOUT), folder / "prometheus"
-    network = str(net.network_file)
-    try:
-        await asyncio.to_thread(net.up)
-        with prometheus(net, groups, own) as server:
-            async with (
-                child("client", network) as client,
-                child("person", network, str(folder / "alice")) as alice,
-                child("person", network, str(folder / "bob")) as bob,
-            ):
-                await client.told()
-                people = {(await each.told())["account"]: each for each in (alice, bob)}
-                async with _host(net, folder / "owner") as room:
-                    yield Stage(net, server, groups, time.time(), own / TARGETS, client, people, room)
-    finally:
-        await asyncio.to_thread(net.down)
+    with Receiver(folder / "receiver") as receiver:
+        trusting = replace(LAYOUT, push_flags=("--provider-ca", str(receiver.certificate)))
+        net = Testnet(folder / "network", trusting)
+        try:
+            await asyncio.to_thread(net.up)
+            async with _playing(net, folder, receiver) as each:
+                yield each
+        finally:
+            await asyncio.to_thread(net.down)
+
+
+@asynccontextmanager
+async def _playing(net: Testnet, folder: Path, receiver: Receiver) -> AsyncIterator[Stage]:
+    """On a network that is up."""
+    groups, own, network = rule_groups(), folder / "prometheus", str(net.network_file)
+    with prometheus(net, groups, own) as server:
+        async with (
+            child("client", network) as client,
+            child("person", network, str(folder / "alice")) as alice,
+            child("person", network, str(folder / "bob")) as bob,
+        ):
+            await client.told()
+            people = {(await each.told())["account"]: each for each in (alice, bob)}
+            sleeper = await _sleeper(net, folder / "sleeper", receiver)
+            async with _host(net, folder / "owner") as room:
+                told = (server, groups, time.time(), own / TARGETS, client, people, room, sleeper, receiver)
+                yield Stage(net, *told)

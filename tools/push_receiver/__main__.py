@@ -13,29 +13,40 @@ from aiohttp import web
 
 from push_receiver import authority
 from push_receiver.apns import KEY_FILE, ApnsServer
-from push_receiver.control import Control, serve
+from push_receiver.control import LOOPBACK, Control, serve
 from push_receiver.fcm import ACCOUNT_FILE, FcmServer
 from push_receiver.http2 import Http2Server
 from push_receiver.web_push import WebPushReceiver
 from push_receiver.webhook import WebhookReceiver
 
 KINDS = ("web-push", "webhook", "apns", "fcm")
+LOCAL = "localhost"
 
 
-async def run(kind: str, folder: Path, port: int, control_port: int) -> None:
-    """Until cancelled."""
+def at_of(host: str) -> str:
+    """Where to listen: the resolver of localhost may answer by IPv6 first."""
+    return LOOPBACK if host == LOCAL else host
+
+
+async def run(kind: str, folder: Path, host: str, ports: tuple[int, int]) -> None:
+    """Until cancelled. `ports`: the receiver's, and of its control."""
     control = Control()
-    about = await (_web if kind in ("web-push", "webhook") else _vendor)(kind, folder, port, control)
-    about["control"] = f"http://127.0.0.1:{await serve(control.application, control_port)}"
+    if kind in ("web-push", "webhook"):
+        about = await _web(kind, folder, host, ports[0], control)
+    else:
+        about = await _vendor(kind, folder, ports[0], control)
+    about["control"] = f"http://{at_of(host)}:{await serve(control.application, ports[1], at=at_of(host))}"
     about["ca"] = str(folder / authority.CA_FILE)
     sys.stdout.write(json.dumps(about) + "\n")
     sys.stdout.flush()
     await asyncio.Event().wait()
 
 
-async def _web(kind: str, folder: Path, port: int, control: Control) -> dict[str, Any]:
+async def _web(kind: str, folder: Path, host: str, port: int, control: Control) -> dict[str, Any]:
     receiver = WebPushReceiver(control) if kind == "web-push" else WebhookReceiver(control)
-    origin = f"https://localhost:{await serve(receiver.application, port, authority.make(folder))}"
+    at = at_of(host)
+    bound = await serve(receiver.application, port, authority.make(folder, address=at), at)
+    origin = f"https://{host}:{bound}"
     receiver.origin = origin
     if isinstance(receiver, WebPushReceiver):
         return {"url": origin, "subscription": receiver.subscribe()}
@@ -66,13 +77,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="push_receiver", description=__doc__)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--folder", type=Path, help="where its certificates and credentials go; default: a new one")
+    parser.add_argument("--host", default=LOCAL, help="an IPv4 address of web-push and webhook (%(default)s)")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--control-port", type=int, default=0)
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="push-receiver-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        asyncio.run(run(given.kind, folder, given.port, given.control_port))
+        asyncio.run(run(given.kind, folder, given.host, (given.port, given.control_port)))
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -14,11 +14,13 @@ CA_FILE, CHAIN_FILE, KEY_FILE = "ca.pem", "chain.pem", "key.pem"
 LIFE = timedelta(days=30)
 
 
-def make(folder: Path, names: tuple[str, ...] = ("localhost",), alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
-    """A server's context for 127.0.0.1 and `names`; who is to trust it reads ca.pem in `folder`."""
+def make(
+    folder: Path, names: tuple[str, ...] = ("localhost",), alpn: tuple[str, ...] = (), address: str = "127.0.0.1"
+) -> ssl.SSLContext:
+    """A server's context for `address` and `names`; who is to trust it reads ca.pem in `folder`."""
     authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root = _certificate(authority, authority, "receiver's authority", None)
-    leaf = _certificate(key, authority, "receiver", names)
+    leaf = _certificate(key, authority, "receiver", names, address)
     (folder / CA_FILE).write_bytes(root.public_bytes(Encoding.PEM))
     (folder / CHAIN_FILE).write_bytes(leaf.public_bytes(Encoding.PEM))
     (folder / KEY_FILE).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -31,7 +33,11 @@ def make(folder: Path, names: tuple[str, ...] = ("localhost",), alpn: tuple[str,
 
 
 def _certificate(
-    key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey, name: str, served: tuple[str, ...] | None
+    key: ec.EllipticCurvePrivateKey,
+    signer: ec.EllipticCurvePrivateKey,
+    name: str,
+    served: tuple[str, ...] | None,
+    address: str = "",
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "receiver's authority")])
@@ -51,6 +57,6 @@ def _certificate(
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         builder = builder.add_extension(usage, critical=True)
     else:
-        names = [x509.DNSName(each) for each in served] + [x509.IPAddress(IPv4Address("127.0.0.1"))]
+        names = [x509.DNSName(each) for each in served] + [x509.IPAddress(IPv4Address(address))]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(signer, hashes.SHA256())

@@ -6,6 +6,8 @@ from aiohttp import web
 
 from push_receiver.plan import Plan
 
+LOOPBACK = "127.0.0.1"
+
 
 class Control:
     """POST /plan adds a misbehaviour; GET /received tells what came, DELETE forgets; GET /waiting counts."""
@@ -39,9 +41,9 @@ class Control:
         return web.Response(status=204)
 
 
-async def serve(application: web.Application, port: int, tls: Any = None) -> int:
-    """On loopback; the port."""
+async def serve(application: web.Application, port: int, tls: Any = None, at: str = LOOPBACK) -> int:
+    """The port."""
     runner = web.AppRunner(application, access_log=None, handle_signals=False, handler_cancellation=True)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
+    await web.TCPSite(runner, at, port, ssl_context=tls).start()
     return int(runner.addresses[0][1])

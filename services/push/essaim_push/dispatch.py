@@ -73,6 +73,9 @@ class Dispatcher:
         self._draining = False
         self._next_ms: int | None = None
         self._timer = asyncio.Event()
+        for kind in providers.kinds:
+            for word in WORDS:
+                metrics.DELIVERIES.labels(kind.name.lower(), word)  # there from the start: the first one is an increase
 
     async def run(self) -> None:
         """Ask when the next delivery is due, and every second."""
@@ -260,3 +263,12 @@ def word_of(outcome: said.Outcome) -> str:
             return f"rejected_{rejection.value}"
         case _:
             return type(outcome).__name__.lower()
+
+
+OUTCOMES: tuple[said.Outcome, ...] = (
+    said.Delivered(),
+    said.Gone(),
+    *(said.Retry(each) for each in said.Trouble),
+    *(said.Rejected(each) for each in said.Rejection),
+)
+WORDS = tuple(word_of(each) for each in OUTCOMES)
