@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from copy import copy
+from itertools import islice
 
 from essaim.protocol.mailbox.authorization import Method
 from essaim.protocol.mailbox.policy import Kind
@@ -22,7 +23,7 @@ from essaim_storage import effects
 from essaim_storage.arc import Arcs
 from essaim_storage.record import record_id
 from essaim_storage.store import Entry, Newest, PrekeyBatch
-from essaim_storage.tally import NAME_SIZE, Fingerprint, Part, fingerprint_of, key_of
+from essaim_storage.tally import EMPTY, NAME_SIZE, Fingerprint, Part, fingerprint_of, key_of
 
 Place = tuple[bytes, bytes]
 
@@ -37,6 +38,10 @@ class MemoryStore:
         self._last = 0
         self._log: dict[int, tuple[Record, bool]] = {}  # in ascending order of number, for numbers only grow
         self._numbers: dict[bytes, int] = {}
+        self._ids_at: dict[int, bytes] = {}
+        """Of the records of the log: a notice's is a hash, and costs more than all else that is done with it here."""
+        self._bytes: dict[bytes, int] = {}
+        """Of the envelopes of each mailbox."""
         self._mailboxes: dict[bytes, dict[int, EnvelopeRecord]] = {}
         self._naming: dict[bytes, dict[bytes, Tombstone | ExpiryRecord]] = {}
         self._until: dict[bytes, int] = {}
@@ -47,7 +52,9 @@ class MemoryStore:
         self._keys: dict[bytes, tuple[int, int]] = {}
         """(key, position) of each record."""
         self._names: dict[bytes, bytes] = {}
-        self._sorted: list[tuple[int, int, bytes]] | None = None
+        self._sorted: list[tuple[int, int, bytes]] = []
+        """(key, position, id) in order of key; these keys alone, None where something has changed since."""
+        self._order: list[int] | None = None
         self._ids: list[bytes] | None = None
         self._special: dict[bytes, set[int]] = {}
         self.bad: set[bytes] = set()
@@ -79,18 +86,18 @@ class MemoryStore:
         return tuple(each for of_id, each in found.items() if of_id not in self.bad)
 
     def sweeps(self, mailbox_id: bytes) -> Sequence[Tombstone]:
-        records = (record for record, _ in self._of(mailbox_id) if isinstance(record, Tombstone))
-        return tuple(each for each in records if each.method in SWEEPS and record_id(each) not in self.bad)
+        found = (each for each in self._readable(mailbox_id) if isinstance(each, Tombstone))
+        return tuple(each for each in found if each.method in SWEEPS)
 
     def under(self, mailbox_id: bytes, slot: bytes) -> Sequence[Record]:
         numbers = [*self._special.get(mailbox_id, ()), *self._mailboxes.get(mailbox_id, {})]
-        records = (self._log[number][0] for number in sorted(numbers))
-        signed = ((each, each.authorization) for each in records if record_id(each) not in self.bad)
+        records = (self._log[number][0] for number in sorted(numbers) if self._ids_at[number] not in self.bad)
+        signed = ((each, each.authorization) for each in records)
         return [each for each, by in signed if by is not None and slot_of(by.slot_record) == slot]
 
     def mark(self, mailbox_id: bytes, slot: bytes) -> SlotMark | None:
-        marks = (record for record, _ in self._of(mailbox_id) if isinstance(record, SlotMark))
-        return next((each for each in marks if each.slot == slot and record_id(each) not in self.bad), None)
+        marks = (each for each in self._readable(mailbox_id) if isinstance(each, SlotMark))
+        return next((each for each in marks if each.slot == slot), None)
 
     def has_registered(self, mailbox_id: bytes) -> bool:
         return any(isinstance(record, RegistrationRecord) for record, _ in self._of(mailbox_id))
@@ -100,10 +107,8 @@ class MemoryStore:
         return next((each for each in found if (each.slot, each.day) == (slot, day)), None)
 
     def registrations(self, mailbox_id: bytes) -> Sequence[RegistrationRecord]:
-        found = (record for record, _ in self._of(mailbox_id) if isinstance(record, RegistrationRecord))
-        return sorted(
-            (each for each in found if record_id(each) not in self.bad), key=lambda each: (each.slot, each.day)
-        )
+        found = (each for each in self._readable(mailbox_id) if isinstance(each, RegistrationRecord))
+        return sorted(found, key=lambda each: (each.slot, each.day))
 
     def woken(self) -> int:
         return self._woken
@@ -129,6 +134,11 @@ class MemoryStore:
         numbers = self._special.get(mailbox_id, ())
         return [self._log[number] for number in numbers]
 
+    def _readable(self, mailbox_id: bytes) -> list[Record]:
+        """The same, but what is bad."""
+        numbers = self._special.get(mailbox_id, ())
+        return [self._log[number][0] for number in numbers if self._ids_at[number] not in self.bad]
+
     def newest(self, mailbox_id: bytes, slot: bytes) -> Newest | None:
         for each in self._mailboxes.get(mailbox_id, {}).values():
             if each.slot == slot and each.version:
@@ -136,11 +146,12 @@ class MemoryStore:
         return None
 
     def mailbox_bytes(self, mailbox_id: bytes) -> int:
-        return sum(len(each.data) for each in self._mailboxes.get(mailbox_id, {}).values())
+        return self._bytes.get(mailbox_id, 0)
 
     def entries_after(self, mailbox_id: bytes, slot: bytes, number: int, limit: int) -> Sequence[Entry]:
         found = self._mailboxes.get(mailbox_id, {}).items()
-        return [self._entry(at, each) for at, each in found if at > number and slot in (b"", each.slot)][:limit]
+        entries = (self._entry(at, each) for at, each in found if at > number and slot in (b"", each.slot))
+        return list(islice(entries, limit))
 
     def data(self, envelope_id: bytes) -> bytes | None:
         found = self.record(envelope_id)
@@ -152,11 +163,12 @@ class MemoryStore:
         return None if found is None else self._entry(number, found)
 
     def coordinated_after(self, number: int, limit: int) -> Sequence[tuple[int, Record]]:
-        return [
+        found = (
             (at, record)
             for at, (record, mine) in self._log.items()
-            if mine and at > number and record_id(record) not in self.bad
-        ][:limit]
+            if mine and at > number and self._ids_at[at] not in self.bad
+        )
+        return list(islice(found, limit))
 
     def position(self, member: bytes) -> int:
         return self._positions.get(member, 0)
@@ -165,8 +177,11 @@ class MemoryStore:
         return self._adopted
 
     def fingerprints(self, parts: Sequence[Part]) -> Sequence[Fingerprint]:
-        found = (self._part(part) for part in parts)
-        return [fingerprint_of(sum(map(int.from_bytes, ids)), len(ids)) for ids in found]
+        return [self._fingerprint(part) for part in parts]
+
+    def _fingerprint(self, part: Part) -> Fingerprint:
+        ids = self._part(part)
+        return fingerprint_of(sum(map(int.from_bytes, ids)), len(ids)) if ids else EMPTY
 
     def record_ids(self, part: Part, limit: int) -> Sequence[bytes]:
         return self._part(part)[:limit]
@@ -204,16 +219,20 @@ class MemoryStore:
 
     def living_ids(self, mailbox_id: bytes, now_ms: int) -> frozenset[bytes]:
         """For the checker: what the mailbox has that has not expired."""
-        records = (record for record, _ in self._log.values())
-        alive = (each for each in records if each.mailbox_id == mailbox_id and self._goes(each) > now_ms)
-        return frozenset(record_id(each) for each in alive)
+        records = ((at, record) for at, (record, _) in self._log.items())
+        alive = (at for at, each in records if each.mailbox_id == mailbox_id and self._goes(each) > now_ms)
+        return frozenset(self._ids_at[at] for at in alive)
 
     def _part(self, part: Part) -> list[bytes]:
-        if self._sorted is None:
+        """Most parts that are asked about are empty."""
+        if self._order is None:
             self._sorted = sorted((*at, each) for each, at in self._keys.items())
-        first = bisect_left(self._sorted, (part.span[0],))
-        last = bisect_right(self._sorted, (part.span[1] + 1,))
-        return [each for _, position, each in self._sorted[first:last] if part.arc[0] <= position <= part.arc[1]]
+            self._order = [key for key, _, _ in self._sorted]
+        first, last = bisect_left(self._order, part.span[0]), bisect_right(self._order, part.span[1])
+        if first == last:
+            return []
+        start, end = part.arc
+        return [each for _, position, each in self._sorted[first:last] if start <= position <= end]
 
     # ---- writing
 
@@ -225,13 +244,13 @@ class MemoryStore:
     def copied(self) -> "MemoryStore":
         """As it is now: a snapshot of the volume."""
         other = copy(self)
-        for name in ("_log", "_numbers", "_keys", "_names", "_positions", "_until"):
+        for name in ("_log", "_numbers", "_ids_at", "_bytes", "_keys", "_names", "_positions", "_until"):
             setattr(other, name, dict(getattr(self, name)))
         other._special = {mailbox_id: set(each) for mailbox_id, each in self._special.items()}
         for name in ("_mailboxes", "_naming"):
             setattr(other, name, {key: dict(each) for key, each in getattr(self, name).items()})
         other._batches = {place: (*each[:2], dict(each[2]), dict(each[3])) for place, each in self._batches.items()}
-        other.bad, other._sorted, other._ids = set(), None, None
+        other.bad, other._order, other._ids = set(), None, None
         return other
 
     def restored(self) -> "MemoryStore":
@@ -243,7 +262,7 @@ class MemoryStore:
 
     def apply(self, changes: Sequence[effects.Change]) -> None:
         """One batch, whole."""
-        self._sorted = self._ids = None
+        self._order = self._ids = None
         for change in changes:
             self._change(change)
 
@@ -298,6 +317,7 @@ class MemoryStore:
             self._remove(newest.envelope_id)
         self._append(number, record.envelope_id, record, coordinated)
         self._mailboxes.setdefault(record.mailbox_id, {})[number] = record
+        self._bytes[record.mailbox_id] = self._bytes.get(record.mailbox_id, 0) + len(record.data)
         if until_ms:
             self._until[record.envelope_id] = until_ms
 
@@ -343,6 +363,7 @@ class MemoryStore:
         self._last = number
         self._log[number] = (record, coordinated)
         self._numbers[of_id] = number
+        self._ids_at[number] = of_id
         position = position_of(record.mailbox_id)
         self._keys[of_id] = (key_of(position, of_id), position)
         self._names[of_id[:NAME_SIZE]] = of_id
@@ -355,9 +376,11 @@ class MemoryStore:
         if number is None:
             return
         record, _ = self._log.pop(number)
+        del self._ids_at[number]
         del self._keys[of_id], self._names[of_id[:NAME_SIZE]]
         if isinstance(record, EnvelopeRecord):
             del self._mailboxes[record.mailbox_id][number]
+            self._bytes[record.mailbox_id] -= len(record.data)
             self._until.pop(of_id, None)
             return
         self._special[record.mailbox_id].discard(number)
@@ -365,8 +388,9 @@ class MemoryStore:
             del self._naming[envelope_id][of_id]
 
     def _purge(self, expired_ms: int) -> None:
-        for record in [record for record, _ in self._log.values() if self._goes(record) <= expired_ms]:
-            self._remove(record_id(record))
+        gone = [at for at, (record, _) in self._log.items() if self._goes(record) <= expired_ms]
+        for of_id in [self._ids_at[at] for at in gone]:
+            self._remove(of_id)
         self._batches = {place: each for place, each in self._batches.items() if each[1] > expired_ms}
 
     @staticmethod

@@ -22,6 +22,7 @@ from simulated.history import BrokenPromiseError, History
 from simulated.host import Host
 from simulated.network import Network
 from simulated.process import Ask, Client, Clients, Sleep
+from simulated.remembered import RememberedKey
 from simulated.scheduler import Scheduler
 
 ACTIVE_MS = 100_000
@@ -282,10 +283,7 @@ def _retrieve(query: events.Query, request: int) -> events.Event:
 def _mailboxes(rng: Random) -> list[Mailbox]:
     """One of each kind."""
     keys = [(SigningKey(rng.randbytes(32)), SigningKey(rng.randbytes(32))) for _ in range(3)]
-    policies = [
-        Policy.public_inbox(keys[0][0].public),
-        Policy.outbox(keys[1][0].public),
-        Policy.private_inbox(keys[2][0].public, keys[2][1].public),
-    ]
+    public = [(RememberedKey(owner.public.raw), RememberedKey(writer.public.raw)) for owner, writer in keys]
+    policies = [Policy.public_inbox(public[0][0]), Policy.outbox(public[1][0]), Policy.private_inbox(*public[2])]
     writers = [keys[0][1], keys[1][0], keys[2][1]]
     return [Mailbox(policy, owner, writer) for policy, (owner, _), writer in zip(policies, keys, writers, strict=True)]

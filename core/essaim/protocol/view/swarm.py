@@ -1,6 +1,7 @@
 """Which swarm keeps a mailbox: swarm ids on a ring of 64 bits, the nearest to the mailbox's position."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from essaim.protocol.kdf import blake2b256
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 POSITION_LABEL = b"essaim/swarm/v1"
 RING = 1 << 64
+_CACHED_POSITIONS = 4_096
 
 
 class Swarm(NamedTuple):
@@ -38,6 +40,7 @@ def grouped(places: "Iterable[tuple[int | None, Node]]") -> Mapping[int, Swarm]:
     return {swarm_id: Swarm(swarm_id, tuple(nodes)) for swarm_id, nodes in sorted(members.items())}
 
 
+@lru_cache(_CACHED_POSITIONS)
 def position_of(mailbox_id: bytes) -> int:
     """First 8 bytes, big-endian, of BLAKE2b-256("essaim/swarm/v1" || mailbox id)."""
     return int.from_bytes(blake2b256(POSITION_LABEL, mailbox_id)[:8])
