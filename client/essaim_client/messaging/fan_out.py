@@ -192,7 +192,7 @@ class FanOut:
         self._profile.store.enqueue(
             address.policy.encoded,
             bytes((peer.slot,)),
-            _expiry(now_ms, life_ms),
+            expiry(now_ms, life_ms),
             envelope,
             recipient=peer.account.raw,
             writer=address.writer,
@@ -201,7 +201,10 @@ class FanOut:
         self._generation.sealed()
 
 
-def _expiry(now_ms: int, life_ms: int) -> int:
-    """Whole minutes, down where there is room: the expiry shall not tell the millisecond of sending."""
-    expires_ms = (now_ms + min(life_ms, MESSAGE_LIFE_MS)) // MINUTE_MS * MINUTE_MS
-    return expires_ms if expires_ms >= now_ms + SHORTEST_LIFE_MS else expires_ms + MINUTE_MS
+def expiry(now_ms: int, life_ms: int) -> int:
+    """Whole minutes, down where there is room: the expiry shall not tell the millisecond of sending.
+
+    Never within SHORTEST_LIFE_MS: mailboxes take nothing that is about to expire, and it would be dropped unsent.
+    """
+    longest_ms = min(life_ms, MESSAGE_LIFE_MS)
+    return (now_ms + max(longest_ms, SHORTEST_LIFE_MS + MINUTE_MS)) // MINUTE_MS * MINUTE_MS
