@@ -211,6 +211,8 @@ class Reconciler:
             return self._give_up(waiter.member)
         if settled.verdict in NOT_KEPT:
             self._unwanted.add(settled.record_id[:NAME_SIZE])
+        if settled.verdict is Verdict.EXPIRED and settled.record is not None:
+            current.expired(settled.record)
         current.uncommitted -= 1
         return self._go_on(current)
 

@@ -3,6 +3,9 @@
 Only the node that asks keeps state. A part of the ring is answered by the names of its records if they are few, else by
 the fingerprints of its sixteen parts, and those that differ are asked for again; of the names, those missing here are
 fetched, checked like any record, and committed. What is said is in proportion to the difference (tally.py).
+
+An envelope that its owner put off may come before the expiry record that says so, and has expired here as long as that
+is missing. Nobody sends what has expired where he is, so such envelopes are fetched again when all else is here.
 """
 
 from collections import deque
@@ -74,6 +77,10 @@ class Round:
     uncommitted: int = 0
     kept_back: bool = False
     """Something was refused here that may be good: by this node's clock it is too early for it."""
+    late: deque[bytes] = field(default_factory=deque)
+    """Names of envelopes that had expired here when they came, though they live there."""
+    last_look: bool = False
+    """They are being fetched the second time."""
 
     def __post_init__(self) -> None:
         self.last = self.number
@@ -82,6 +89,10 @@ class Round:
     @property
     def over(self) -> bool:
         """Nothing left to ask, fetch or commit."""
+        return not self.late and self._is_idle
+
+    @property
+    def _is_idle(self) -> bool:
         return not (self.parts or self.asked or self.wanted or self.fetching or self.uncommitted)
 
     def go_on(self) -> list[Effect]:
@@ -91,6 +102,8 @@ class Round:
             part = self.parts.pop()
             self.asked[self._next()] = part
             effects.append(self._send(Question(self.last, part)))
+        if self.late and self._is_idle:
+            self.last_look, self.wanted, self.late = True, self.late, deque()
         while self.wanted and not self.fetching:
             missing = [self.wanted.popleft() for _ in range(min(len(self.wanted), self.tuning.fetch_ids))]
             self.fetching = tuple(each for each in missing if not self.store.has_named(each))
@@ -124,6 +137,11 @@ class Round:
         self.wanted.extendleft(reversed(left))
         self.fetching = ()
         return useful
+
+    def expired(self, record: Record) -> None:
+        """It came, and had expired by what was here."""
+        if isinstance(record, EnvelopeRecord) and not self.last_look:
+            self.late.append(name_of(record))
 
     def _want(self, part: Part, names: Iterable[bytes]) -> None:
         new = [each for each in names if each not in self.unwanted]

@@ -1,0 +1,70 @@
+"""What was put off is taken over with the record that puts it off, whichever of the two comes first."""
+
+import pytest
+
+from essaim.protocol.mailbox.authorization import Act, Method
+from essaim.protocol.mailbox.payload import removal_hash
+from essaim.protocol.mailbox.record import ExpiryRecord
+from essaim.protocol.mailbox.slot_record import Signer
+from essaim_storage import effects, events
+from essaim_storage.message import Fetch
+from essaim_storage.record import record_id
+from essaim_storage.tuning import Tuning
+from simulated.stage import DAY_MS, INBOX, NOW_MS, OWN, OWNER, B, Stage, envelope, of, sent
+
+SOON_MS = NOW_MS + 60_000
+LATER_MS = NOW_MS + 120_000
+
+
+def put_off(*records, until_ms=NOW_MS + 9 * DAY_MS, signer: Signer = OWNER):
+    ids = tuple(each.envelope_id for each in records)
+    act = Act(INBOX, Method.EXPIRE, b"", removal_hash(b"", ids), until_ms)
+    return ExpiryRecord(INBOX, b"", ids, until_ms, act.authorize(signer, NOW_MS, bytes(16)))
+
+
+def converse(asking, asked):
+    """The first is linked to the other; what the two then say to each other, until nothing is left to say."""
+    fetches = []
+    way = [(OWN, asking.do(events.LinkUp(B)))]
+    while way:
+        sender, said = way.pop(0)
+        receiver = asked if sender == OWN else asking
+        fetches += sent(Fetch, said) if sender == OWN else []
+        for effect in of(effects.Send, said):
+            if effect.to == receiver.own_id:
+                way.append((receiver.own_id, receiver.hear(sender, effect.message)))
+                while receiver.commits:
+                    way.append((receiver.own_id, receiver.commit()))
+    return fetches
+
+
+@pytest.mark.parametrize("count", [1, 5, 40])
+def test_round_takes_over_what_lives_by_a_record_that_comes_later(count):
+    """Some of these come before the record: their ids are below its own."""
+    full, empty = Stage(OWN, own_id=B), Stage(B, complete=False, tuning=Tuning(fetch_ids=2, digest_ids=4))
+    letters = [envelope(str(index), SOON_MS) for index in range(count)]
+    notice = put_off(*letters)
+    full.keep(*letters)
+    full.do(events.RemoveAsked(1, notice))
+    full.commit()
+    assert any(each.envelope_id < record_id(notice) for each in letters) or count == 1
+    full.now_ms = empty.now_ms = LATER_MS
+
+    converse(empty, full)
+
+    assert empty.store.all_ids() == full.store.all_ids()
+    assert not empty.node.incomplete
+
+
+def test_round_asks_no_third_time_for_what_has_expired_by_this_clock():
+    """The other's clock is behind: it says that the letter lives, and nothing puts it off."""
+    full, empty = Stage(OWN, own_id=B), Stage(B, complete=False)
+    letter = envelope("short", SOON_MS)
+    full.keep(letter)
+    empty.now_ms = LATER_MS
+
+    fetches = converse(empty, full)
+
+    assert [letter.envelope_id[:12] in each.names for each in fetches] == [True, True]
+    assert not empty.store.has(letter.envelope_id)
+    assert not empty.node.incomplete
