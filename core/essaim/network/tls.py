@@ -5,18 +5,13 @@ A node's certificate is self-signed ECDSA P-256 (gRPC's TLS does not support Ed2
 that the signed view gives the node. Each of these facts is kept by a test (tests/integration/test_tls.py).
 """
 
-import datetime
+import base64
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import grpc
 import grpc.aio
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from cryptography.x509.oid import NameOID
 
 import essaim
 from essaim.network.peer import Peer
@@ -24,8 +19,6 @@ from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import MESSAGE_LIMIT
 
 SERVER_NAME = "essaim"
-_NOT_BEFORE = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-_NOT_AFTER = datetime.datetime(2120, 1, 1, tzinfo=datetime.UTC)
 
 MESSAGE_OPTIONS = (("grpc.max_send_message_length", MESSAGE_LIMIT), ("grpc.max_receive_message_length", MESSAGE_LIMIT))
 KEEPALIVE_OPTIONS = (
@@ -67,31 +60,30 @@ class Certificate:
     @classmethod
     def make(cls) -> "Certificate":
         """A fresh one. Its dates say nothing: only the view decides when it is accepted."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        return cls(_self_signed(key), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        from essaim.network.issuing import issue  # what a process needs once, if at all
+
+        return cls(*issue(SERVER_NAME))
 
     @classmethod
     def load(cls, key_pem: bytes, der: bytes) -> "Certificate":
         """One that was kept on the volume; ValueError when the two do not belong together."""
-        key = load_pem_private_key(key_pem, None)
-        if x509.load_der_x509_certificate(der).public_key() != key.public_key():
+        from essaim.network.issuing import belongs
+
+        if not belongs(key_pem, der):
             raise ValueError("the TLS certificate is not that of the key")
         return cls(der, key_pem)
 
 
-def _self_signed(key: ec.EllipticCurvePrivateKey) -> bytes:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SERVER_NAME)])
-    public = key.public_key()
-    builder = x509.CertificateBuilder(name, name, public, x509.random_serial_number(), _NOT_BEFORE, _NOT_AFTER)
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(SERVER_NAME)]), critical=False)
-    # All bear one name: the key identifiers tell two pinned certificates apart.
-    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
-    return builder.sign(key, SHA256()).public_bytes(Encoding.DER)
-
-
 def _pem(der: bytes) -> bytes:
-    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+    """As gRPC wants it. ValueError for what is not one DER sequence; what else it may not be, the handshake refuses."""
+    if not _is_sequence(der):
+        raise ValueError("not DER")
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
+
+
+def _is_sequence(der: bytes) -> bool:
+    """X.690: a SEQUENCE whose length, in two bytes as that of every certificate, is that of the rest."""
+    return der[:2] == b"\x30\x82" and len(der) == 4 + int.from_bytes(der[2:4])
 
 
 def server_credentials(certificate: Certificate) -> grpc.ServerCredentials:

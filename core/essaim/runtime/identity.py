@@ -6,7 +6,9 @@ The onion keys are not here: they live in memory alone, so that a stolen disk op
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from essaim.network.tls import Certificate
 from essaim.protocol.keys import SEED_SIZE, SigningKey
@@ -18,6 +20,18 @@ TLS_KEY_FILE = "tls.key"
 CERTIFICATE_FILE = "tls.der"
 
 Random = Callable[[int], bytes]
+T = TypeVar("T")
+
+
+class Doing(Protocol):
+    """How something is done: here, or as `essaim.runtime.apart` does it."""
+
+    def __call__(self, work: Callable[[], T]) -> T: ...
+
+
+def here(work: Callable[[], T]) -> T:
+    """In this process."""
+    return work()
 
 
 @dataclass(frozen=True)
@@ -33,15 +47,18 @@ class NodeIdentity:
 
 
 def load_identity(
-    folder: Path, make: Callable[[], Certificate] = Certificate.make, random: Random = os.urandom
+    folder: Path, make: Callable[[], Certificate] = Certificate.make, random: Random = os.urandom, doing: Doing = here
 ) -> NodeIdentity:
-    """The identity below `folder`, made at the first start (its certificate by `make`).
+    """The identity below `folder`, made at the first start (its certificate by `make`). Certificates are made and
+    checked by `doing`: a node does it apart, for X.509 takes memory.
 
     Raises StartError for a folder that cannot be written, and for files that are no keys: a damaged identity is never
     replaced in silence, for the network knows the node by it.
     """
     try:
-        return NodeIdentity(SigningKey(_seed(folder / IDENTITY_FILE, random)), _certificate(folder, make))
+        return NodeIdentity(
+            SigningKey(_seed(folder / IDENTITY_FILE, random)), doing(partial(_certificate, folder, make))
+        )
     except OSError as error:
         raise StartError(f"the data folder cannot be used: {error.strerror}.") from None
 

@@ -7,7 +7,7 @@ address and keys; until then it serves whoever already has a link, and nothing e
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.geometry import Suite
@@ -24,12 +24,15 @@ from essaim.runtime.operator import standing_of
 from essaim.runtime.persist import MembershipEvent, backoff, persist
 from essaim.runtime.reachability import Reachability
 from essaim.runtime.refusal import StartError
+from essaim.runtime.release import version_of
 from essaim.runtime.retirement import RetirementLimits, retire
-from essaim.runtime.settings import NodeSettings, version_of
 from essaim.runtime.standing import Standing
 from essaim.runtime.start import Start
 from essaim.runtime.transfer import TransferNotice
 from essaim.runtime.view_holder import ViewHolder
+
+if TYPE_CHECKING:
+    from essaim.runtime.settings import NodeSettings
 
 START_ID_SIZE = 16
 
@@ -167,7 +170,7 @@ class Membership:
             start_id=self._start_id,
             sequence=self._now_ms(),
             issued_ms=self._now_ms(),
-            version=version_of(settings),
+            version=version_of(settings.service),
         )
         keys = self.keyring.published
         records = self._keys.records(keys)

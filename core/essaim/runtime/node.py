@@ -7,7 +7,7 @@ Stop, on SIGTERM or SIGINT: `retire` (a second signal ends it) -> NOT_SERVING ->
 ends the process with code 1.
 
     def main() -> None:
-        sys.exit(run(load(RelaySettings), build))
+        sys.exit(run(told("essaim_relay.settings:RelaySettings"), build))
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import grpc.aio
 
@@ -25,6 +25,7 @@ from essaim.network.acceptor import SERVICE as LINK_SERVICE
 from essaim.network.tls import SERVER_OPTIONS, server_credentials
 from essaim.runtime import logs
 from essaim.runtime.address import Address
+from essaim.runtime.apart import apart
 from essaim.runtime.calls import CallInterceptor
 from essaim.runtime.clock import SystemClock
 from essaim.runtime.connections import limited_to
@@ -33,12 +34,15 @@ from essaim.runtime.identity import NodeIdentity, load_identity
 from essaim.runtime.lag import watch_lag
 from essaim.runtime.logs import INFO, LogLevel, NodeEvent
 from essaim.runtime.metrics import MetricsPage
-from essaim.runtime.refusal import StartError
-from essaim.runtime.settings import WRONG_SETTING, NodeSettings, version_of
+from essaim.runtime.refusal import WRONG_SETTING, StartError
+from essaim.runtime.release import version_of
 from essaim.runtime.start import Build, Service, Start
 from essaim.runtime.volume import PUBLIC_MODE, Hold, watch_volume, write_durably
 
-S = TypeVar("S", bound=NodeSettings)
+if TYPE_CHECKING:
+    from essaim.runtime.settings import NodeSettings
+
+S = TypeVar("S", bound="NodeSettings")
 
 DRAINED = 0
 FAILED = 1
@@ -85,7 +89,7 @@ class _Life(Generic[S]):
             health = await self._mount(server, service)
             await server.start()
             page = MetricsPage(
-                Address.parse(self._settings.metrics), self._settings.service, version_of(self._settings)
+                Address.parse(self._settings.metrics), self._settings.service, version_of(self._settings.service)
             )
             ports = {"port": port, "metrics_port": page.address.port}
             self._tell(identity, port, page.address)
@@ -101,7 +105,7 @@ class _Life(Generic[S]):
         stack.callback(Hold(folder).release)
         watch_volume(folder)
         (folder / LISTEN_FILE).unlink(missing_ok=True)  # an earlier start's ports would mislead
-        identity = load_identity(folder)
+        identity = load_identity(folder, doing=apart)
         settings = self._settings
         logs.configure(settings.service, identity.node_id, LogLevel(settings.log_level), traces=settings.development)
         return identity

@@ -1,11 +1,14 @@
 """The operator of a node, as far as the node can show it: by the operator's key, or by what the operator signed."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from essaim.protocol.keys import SEED_SIZE, SigningKey
 from essaim.protocol.view.admission import admit
 from essaim.runtime.refusal import StartError
-from essaim.runtime.settings import NodeSettings
+
+if TYPE_CHECKING:
+    from essaim.runtime.settings import NodeSettings
 
 
 def read_operator_key(file: Path) -> SigningKey:
@@ -19,7 +22,7 @@ def read_operator_key(file: Path) -> SigningKey:
     return SigningKey(seed)
 
 
-def standing_of(settings: NodeSettings, network_id: bytes, node_id: bytes) -> tuple[bytes, bytes]:
+def standing_of(settings: "NodeSettings", network_id: bytes, node_id: bytes) -> tuple[bytes, bytes]:
     """The operator id of the descriptor, and the operator's word for the node; each may be empty. StartError."""
     named = bytes.fromhex(settings.operator_id)
     if settings.operator_key is None:

@@ -17,9 +17,8 @@ docs/operations/settings.md. A wrong setting ends the process with one sentence 
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, SecretBytes, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -33,8 +32,7 @@ from pydantic_settings import (
 
 from essaim.network.settings import LinkSettings
 from essaim.runtime.address import Address
-
-WRONG_SETTING = 2
+from essaim.runtime.refusal import end
 
 
 def _numeric(text: str) -> str:
@@ -242,18 +240,11 @@ def read(kind: type[S], arguments: Sequence[str]) -> S:
         raise ValueError(f"{_first_line(error)}; --help lists the flags.") from None
 
 
-def version_of(settings: NodeSettings) -> str:
-    """Of the installed service, for its metrics page and its descriptor."""
-    try:
-        return version(f"essaim-{settings.service}")
-    except PackageNotFoundError:
-        return "unreleased"
-
-
-def end(sentence: str) -> NoReturn:
-    """One sentence for the operator, exit code 2."""
-    sys.stderr.write(sentence + "\n")
-    sys.exit(WRONG_SETTING)
+def facts_of(settings: NodeSettings) -> dict[str, object]:
+    """Each field and each property of ours, by name: settings that need no pydantic (essaim.runtime.told)."""
+    kinds = [each for each in type(settings).__mro__ if issubclass(each, NodeSettings)]
+    properties = [name for each in kinds for name, value in vars(each).items() if isinstance(value, property)]
+    return {name: getattr(settings, name) for name in ("service", *type(settings).model_fields, *properties)}
 
 
 def _secrets(kind: type[NodeSettings]) -> Path | None:

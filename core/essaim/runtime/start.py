@@ -2,17 +2,19 @@
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import grpc.aio
 
 from essaim.runtime.address import Address
 from essaim.runtime.clock import Clock
 from essaim.runtime.identity import NodeIdentity, Random
-from essaim.runtime.settings import NodeSettings
 
-S = TypeVar("S", bound=NodeSettings)
-S_co = TypeVar("S_co", bound=NodeSettings, covariant=True)
+if TYPE_CHECKING:  # a node does without pydantic (essaim.runtime.told)
+    from essaim.runtime.settings import NodeSettings
+
+S = TypeVar("S", bound="NodeSettings")
+S_co = TypeVar("S_co", bound="NodeSettings", covariant=True)
 
 
 @dataclass(frozen=True)

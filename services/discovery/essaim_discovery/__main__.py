@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from essaim.protocol.keys import SigningKey
 from essaim.runtime.genesis import read_genesis
 from essaim.runtime.node import run
-from essaim.runtime.settings import load
 from essaim.runtime.start import Service, Start
+from essaim.runtime.told import told
 from essaim.runtime.view_service import view_offer
 from essaim_discovery import metrics
 from essaim_discovery.admission import load_admission
@@ -21,10 +22,12 @@ from essaim_discovery.founding import found
 from essaim_discovery.log import Log
 from essaim_discovery.orders import VERBS, order
 from essaim_discovery.service import discovery_offer
-from essaim_discovery.settings import DiscoverySettings
+
+if TYPE_CHECKING:
+    from essaim_discovery.settings import DiscoverySettings
 
 
-async def build(start: Start[DiscoverySettings]) -> Service:
+async def build(start: "Start[DiscoverySettings]") -> Service:
     """Log, driver, and the two services."""
     settings, now_ms = start.settings, start.clock.now_ms
     genesis = read_genesis(settings.genesis)
@@ -46,7 +49,7 @@ async def build(start: Start[DiscoverySettings]) -> Service:
 
 
 async def _run_agent(
-    driver: Driver, authority: SigningKey, now_ms: Callable[[], int], settings: DiscoverySettings
+    driver: Driver, authority: SigningKey, now_ms: Callable[[], int], settings: "DiscoverySettings"
 ) -> None:
     """The Kubernetes agent. Its client alone takes seconds to import: discovery is there before it."""
     cluster = await asyncio.to_thread(import_module, "essaim_discovery.cluster.agent")
@@ -66,7 +69,7 @@ def main() -> None:
         sys.exit(found(arguments[1:]))
     if arguments[:1] and arguments[0] in VERBS:
         sys.exit(order(arguments))
-    sys.exit(run(load(DiscoverySettings), build))
+    sys.exit(run(told("essaim_discovery.settings:DiscoverySettings"), build))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,7 @@ from essaim.protocol.geometry import Suite
 from essaim.protocol.view import Genesis, MalformedError, Parameters, SwarmSizes
 from essaim.protocol.view.genesis import MAX_AUTHORITIES
 from essaim.runtime.identity import load_identity
-from essaim.runtime.refusal import StartError
-from essaim.runtime.settings import WRONG_SETTING
+from essaim.runtime.refusal import WRONG_SETTING, StartError
 from essaim.runtime.volume import PUBLIC_MODE, Hold, write_durably
 from essaim_discovery.admission import admit_operator, make_operator_key
 from essaim_discovery.authority import make_authority_keys

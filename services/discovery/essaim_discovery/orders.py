@@ -16,8 +16,7 @@ from essaim.runtime.clock import SystemClock
 from essaim.runtime.discovery_client import DiscoveryClient
 from essaim.runtime.genesis import read_genesis
 from essaim.runtime.operator import read_operator_key
-from essaim.runtime.refusal import StartError
-from essaim.runtime.settings import WRONG_SETTING
+from essaim.runtime.refusal import WRONG_SETTING, StartError
 from essaim_discovery.authority import load_authority_keys
 
 NODE_ID_DIGITS = 64

@@ -1,21 +1,24 @@
 """`python -m essaim_relay`: the composition root of a relay."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from essaim.protocol.link.hello import LinkIdentity
 from essaim.protocol.view import Node, NodeState, Role
 from essaim.runtime.genesis import read_genesis
 from essaim.runtime.membership import Membership
 from essaim.runtime.node import run
-from essaim.runtime.settings import load
 from essaim.runtime.start import Service, Start
+from essaim.runtime.told import told
 from essaim.runtime.view_holder import ViewHolder
 from essaim.runtime.view_service import view_offer
 from essaim_relay.relay import Relay
-from essaim_relay.settings import RelaySettings
+
+if TYPE_CHECKING:
+    from essaim_relay.settings import RelaySettings
 
 
-async def build(start: Start[RelaySettings]) -> Service:
+async def build(start: "Start[RelaySettings]") -> Service:
     """Membership and the relay, which knows of the view only whom it may send to."""
     membership = Membership(start, read_genesis(start.settings.genesis), Role.RELAY)
     standing, holder = membership.standing, membership.holder
@@ -54,7 +57,7 @@ def next_hop(holder: ViewHolder, own_id: bytes, node_id: bytes) -> Node | None:
 
 def main() -> None:
     """The command."""
-    sys.exit(run(load(RelaySettings), build))
+    sys.exit(run(told("essaim_relay.settings:RelaySettings"), build))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import sys
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 from essaim.protocol.view import Role
 from essaim.protocol.view.testers import TestKind
@@ -10,21 +11,23 @@ from essaim.runtime.endpoint import Endpoint
 from essaim.runtime.genesis import read_genesis
 from essaim.runtime.membership import Membership
 from essaim.runtime.node import run
-from essaim.runtime.settings import load
 from essaim.runtime.start import Service, Start
+from essaim.runtime.told import told
 from essaim.runtime.view_service import view_offer
 from essaim_storage import backup
 from essaim_storage.assembly import Storage
 from essaim_storage.hosts import hosts_of
 from essaim_storage.members import neighbours_of
 from essaim_storage.service import DOMAIN
-from essaim_storage.settings import StorageSettings
+
+if TYPE_CHECKING:
+    from essaim_storage.settings import StorageSettings
 
 ANSWER_SECONDS = 3.0
 """How long a node that drains waits for the members that a request under way needs."""
 
 
-async def build(start: Start[StorageSettings]) -> Service:
+async def build(start: "Start[StorageSettings]") -> Service:
     """Membership, storage, and the endpoint that brings both to links, cells and direct calls."""
     membership = Membership(start, read_genesis(start.settings.genesis), Role.STORAGE)
     standing = membership.standing
@@ -73,7 +76,7 @@ def main() -> None:
     """The command: a node, or what keeps a copy of one."""
     if sys.argv[1:2] in (["backup"], ["restore"]):
         backup.main(sys.argv[1:])
-    sys.exit(run(load(StorageSettings), build))
+    sys.exit(run(told("essaim_storage.settings:StorageSettings"), build))
 
 
 if __name__ == "__main__":

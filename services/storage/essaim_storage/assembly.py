@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from essaim.network.links import Links
 from essaim.network.settings import LinkSettings
@@ -29,10 +29,12 @@ from essaim_storage.owed import Owed
 from essaim_storage.placement import serial_of
 from essaim_storage.price import Load, Price
 from essaim_storage.service import MailboxService
-from essaim_storage.settings import StorageSettings
 from essaim_storage.slot_versions import SlotVersions
 from essaim_storage.sqlite_store import SqliteStore
 from essaim_storage.tuning import Tuning
+
+if TYPE_CHECKING:
+    from essaim_storage.settings import StorageSettings
 
 LINKS = LinkSettings(backoff_most_seconds=1.0)
 """A swarm is small, and a member that returns wants its hints at once."""
@@ -50,7 +52,7 @@ class Storage:
 
     def __init__(
         self,
-        settings: StorageSettings,
+        settings: "StorageSettings",
         signing: SigningKey,
         now_ms: Callable[[], int],
         tuning: Tuning = TUNING,

@@ -10,8 +10,7 @@ from typing import NoReturn
 import apsw
 
 from essaim.runtime.database import migrations
-from essaim.runtime.refusal import StartError
-from essaim.runtime.settings import end
+from essaim.runtime.refusal import StartError, end
 from essaim.runtime.volume import Hold, sync_folder
 from essaim_storage.files import DATABASE_FILE, remove_with_log
 from essaim_storage.incarnation import SUFFIX

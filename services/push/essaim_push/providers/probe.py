@@ -18,8 +18,8 @@ from essaim.protocol.push.endpoint import Apns, Endpoint, Fcm
 from essaim.protocol.push.preview import PREVIEW_SIZE
 from essaim.protocol.push.refusal import EndpointRefusedError
 from essaim.runtime.clock import SystemClock
-from essaim.runtime.refusal import StartError
-from essaim.runtime.settings import WRONG_SETTING, read
+from essaim.runtime.refusal import WRONG_SETTING, StartError
+from essaim.runtime.settings import read
 from essaim_push.providers.notice import Notice, Urgency
 from essaim_push.providers.outcome import CallFailedError, Delivered, Gone, Outcome, Rejected, Retry
 from essaim_push.providers.probe_input import read_endpoint
