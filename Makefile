@@ -38,7 +38,7 @@ format: setup ## format the code and mend what can be mended without thought
 interop: protos ## the second client, written from protos/ and docs/protocol alone
 	@$(PYTHON) -m pytest tests/interop --ignore tests/interop/typescript --ignore tests/interop/go $(ARGS)
 
-interop-typescript: protos ## the same in TypeScript: builds the client, checks vectors, talks with the Python client (Node.js)
+interop-typescript: protos ## the same in TypeScript: builds the client, checks vectors, talks with the Python client
 	@tools/interop typescript $(ARGS)
 
 interop-go: protos ## the same in Go
