@@ -38,7 +38,7 @@ def test_told_has_each_field_and_property_that_load_gives():
 def test_process_ends_as_load_ends_it(arguments, code):
     apart = python("from essaim.runtime.told import told; told('essaim_relay.settings:RelaySettings')", *arguments)
     here = python(
-        "from essaim.runtime.settings import load\nfrom essaim_relay.settings import RelaySettings\nload(RelaySettings)",
+        "from essaim.runtime.settings import load\nfrom essaim_relay.settings import RelaySettings as It\nload(It)",
         *arguments,
     )
     assert (apart.returncode, apart.stdout, apart.stderr) == (code, here.stdout, here.stderr)
