@@ -1,69 +1,31 @@
 """Every packet of a network, kept where it was sent and where it came: nobody sees both ends, nothing shows who writes.
 
 Each node and each person has a network namespace of its own. Needs root, ip, nsenter and tcpdump: `make capture`, and a
-part of `make prove`.
+part of `make prove`. What push and open groups show: test_capture_push.py.
 """
 
-import json
-import os
 import random
-import shutil
 import struct
-import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from canary.forms import Canary, Kind, needles
-from capture.noting import CAME, LEFT, cells
-from capture.packet import TCP, UDP, BadCaptureError, Packet, packets, parse, sealed, streams
-from capture.recorder import recorded
-from capture.story import LAYOUT, MESSAGES, PEOPLE, PLACES
-from capture.switch import switch
+from capture.noting import CAME, LEFT, pieces
+from capture.packet import TCP, UDP, BadCaptureError, Packet, betrays, packets, parse, sealed, streams
+from capture.story import LAYOUT, MESSAGES, PEOPLE
 from capture.window import shared
 from essaim.protocol.account import AccountId
 from essaim_client.linkgrade.hello import NoHelloError, client_hello
 from essaim_client.messaging.addresses import outbox, public_inbox
 from essaim_client.network.guard import CANDIDATES
 
-STORY_SECONDS = 200
 IGMP = 2
 """The kernel's own word to the bridge when an interface comes up; no process sends it."""
 DNS_PORTS = {53, 853, 5353, 5355}
 
 
-@dataclass(frozen=True)
-class Captured:
-    """What there is to look at."""
-
-    told: Mapping
-    files: Mapping[str, Path]
-    addresses: Mapping[str, str]
-    folder: Path
-
-    def at(self, name: str) -> list[Packet]:
-        return list(packets(self.files[name]))
-
-
-@pytest.fixture(scope="module")
-def captured(tmp_path_factory) -> Captured:
-    lacking = [name for name in ("ip", "nsenter", "tcpdump") if shutil.which(name) is None]
-    if os.geteuid() != 0 or lacking:
-        pytest.skip(f"capturing needs root, ip, nsenter and tcpdump ({', '.join(lacking) or 'not root'})")
-    folder = tmp_path_factory.mktemp("capture")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with switch(PLACES) as places, recorded(places, folder / "packets") as files:
-        command = [*places.enter("control"), sys.executable, "-m", "capture.story", str(folder), places.prefix]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=STORY_SECONDS, env=environment
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        told = json.loads(done.stdout.splitlines()[-1])
-        addresses = dict(places.addresses)
-    return Captured(told, files, addresses, folder)
+ENDS = ("storage", "push", "opengroup", "receiver")
+"""What a person reaches through relays alone, or never."""
 
 
 def test_the_story_was_told(captured):
@@ -73,19 +35,12 @@ def test_the_story_was_told(captured):
         assert len(captured.at(name)) > 50, name
 
 
-def betrays(packet: Packet, people: set[str], ends: set[str]) -> bool:
-    """Whether it goes from the one kind of address to the other, or names the other where it goes."""
-    pair = {packet.source, packet.target}
-    others = (ends if pair & people else set()) | (people if pair & ends else set())
-    return bool(pair & others) or any(other.encode() in packet.payload for other in others)
-
-
 def test_nobody_sees_both_ends(captured):
-    """A person's packets go to relays and discovery alone, those of storage nodes to nodes alone; no packet that any
-    node sends or gets is between a person and a storage node, or names the one to the other."""
+    """A person's packets go to relays and discovery alone; no packet that any node sends or gets is between a person
+    and a storage node, a push host, a host of open groups or the server that is woken, or names one to the other."""
     of = {address: name for name, address in captured.addresses.items()}
     people = {captured.addresses[name] for name in PEOPLE}
-    ends = {address for address, name in of.items() if name.startswith("storage-")}
+    ends = {address for address, name in of.items() if name.partition("-")[0] in ENDS}
     for name in LAYOUT.names:
         assert not [each for each in captured.at(name) if betrays(each, people, ends)], name
     for name in PEOPLE:
@@ -111,7 +66,7 @@ def test_no_window_of_eight_bytes_crosses_a_relay(captured):
     """Of the cells themselves, as they were inside TLS: requests and replies, every one against every other."""
     carried = 0
     for number in range(1, LAYOUT.relays + 1):
-        came, left = (cells(captured.folder / "network" / f"relay-{number}" / name) for name in (CAME, LEFT))
+        came, left = (pieces(captured.folder / "network" / f"relay-{number}" / name) for name in (CAME, LEFT))
         carried += len(came)
         assert len(came) == len(left)
         assert not shared(came, left), f"relay-{number}"

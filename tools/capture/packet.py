@@ -31,6 +31,13 @@ class Packet:
     payload: bytes = b""
 
 
+def betrays(packet: Packet, people: set[str], ends: set[str]) -> bool:
+    """Whether it goes from the one kind of address to the other, or names the other where it goes."""
+    pair = {packet.source, packet.target}
+    others = (ends if pair & people else set()) | (people if pair & ends else set())
+    return bool(pair & others) or any(other.encode() in packet.payload for other in others)
+
+
 Flow = tuple[str, int, str, int]
 """(source, port, target, port)."""
 

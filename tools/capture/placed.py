@@ -1,9 +1,10 @@
-"""A testnet whose nodes are at places of a switch; relays note their cells."""
+"""A testnet whose nodes are at places of a switch; relays, storage nodes and push hosts note what TLS hides."""
 
 import json
 import sys
 from pathlib import Path
 
+from capture.noting import NOTING
 from capture.switch import Switch
 from testnet import Layout, Testnet
 from testnet.process import NodeProcess
@@ -36,5 +37,5 @@ class PlacedTestnet(Testnet):
         flags = list(plain.command[plain.command.index(f"essaim_{service}") + 1 :])
         if service != "discovery":
             flags += ["--listen", self.address(name)]
-        module = ("capture.noting", service) if service == "relay" else (f"essaim_{service}",)
+        module = ("capture.noting", service) if service in NOTING else (f"essaim_{service}",)
         return NodeProcess(name, (*self._places.enter(name), sys.executable, "-m", *module, *flags), plain.folder)
