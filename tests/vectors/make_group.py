@@ -46,8 +46,8 @@ class Signer:
 ALICE, BOB, CAROL, DAVE = (Signer(bytes([number]) * 32) for number in range(1, 5))
 
 
-def a_log() -> GroupLog:
-    """Bob, an admin, invites Dave and renames beside his removal by Alice; Carol leaves beside all that."""
+def a_log() -> tuple[GroupLog, Record]:
+    """Bob, an admin, invites Dave and renames beside his removal by Alice; and what Carol, who is none, tries."""
     argument = founding_argument(SOURCE(32), ADMIN.public, "climbing")
     founding = Record.sign(ALICE.keys, ALICE.certificate, NO_GROUP, [], Act.FOUND, argument, NOW)
     log = GroupLog(founding.group)
@@ -60,15 +60,15 @@ def a_log() -> GroupLog:
     ALICE.sign(log, Act.REMOVE, BOB.raw)
     BOB.sign(log, Act.INVITE, DAVE.raw, before)
     BOB.sign(log, Act.RENAME, b"bob's", before)
-    CAROL.sign(log, Act.PICTURE, b"", before)  # she may not
-    return log
+    return log, CAROL.sign(log, Act.PICTURE, b"", before)
 
 
-def groups(log: GroupLog) -> dict[str, object]:
+def groups(log: GroupLog, refused: Record) -> dict[str, object]:
     return {
         "group_id": log.group_id.hex(),
-        "records": pack(log).SerializeToString().hex(),
-        "record_ids": [record.record_id.hex() for record in log],
+        "records": pack([*log, refused]).SerializeToString().hex(),
+        "record_ids": [record.record_id.hex() for record in (*log, refused)],
+        "refused": [refused.record_id.hex()],
         "heads": [head.hex() for head in log.heads],
         "name": log.roster.name,
         "members": {account.hex(): member.role.name for account, member in log.roster.members.items()},
@@ -114,9 +114,9 @@ def speech(log: GroupLog, epoch: Epoch) -> dict[str, object]:
 
 
 def main() -> None:
-    log = a_log()
+    log, refused = a_log()
     epoch, keys = epochs(log)
-    vectors = {"version": "v0", "log": groups(log), "epoch": keys, "speech": speech(log, epoch)}
+    vectors = {"version": "v0", "log": groups(log, refused), "epoch": keys, "speech": speech(log, epoch)}
     print(json.dumps(vectors, indent=1))
 
 

@@ -33,6 +33,8 @@ def test_records_give_the_group_that_they_gave():
         random.Random(seed).shuffle(records)
         log = GroupLog(GROUP_ID)
         log.add(records)
+        kept = [each for each in LOG["record_ids"] if each not in LOG["refused"]]
+        assert sorted(record.record_id.hex() for record in log) == sorted(kept)
         assert [head.hex() for head in log.heads] == LOG["heads"]
         assert log.roster.name == LOG["name"] == "climbing"
         assert {account.hex(): member.role.name for account, member in log.roster.members.items()} == LOG["members"]

@@ -39,6 +39,12 @@ HEADS_MAX = 8
 """More newest records than this are drawn together by one more, before anything is said under them."""
 
 
+class GroupRoomError(ProtocolError):
+    """A group's log takes so many records of each device and account (docs/protocol/groups.md, 1)."""
+
+    reason = "GROUP_ROOM"
+
+
 @dataclass(frozen=True)
 class Ties:
     """What groups need of the rest of a person."""
@@ -100,11 +106,13 @@ class GroupPosting:
     # Records
 
     def sign(self, group: ClosedGroup, act: Act, argument: bytes = b"") -> Record:
-        """One more record of this device, kept here. Inside a transaction."""
+        """One more record of this device, kept here. Inside a transaction. Raises GroupRoomError."""
         device = self._profile.device
         certificate, now_ms = device.manifest.certificate(device.slot), self._swarms.clock.now_ms()
-        record = Record.sign(device.keys, certificate, group.group_id, group.log.parents, act, argument, now_ms)
-        self._book.add(group, [record])
+        parents = group.log.parents_for(self._profile.own, act)
+        record = Record.sign(device.keys, certificate, group.group_id, parents, act, argument, now_ms)
+        if not self._book.add(group, [record]):
+            raise GroupRoomError("you have made as many changes in this group as there is room for")
         return record
 
     async def publish(self, group: ClosedGroup, records: Iterable[Record]) -> None:
@@ -141,8 +149,9 @@ class GroupPosting:
         current = group.epoch
         if current is not None:
             return current
-        if len(group.log.heads) > HEADS_MAX:
-            self.sign(group, Act.DEVICES)
+        if len(group.log.heads) > HEADS_MAX and group.roster.is_admin(self._profile.own):
+            with suppress(GroupRoomError):
+                self.sign(group, Act.DEVICES)
         newest, now_ms, random = group.newest_epoch, self._swarms.clock.now_ms(), self._swarms.random
         admin_key = VerifyKey(group.roster.admin_key)
         epoch = Epoch(group.group_id, random(SECRET_SIZE), admin_key, tuple(group.log.heads[:PARENTS_MAX]), now_ms)

@@ -19,7 +19,7 @@ from essaim.protocol.mailbox.rule import DAY_MS
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.group_book import ClosedGroup, GroupBook
 from essaim_client.messaging.group_intake import GroupIntake
-from essaim_client.messaging.group_posting import GroupPosting
+from essaim_client.messaging.group_posting import HEADS_MAX, GroupPosting, GroupRoomError
 from essaim_client.messaging.profile import GROUP, Profile
 from essaim_client.messaging.sender import Sender
 
@@ -69,12 +69,15 @@ class GroupTending:
         self._forget()
 
     async def _show_devices(self, group: ClosedGroup) -> None:
-        """The own list of devices is another one than the group has seen."""
+        """The own list of devices is another one than the group has seen; or, for an admin, there are many heads."""
         shown, head = group.roster.heads.get(self._profile.own), self._profile.device.manifest.head
-        if shown is not None and shown.version < head.version and shown.slots != head.slots:
-            with self._profile.store.transaction():
-                record = self._posting.sign(group, Act.DEVICES)
-            await self._posting.publish(group, [record])
+        changed = shown is not None and shown.version < head.version and shown.slots != head.slots
+        scattered = len(group.log.heads) > HEADS_MAX and group.roster.is_admin(self._profile.own)
+        if changed or scattered:
+            with suppress(GroupRoomError):
+                with self._profile.store.transaction():
+                    record = self._posting.sign(group, Act.DEVICES)
+                await self._posting.publish(group, [record])
 
     async def _compare(self, group: ClosedGroup) -> None:
         """Ask a member, after a long time several, what they know."""

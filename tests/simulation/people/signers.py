@@ -48,7 +48,7 @@ class Player:
         return Record.sign(self.devices[0], self.certificate(), NO_GROUP, [], Act.FOUND, argument, NOW)
 
     def record(self, log: GroupLog, act: Act, argument: bytes = b"", *, heads=None, slot=0, version=-1) -> Record:
-        parents = log.parents if heads is None else heads
+        parents = log.parents_for(self.raw, act) if heads is None else heads
         certificate = self.certificate(slot, version)
         return Record.sign(self.devices[slot], certificate, log.group_id, parents, act, argument, NOW)
 

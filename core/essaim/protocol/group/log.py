@@ -1,7 +1,8 @@
-"""The log of a group: every record that is known, a hash graph that merges, and the roster that follows from it.
+"""The log of a group: the records that are known, a hash graph that merges, and the roster that follows from it.
 
 Which records count does not depend on the order in which they came. Each is judged by its own past first: what its
-author could not do there is void for ever. Then, of records that had not seen each other:
+author could not do there is none, nor what rests on it. Of each writer there is room for so many (room.py). Then, of
+records that had not seen each other:
 
     1. a newer list of an account's devices voids what a device that is not on it did beside it
     2. a removal voids all that the removed account did beside it, a demotion what it did as an admin beside it; the
@@ -25,11 +26,13 @@ from essaim.protocol.group.record import (
     certificate_hash,
     check_certificate,
 )
+from essaim.protocol.group.room import LOOSE_MAX, Room, Seat, seat_of
 from essaim.protocol.group.roster import Place, Roster
 from essaim.protocol.layout import MalformedError
 from essaim.protocol.manifest import Certificate
 
-RECORDS_MAX = 4_096
+PLACED_MAX = 16_384
+"""What is kept at all, with those for which there is no room; of admins a quarter more."""
 PENDING_MAX = 1_024
 """Records whose parents have not come yet."""
 ROSTERS_KEPT = 256
@@ -38,7 +41,7 @@ NOBODY = Roster()
 
 
 class GroupLog:
-    """Grows only. A set of records within is an int with a bit for each, by the order of their coming."""
+    """A set of records within is an int with a bit for each, by the order of their coming."""
 
     def __init__(self, group_id: bytes) -> None:
         self.group_id = group_id
@@ -47,10 +50,14 @@ class GroupLog:
         self._past: list[int] = []
         self._places: list[Place] = []
         self._ranks: list[Place] = []
-        self._valid: list[bool] = []
+        self._covered: list[int] = []
+        """Of each record what the records of admins in its past rest on."""
+        self._room, self._here = Room(), 0
         self._dropped: list[int] = []
         """Of each record those beside it that show a newer list of devices, without the one that made it."""
-        self._by_account: dict[bytes, list[int]] = {}
+        self._by_account: dict[bytes, int] = {}
+        self._by_device: dict[bytes, dict[bytes, list[int]]] = {}
+        """Of each account by the certificates that it shows."""
         self._pending: dict[bytes, Record] = {}
         self._rosters: dict[int, Roster] = {0: NOBODY}
         self._counted: tuple[int, list[int]] = (0, [])
@@ -58,23 +65,33 @@ class GroupLog:
     # What is known
 
     def __len__(self) -> int:
-        return len(self._records)
+        return self._here.bit_count()
 
     def __contains__(self, record_id: bytes) -> bool:
         return record_id in self._index
 
     def __iter__(self) -> Iterator[Record]:
-        return iter(self._records)
+        """Those for which there is room, each behind what it rests on."""
+        return (self._records[number] for number in _numbers(self._here))
 
     @property
     def heads(self) -> list[bytes]:
         """The newest records, those that no other follows, ascending."""
-        return sorted(self._records[each].record_id for each in self._heads_of(self._all))
+        return sorted(self._records[each].record_id for each in self._heads_of(self._here))
 
-    @property
-    def parents(self) -> list[bytes]:
-        """What the next record follows: the newest records, as many as it can name."""
-        return self.heads[:PARENTS_MAX]
+    def parents_for(self, account: bytes, act: Act) -> list[bytes]:
+        """What the next record of this account follows: the newest records, as many as it can name.
+
+        Of somebody who is no admin: those of admins and their own, so that they hold nothing of others in the log.
+        """
+        if act in ADMIN_ACTS or self.roster.is_admin(account):
+            return self.heads[:PARENTS_MAX]
+        mask, own = 0, self._by_account.get(account, 0)
+        for number in _numbers(self._here):
+            mask |= self._past[number] if self._is_admins(number) else 0
+        for number in _numbers(self._here & own):
+            mask |= self._past[number]
+        return sorted(self._records[each].record_id for each in self._heads_of(mask))[:PARENTS_MAX]
 
     @property
     def missing(self) -> list[bytes]:
@@ -85,7 +102,7 @@ class GroupLog:
     @property
     def roster(self) -> Roster:
         """As all that is known says."""
-        return self._roster(self._all)
+        return self._roster(self._here)
 
     def roster_at(self, heads: Iterable[bytes]) -> Roster | None:
         """As whoever had just these newest records saw it; None while one of them is not here."""
@@ -101,7 +118,7 @@ class GroupLog:
         mask = 0
         for head in heads:
             mask |= self._past[self._index[head]] if head in self._index else 0
-        return [record for number, record in enumerate(self._records) if not mask >> number & 1]
+        return [self._records[number] for number in _numbers(self._here & ~mask)]
 
     def lost_since(self, heads: Sequence[bytes]) -> bool:
         """Whether somebody, or a device of somebody, who was in at these newest records or came since is no more."""
@@ -127,57 +144,92 @@ class GroupLog:
         return [self._records[each] for each in _numbers(self._past[ends[-1]])]
 
     def stands(self, record_id: bytes) -> bool:
-        """Whether a record was allowed to its author where they stood."""
+        """Whether a record was allowed to its author where they stood, and has room."""
         number = self._index.get(record_id)
-        return number is not None and self._valid[number]
+        return number is not None and bool(self._here >> number & 1)
 
     # Growing
 
     def add(self, records: Iterable[Record]) -> list[Record]:
         """Those that are new and rest on what is here, in an order; others wait for what they rest on."""
         for record in records:
-            fits = record.group == self.group_id and record.record_id not in self._index
-            if fits and len(self._pending) < PENDING_MAX:
-                self._pending[record.record_id] = record
-        added: list[Record] = []
-        while ready := [each for each in self._pending.values() if all(p in self._index for p in each.parents)]:
-            for record in ready:
-                del self._pending[record.record_id]
-                if len(self._records) < RECORDS_MAX:
-                    self._place(record)
-                    added.append(record)
+            if record.group == self.group_id and record.record_id not in self._index:
+                self._pending.setdefault(record.record_id, record)
+        added, before = list[Record](), -1
+        while len(added) != before:
+            before = len(added)
+            added += self._place_ready()
+        while len(self._pending) > PENDING_MAX:
+            del self._pending[next(iter(self._pending))]
+        if added:
+            self._here = self._chosen() if self._room.crowded else (1 << len(self._records)) - 1
         return added
 
-    def _place(self, record: Record) -> None:
-        number, above = len(self._records), [self._index[parent] for parent in record.parents]
-        past = 0
+    def _place_ready(self) -> Iterator[Record]:
+        for record in list(self._pending.values()):
+            if all(parent in self._index for parent in record.parents):
+                del self._pending[record.record_id]
+                if self._place(record):
+                    yield record
+
+    def _chosen(self) -> int:
+        """What has room, and what that rests on."""
+        mask = 0
+        for number in self._room.chosen():
+            mask |= self._past[number]
+        return mask
+
+    def _place(self, record: Record) -> bool:
+        """Whether it is a record of this group, and may have room."""
+        above = [self._index[parent] for parent in record.parents]
+        past, covered = 0, 0
         for each in above:
-            past |= self._past[each]
-        height = 1 + max((self._places[each][0] for each in above), default=0)
+            past, covered = past | self._past[each], covered | self._covered[each]
         before = self._roster(past)
-        self._valid.append(before.allows(record))
+        if not before.allows(record):
+            return False
+        own = self._by_account.get(record.account, 0)
+        seat = seat_of(record, before, (past & own).bit_count())
+        loose = past & ~covered
+        if not seat.admin and (loose & ~own or loose.bit_count() >= LOOSE_MAX):
+            return False
+        if not self._may_come(record, seat):
+            return False
+        number = len(self._records)
         self._ranks.append(before.rank(record.account))
         self._records.append(record)
         self._index[record.record_id] = number
         self._past.append(past | 1 << number)
-        self._places.append((height, record.record_id))
+        self._covered.append(past | 1 << number if seat.admin else covered)
+        self._places.append((1 + max((self._places[each][0] for each in above), default=0), record.record_id))
+        self._by_account[record.account] = own | 1 << number
+        self._room.take(seat)
         self._compare_devices(number)
+        return True
+
+    def _may_come(self, record: Record, seat: Seat) -> bool:
+        """What has no room is kept where something rests on it that may have."""
+        if len(self._records) >= (PLACED_MAX + PLACED_MAX // 4 if seat.admin else PLACED_MAX):
+            return False
+        return self._room.admits(seat) or any(record.record_id in each.parents for each in self._pending.values())
+
+    def _is_admins(self, number: int) -> bool:
+        return bool(self._covered[number] >> number & 1)
 
     def _compare_devices(self, number: int) -> None:
         """Once for each pair, not once for each set of records: a member may show many lists."""
-        same = self._by_account.setdefault(self._records[number].account, [])
+        record = self._records[number]
+        shown = self._by_device.setdefault(record.account, {})
         self._dropped.append(0)
-        for other in same:
-            if not self._past[number] >> other & 1:
-                self._dropped[other] |= self._lacks(number, other) << number
-                self._dropped[number] |= self._lacks(other, number) << other
-        same.append(number)
+        for same in shown.values():
+            newer, older = self._lacks(number, same[0]), self._lacks(same[0], number)
+            for other in same if newer or older else ():
+                if not self._past[number] >> other & 1:
+                    self._dropped[other] |= newer << number
+                    self._dropped[number] |= older << other
+        shown.setdefault(certificate_hash(record.certificate.encode()), []).append(number)
 
     # What follows from it
-
-    @property
-    def _all(self) -> int:
-        return (1 << len(self._records)) - 1
 
     def _mask(self, heads: Iterable[bytes]) -> int | None:
         mask = 0
@@ -208,8 +260,7 @@ class GroupLog:
         before = self._rosters.get(mask & ~(1 << last)) if self._past[last] == mask else None
         if before is None:
             return None
-        record = self._records[last]
-        return before.applied(record, self._places[last]) if self._valid[last] else before
+        return before.applied(self._records[last], self._places[last])
 
     def _resolved(self, mask: int) -> Roster:
         order = sorted(_numbers(mask), key=self._places.__getitem__)
@@ -218,17 +269,16 @@ class GroupLog:
     @property
     def _counting(self) -> list[int]:
         """The records that count, of all that are known."""
-        if self._counted[0] != len(self):
-            order, counting = sorted(range(len(self)), key=self._places.__getitem__), list[int]()
+        if self._counted[0] != self._here:
+            order, counting = sorted(_numbers(self._here), key=self._places.__getitem__), list[int]()
             self._done(order, self._void(order), counting)
-            self._counted = len(self), counting
+            self._counted = self._here, counting
         return self._counted[1]
 
     def _done(self, order: Sequence[int], void: int, counting: list[int] | None = None) -> Roster:
         roster = NOBODY
         for number in order:
-            counts = self._valid[number] and not void >> number & 1
-            if counts and roster.allows(self._records[number]):
+            if not void >> number & 1 and roster.allows(self._records[number]):
                 roster = roster.applied(self._records[number], self._places[number])
                 if counting is not None:
                     counting.append(number)
@@ -236,7 +286,7 @@ class GroupLog:
 
     def _void(self, order: Sequence[int]) -> int:
         void = self._void_by_devices(order)
-        cuts = [each for each in order if self._valid[each] and self._records[each].act in (Act.REMOVE, Act.DEMOTE)]
+        cuts = [each for each in order if self._records[each].act in (Act.REMOVE, Act.DEMOTE)]
         for cut in sorted(cuts, key=lambda each: (self._ranks[each], self._places[each])):
             if self._holds(cut, order, void):
                 void |= self._voided_by(cut, order)

@@ -31,11 +31,12 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Member:
-    """`since`: the record by which they are what they are; `invited_by` an identity key."""
+    """`since`: the record by which they are what they are; `invited_by` an identity key, by the record `invitation`."""
 
     role: Role
     since: Place
     invited_by: bytes
+    invitation: Place
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Roster:
         match record.act:
             case Act.FOUND:
                 key, name = argument[NONCE_SIZE:][:PUBLIC_SIZE], argument[NONCE_SIZE + PUBLIC_SIZE :].decode()
-                founder = Member(Role.ADMIN, place, record.account)
+                founder = Member(Role.ADMIN, place, record.account, place)
                 return replace(self, name=name, admin_key=key, members={record.account: founder})
             case Act.RENAME:
                 return replace(self, name=argument.decode())
@@ -136,8 +137,8 @@ class Roster:
                 return replace(self, members=_without(self.members, record.subject))
         role = {Act.INVITE: Role.INVITED, Act.PROMOTE: Role.ADMIN}.get(record.act, Role.MEMBER)
         before = self.members.get(record.subject)
-        invited_by = before.invited_by if before else record.account
-        member = Member(role, place, invited_by)
+        invited_by, invitation = (before.invited_by, before.invitation) if before else (record.account, place)
+        member = Member(role, place, invited_by, invitation)
         return replace(self, members={**self.members, record.subject: member})
 
     def lost_since(self, before: "Roster") -> bool:
