@@ -139,6 +139,17 @@ async def test_dormant_device_gets_nothing_until_it_is_back(tmp_path):
         assert texts(second, bob) == ["hello", "meanwhile"]
 
 
+async def test_manager_that_was_taken_for_asleep_revokes_the_one_that_said_so(tmp_path):
+    async with town(tmp_path) as here:
+        alice = await here.person()
+        second = await here.linked(alice, manager=True)
+        here.later(32)
+        await second.rest()
+        assert [device.dormant for device in second.person.devices.all()] == [True, False]
+        await alice.person.devices.revoke(second.slot)
+        assert [(device.slot, device.dormant) for device in alice.person.devices.all()] == [(0, False)]
+
+
 async def test_old_copy_of_a_store_discards_its_sessions_before_it_sends(tmp_path):
     async with town(tmp_path) as here:
         alice, bob = await here.person(), await here.person()

@@ -157,6 +157,7 @@ class Devices:
         if slot == self._profile.device.slot:
             raise OwnDeviceError("revoke this device from another one, or wipe it")
         self._record(slot)
+        await self._wake()
         manifest = await self._change(revoking, slot)
         # Every slot record has the time of a manifest that lists its device: this one is above them all.
         version = manifest.head.time_ms
@@ -171,6 +172,14 @@ class Devices:
         for result in results:
             if result is not None:
                 raise result
+
+    async def _wake(self) -> None:
+        """Who revokes is there: another manager may have taken this device for asleep, and it would be the last."""
+        self._agreement.is_alive(self._profile.device.keys.device_id)
+        await self._manifest.follow()
+        own = self._profile.device.own_record
+        if own.dormant:
+            await self.sleep(own.slot, dormant=False)
 
     async def _drop_day(self, few: asyncio.Semaphore, policy: Policy, owner: Authority, record: bytes) -> None:
         async with few:
