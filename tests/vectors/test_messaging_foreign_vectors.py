@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from nacl import bindings as sodium
 from nacl.signing import SigningKey, VerifyKey
+from notation import h, hkdf, unpad
 
 VECTORS = json.loads((Path(__file__).parent / "messaging.json").read_text())
 M = bytes.fromhex("d048032c6ea0b6d697ddc2e86bda85a33adac920f1bf18e1b0c6d166a5cecdaf")  # RFC 9382, section 6
@@ -25,15 +26,6 @@ def raw(part: str) -> dict[str, bytes]:
     return found
 
 
-def hkdf(key: bytes, salt: bytes, info: bytes) -> bytes:
-    """RFC 5869 with SHA-256, one block."""
-    return hmac.digest(hmac.digest(salt, key, "sha256"), info + b"\1", "sha256")
-
-
-def h(label: bytes, *parts: bytes) -> bytes:
-    return hashlib.blake2b(label + b"".join(parts), digest_size=32).digest()
-
-
 def outbox_of(seed: bytes) -> bytes:
     policy = b"\2" + bytes(32) + bytes(SigningKey(seed).verify_key) + bytes(32)
     return h(b"essaim/mailbox/v1", policy)
@@ -45,12 +37,6 @@ def identity(seed: bytes) -> SigningKey:
 
 ALICE, BOB = (identity(raw("people")[name]) for name in ("alice_seed", "bob_seed"))
 NAMES = bytes(ALICE.verify_key), bytes(BOB.verify_key)
-
-
-def unpad(padded: bytes) -> bytes:
-    size = int.from_bytes(padded[:4], "big")
-    assert not any(padded[4 + size :])
-    return padded[4 : 4 + size]
 
 
 def opened(key: bytes, name: bytes, entry: bytes) -> bytes:
