@@ -7,19 +7,22 @@ from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
+import alembic.command
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import insert, select, text, update
 
 import postgres_server
-from essaim.opengroup.v1 import action_pb2, opengroup_pb2, statement_pb2
+from essaim.opengroup.v1 import action_pb2, opengroup_pb2, room_pb2, statement_pb2
 from essaim.protocol.opengroup.statement import LABEL
 from essaim.runtime.context import OnionContext
 from essaim.runtime.refusal import StartError
 from essaim_opengroup.backup import copy
 from essaim_opengroup.database import Database
-from essaim_opengroup.schema import METADATA
+from essaim_opengroup.schema import ENTRY, MEMBER, MEMBERSHIP, METADATA, POST, ROOM
+from essaim_opengroup.searching import BLOCK, MAX_BLOCKS
 from room_host import Refused, RoomMember, RunningHost, texts
 
 Post = statement_pb2.Post
@@ -85,6 +88,50 @@ async def test_search_is_the_same_on_both(hosts: Callable[[], RunningHost]) -> N
         for strange in ("'", '"', "a & b | !c", ":*", "<->", "\\", "%"):
             await found(strange)
         assert await alice.refused(search=action_pb2.Search(room_id=room.room_id, words="a\0b")) == "SEARCH_REFUSED"
+
+
+async def test_search_reads_a_long_history_block_by_block(hosts: Callable[[], RunningHost]) -> None:
+    """Rows put down where blocks begin and end, and so far apart that one answer does not look at all of them."""
+    async with hosts() as host:
+        room, alice = await host.room(), host.member(1)
+        await alice.post(room.room_id, "a beginning")
+        top = BLOCK * (MAX_BLOCKS + 3)
+        at = sorted([BLOCK - 1, BLOCK, 2 * BLOCK - 1, BLOCK * MAX_BLOCKS, *range(top - 400, top)])
+        put_down(host, {sequence: f"honey a{sequence}" if sequence % 2 else f"Honey, b{sequence}" for sequence in at})
+
+        async def found(words: str, before: int = 0, limit: int = 30) -> action_pb2.PostList:
+            search = action_pb2.Search(room_id=room.room_id, words=words, before=before, limit=limit)
+            return await alice.ask(search=search)
+
+        seen: list[int] = []
+        answer = await found("honey")
+        while answer.more:
+            seen += [each.entry.sequence for each in answer.posts]
+            answer = await found("honey", answer.next)
+        assert [*seen, *(each.entry.sequence for each in answer.posts)] == at[::-1]
+        assert [each.entry.sequence for each in (await found(f"honey b{BLOCK}", before=BLOCK + 1)).posts] == [BLOCK]
+        assert not (await found(f"honey b{BLOCK}", before=BLOCK)).posts
+        for nowhere in ("R1B0", f"honey a{BLOCK}", "!!!"):
+            answer = await found(nowhere)
+            while answer.more:
+                assert not answer.posts
+                answer = await found(nowhere, answer.next)
+            assert not answer.posts
+
+
+def put_down(host: RunningHost, texts: dict[int, str]) -> None:
+    """Posts of the host's one room, by their sequence numbers."""
+    with host.host.database.writer.begin() as connection:
+        room = connection.execute(select(ROOM.c.no, ROOM.c.chain)).one()
+        author = connection.execute(select(MEMBER.c.no).limit(1)).scalar_one()
+        base = {"room_no": room.no, "author_no": author, "time_ms": 1}
+        for sequence, said in texts.items():
+            name = sequence.to_bytes(32)
+            entry = {"sequence": sequence, "target": sequence, "digest": name, "chain": room.chain}
+            connection.execute(insert(ENTRY).values(base | entry | {"statement": b"", "signature": b""}))
+            post = {"sequence": sequence, "post_id": name, "text": said, "changed": sequence}
+            connection.execute(insert(POST).values(base | post))
+        connection.execute(update(ROOM).values(sequence=max(texts)))
 
 
 async def test_text_that_a_database_cannot_keep_is_refused_alone(hosts: Callable[[], RunningHost]) -> None:
@@ -154,6 +201,43 @@ async def test_database_of_another_host_or_a_newer_program_is_not_opened(
         Database.open("mysql://x/y", folder)
     with pytest.raises(StartError, match="cannot be opened"):
         Database.open("postgresql://essaim@127.0.0.1:1/none", folder)
+
+
+async def test_host_of_the_first_schema_goes_on_with_what_it_has(
+    hosts: Callable[[], RunningHost], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A room with a post and a member, as the version before put them down; then this one starts."""
+    running = hosts()
+    url = running.settings.database
+    upgrade = alembic.command.upgrade
+    monkeypatch.setattr(alembic.command, "upgrade", lambda config, _: upgrade(config, "0001"))
+    old = Database.open(url.get_secret_value() if url else None, running.settings.data_dir)
+    monkeypatch.undo()
+    alice = running.member(1)
+    settings = room_pb2.RoomSettings(name="lobby", listed=True, defaults=15, post_bytes=99).SerializeToString()
+    room = {"room_id": b"r" * 16, "name": "lobby", "listed": True, "settings": settings, "chain": b"c" * 32}
+    post = {"room_no": 1, "sequence": 1, "author_no": 1, "time_ms": 1}
+    with old.writer.begin() as connection:
+        connection.execute(insert(ROOM).values(no=1, sequence=1, members=1, **room))
+        connection.execute(insert(MEMBER).values(no=1, key=alice.key))
+        connection.execute(text("INSERT INTO membership (room_no, member_no, joined_ms) VALUES (1, 1, 1)"))
+        entry = {"digest": b"p" * 32, "chain": b"c" * 32, "target": 1, "statement": b"", "signature": b""}
+        connection.execute(insert(ENTRY).values(post | entry))
+        connection.execute(insert(POST).values(post | {"post_id": b"p" * 32, "text": "honey of before"}))
+        connection.execute(
+            insert(POST).values(post | {"sequence": 0, "post_id": b"g" * 32, "text": None, "deleted": 1})
+        )
+    old.close()
+    async with running as host:
+        search = action_pb2.Search(room_id=b"r" * 16, words="honey")
+        assert [each.entry.sequence for each in (await alice.ask(search=search)).posts] == [1]
+        alice.seen[b"r" * 16] = (1, b"c" * 32)
+        await alice.say(b"r" * 16, edit=statement_pb2.Edit(post_id=b"p" * 32, text="wax"))
+        assert (await alice.ask(search=search)).posts == []
+        with host.host.database.writer.begin() as connection:
+            assert connection.execute(select(MEMBERSHIP.c.day_edits)).scalar_one() == 1
+            if not host.host.database.postgresql:
+                connection.execute(text("INSERT INTO post_words (post_words, rank) VALUES ('integrity-check', 0)"))
 
 
 async def test_migrations_make_the_schema_that_the_code_goes_by(hosts: Callable[[], RunningHost]) -> None:

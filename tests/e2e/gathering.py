@@ -29,6 +29,8 @@ class Minutes:
 
     acknowledged: set[str] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
+    waited: list[str] = field(default_factory=list)
+    """Reasons for which the client asked again by itself, while somebody was posting."""
     heard: Counter[str] = field(default_factory=Counter)
     read: Counter[str] = field(default_factory=Counter)
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -55,6 +57,8 @@ class Minutes:
             "posts acknowledged": len(self.acknowledged),
             "posts that failed": len(self.refused),
             "reasons": sorted(set(self.refused)),
+            "tries that were repeated": len(self.waited),
+            "their reasons": sorted(set(self.waited)),
             "heard live": len(self.acknowledged & set(self.heard)),
             "lost": len(self.lost),
             "repeated": len(self.repeated),
@@ -72,6 +76,7 @@ async def gather(network: NetworkFile, folder: Path, token: str, disturb: Callab
         await owner.claim(host, bytes.fromhex(token))
         made = await owner.create(host, "lobby", title="A lobby")
         listening = asyncio.create_task(listen(guest, await guest.room(f"{host}/lobby"), minutes))
+        owner.patience.on_waiting = lambda waiting: minutes.waited.append(waiting.reason)
         posting = asyncio.create_task(post(made, minutes))
         try:
             await minutes.until(lambda: len(minutes.heard) >= POSTS)

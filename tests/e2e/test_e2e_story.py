@@ -313,6 +313,7 @@ def test_room_outlives_its_hosts_pod(network: Network, journal: Journal, tmp_pat
 
         minutes = asyncio.run(gather(network_file(network.deployment), tmp_path, token.strip(), kill))
         seen |= minutes.evidence
+        assert not minutes.refused, "a client asks again by itself while the host is away"
         assert not minutes.lost
         assert not minutes.repeated
 

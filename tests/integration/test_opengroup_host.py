@@ -17,7 +17,7 @@ from essaim.protocol.status import read_status
 from essaim.runtime.context import OnionContext
 from essaim_opengroup import upkeep
 from essaim_opengroup.writer import Job
-from room_host import CAPACITY, HOST_ID, HOST_KEY, RunningHost, texts
+from room_host import CAPACITY, HOST_ID, HOST_KEY, RoomMember, RunningHost, texts
 
 DAY_MS = 86_400_000
 Post, Edit, React = statement_pb2.Post, statement_pb2.Edit, statement_pb2.React
@@ -177,6 +177,40 @@ async def test_search_finds_the_newest_text_alone(host: RunningHost) -> None:
         await found(strange)
     for bad in ("", "  ", "x" * 201, "a\0b"):
         assert await alice.refused(search=action_pb2.Search(room_id=room.room_id, words=bad)) == "SEARCH_REFUSED"
+
+
+async def test_search_goes_on_where_it_ended_and_hears_no_whisper_of_others(host: RunningHost) -> None:
+    """More candidates than one look into the index brings, most of them for somebody else."""
+    room, other = await host.room(), await host.room("other")
+    alice, bob = host.member(1), host.member(2)
+    await bob.ask(join=action_pb2.Join(room_id=room.room_id))
+    for number in range(5):
+        await alice.post(room.room_id, f"honey {number}")
+    whispers = [
+        RoomMember.saying(room.owner.statement(room.room_id, post=Post(text=f"honey w{number}", whisper_to=bob.key)))
+        for number in range(300)
+    ]
+    for first in range(0, 300, 30):
+        assert not any(each.status.code for each in await room.owner.act(*whispers[first : first + 30]))
+    await alice.post(other.room_id, "honey elsewhere")
+    await alice.post(room.room_id, "honey 5")
+
+    async def found(member, before: int = 0, limit: int = 4) -> action_pb2.PostList:
+        search = action_pb2.Search(room_id=room.room_id, words="honey", before=before, limit=limit)
+        return await member.ask(search=search)
+
+    first = await found(alice)
+    assert texts(first) == ["honey 5", "honey 4", "honey 3", "honey 2"] and first.more
+    rest = await found(alice, first.next)
+    assert texts(rest) == ["honey 1", "honey 0"] and not rest.more and rest.next == 0
+    heard, before = [], 0
+    while True:
+        some = await found(bob, before, 100)
+        heard += texts(some)
+        if not some.more:
+            break
+        before = some.next
+    assert heard == ["honey 5", *(f"honey w{number}" for number in range(299, -1, -1)), *texts(first)[1:], *texts(rest)]
 
 
 # Files and direct messages

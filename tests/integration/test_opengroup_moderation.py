@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from essaim.opengroup.v1 import action_pb2, room_pb2, statement_pb2
 from essaim.protocol.status import read_status
 from essaim_opengroup.host import owner_token
+from essaim_opengroup.schema import ROOM
 from room_host import HOST_KEY, RunningHost
 
 DAY_MS = 86_400_000
@@ -41,6 +43,50 @@ async def test_slow_mode_size_quota_and_filter_hold_for_members_alone(host: Runn
     await alice.post(room.room_id, "three")
     for text in ("a", "b", "cheap pills"):
         await room.owner.post(room.room_id, text)
+
+
+async def test_edits_and_reactions_are_counted_for_members_alone(host: RunningHost) -> None:
+    room = await host.room(edits_per_day=2, reactions_per_day=3)
+    alice, bob = host.member(1), host.member(2)
+    post = await alice.post(room.room_id, "first")
+
+    def edit(number: int) -> statement_pb2.Edit:
+        return statement_pb2.Edit(post_id=post, text=f"mended {number}")
+
+    def react(emoji: str, *, withdraw: bool = False) -> statement_pb2.React:
+        return statement_pb2.React(post_id=post, emoji=emoji, withdraw=withdraw)
+
+    for number in range(2):
+        await alice.say(room.room_id, edit=edit(number))
+    assert await alice.cannot_say(room.room_id, edit=edit(2)) == "EDIT_QUOTA"
+    await bob.say(room.room_id, react=react("👍"))
+    await bob.say(room.room_id, react=react("👍", withdraw=True))
+    await bob.say(room.room_id, react=react("🐝"))
+    assert await bob.cannot_say(room.room_id, react=react("🐝", withdraw=True)) == "REACTION_QUOTA"
+    assert await bob.cannot_say(room.room_id, react=react("👍")) == "REACTION_QUOTA"
+    await bob.say(room.room_id, react=react("🐝"))  # changes nothing: no entry, nothing counted
+    await bob.post(room.room_id, "posts have a limit of their own")
+    told = (await room.owner.ask(get_room=action_pb2.GetRoom(room_id=room.room_id))).sequence
+    assert told == 1 + 2 + 3 + 1
+    for number in range(4):
+        emoji = "👍" if number % 2 else "🐝"
+        await room.owner.say(room.room_id, react=react(emoji))
+    host.skew_ms += DAY_MS
+    await alice.say(room.room_id, edit=edit(3))
+    await bob.say(room.room_id, react=react("👍"))
+    change = action_pb2.ChangeRoom(room_id=room.room_id, settings=room_pb2.RoomSettings(edits_per_day=100_001))
+    assert await room.owner.refused(change_room=change) == "SETTINGS_REFUSED"
+
+
+async def test_room_that_is_older_than_a_setting_has_what_new_ones_begin_with(host: RunningHost) -> None:
+    room = await host.room()
+    with host.host.database.writer.begin() as connection:
+        kept = room_pb2.RoomSettings.FromString(connection.execute(select(ROOM.c.settings)).scalar_one())
+        kept.ClearField("edits_per_day")
+        kept.reactions_per_day = 0
+        connection.execute(update(ROOM).values(settings=kept.SerializeToString()))
+    told = (await room.owner.ask(get_room=action_pb2.GetRoom(room_id=room.room_id))).settings
+    assert (told.edits_per_day, told.reactions_per_day) == (200, 0)
 
 
 async def test_young_key_waits_from_its_joining(host: RunningHost) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -89,9 +90,14 @@ async def test_room_is_lived_in_through_the_onion_and_outlives_its_host(
             await room.react(post_id, "🐝")
             assert (await expect(events, "react")).emoji == "🐝"
 
+            waits, told = [], asyncio.Event()
+            owner.patience.on_waiting = lambda waiting: (waits.append(waiting), told.set())
             await asyncio.to_thread(network.net.node(HOST).kill)
+            uploading = asyncio.create_task(made.upload(b"a file" * 100))
+            await asyncio.wait_for(told.wait(), PATIENCE_SECONDS)
             await network.start(HOST)
-            answer = await made.post("still here", reply_to=post_id, files=[await made.upload(b"a file" * 100)])
+            answer = await made.post("still here", reply_to=post_id, files=[await uploading])
+            assert waits[0].reason in ("HOST_UNKNOWN", "DESTINATION_LOST", "PATH_FAILED")
             again = await expect(events, "post")
             assert (again.text, again.reply_to) == ("still here", post_id)
         posts, more = await room.page()
@@ -158,8 +164,14 @@ async def test_commands_of_members_and_moderators(network: RealNetwork, owner_ho
         actions = [each["action"] for each in owner.json("room", "audit", room)["audit"]]
         assert actions == ["ban", "invite", "create_room"]
         assert guest.refused("room", "read", "nowhere") == "ROOM_ADDRESS_REFUSED"
+        network.net.node(HOST).kill()
+        done = guest.run("room", "--patience", "1", "read", room, "--json", code=2)
+        assert json.loads(done.stdout)["error"]["reason"] == "HOST_UNKNOWN"
+        waiting = json.loads(done.stderr.splitlines()[0])["waiting"]
+        assert waiting["reason"] == "HOST_UNKNOWN" and 0 < waiting["left_seconds"] <= 1
 
     await asyncio.to_thread(story)
+    await network.start(HOST)
 
 
 async def test_host_that_drains_ends_with_zero_and_its_streams_go_on(network: RealNetwork, owner: Rooms) -> None:

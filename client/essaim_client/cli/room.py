@@ -10,6 +10,7 @@ import typer
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
 from essaim_client.cli.output import emit, screen, visible
 from essaim_client.cli.room_command import (
+    PATIENCE,
     HostArgument,
     PostArgument,
     RoomArgument,
@@ -20,10 +21,27 @@ from essaim_client.cli.room_command import (
 )
 from essaim_client.cli.room_shown import described, flat_event, flat_post, show_event, show_post
 from essaim_client.rooms.address import member_part
+from essaim_client.rooms.patience import MAX_PATIENCE_SECONDS, PATIENCE_SECONDS
 from essaim_client.rooms.room import Room
 from essaim_client.rooms.rooms import Rooms
 
 app = typer.Typer(help="Open groups: read, write and moderate rooms of a host.", no_args_is_help=True)
+
+
+@app.callback()
+def patient(
+    patience: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=MAX_PATIENCE_SECONDS,
+            envvar="ESSAIM_ROOM_PATIENCE",
+            help="Seconds for which a host that cannot be reached is asked again; 0: never.",
+        ),
+    ] = PATIENCE_SECONDS,
+) -> None:
+    """Open groups: read, write and moderate rooms of a host."""
+    PATIENCE.set(patience)
 
 
 @app.command()
@@ -254,7 +272,7 @@ def follow(
                     show_event(names[event.room_id], event)
 
     try:
-        with_rooms(home, passphrase_file, as_json, work)
+        with_rooms(home, passphrase_file, as_json, work, emit if as_json else None)
     except KeyboardInterrupt:
         return
 

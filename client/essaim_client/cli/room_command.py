@@ -1,6 +1,8 @@
 """What every `essaim room` command shares: its arguments, the account's rooms, one sentence for any failure."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +10,11 @@ import typer
 
 from essaim.protocol.errors import ProtocolError
 from essaim_client.cli.options import home_of, passphrase_for
-from essaim_client.cli.output import emit, run, screen, sentences, visible
+from essaim_client.cli.output import complaints, emit, run, screen, sentences, visible
+from essaim_client.cli.room_shown import flat_waiting
 from essaim_client.network.failure import DestinationRefusedError
 from essaim_client.rooms.address import RoomAddressError, member_part
+from essaim_client.rooms.patience import PATIENCE_SECONDS, Waiting
 from essaim_client.rooms.room import Room
 from essaim_client.rooms.rooms import RoomClient, Rooms
 
@@ -19,6 +23,9 @@ HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="12 to 64 hexa
 PostArgument = Annotated[str, typer.Argument(metavar="POST", help="A post id: 64 hexadecimal digits.")]
 MemberArgument = Annotated[str, typer.Argument(metavar="MEMBER", help="A member key: 64 hexadecimal digits.")]
 TextArgument = Annotated[str, typer.Argument(help="What to write.")]
+PATIENCE = ContextVar("patience", default=PATIENCE_SECONDS)
+"""`essaim room --patience SECONDS ...`."""
+Tell = Callable[[Mapping[str, object]], None]
 
 
 class HostRefusalError(ProtocolError):
@@ -30,21 +37,44 @@ class HostRefusalError(ProtocolError):
 
 
 def with_rooms(
-    home: Path | None, passphrase_file: Path | None, as_json: bool, work: Callable[[Rooms], Awaitable[None]]
+    home: Path | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+    work: Callable[[Rooms], Awaitable[None]],
+    tell: Tell | None = None,
 ) -> None:
-    """One command: the account's rooms, any failure one sentence."""
+    """One command: the account's rooms, any failure one sentence. `tell`: where JSON says that a host is waited for."""
     with sentences(as_json):
         place = home_of(home)
         passphrase = passphrase_for(place, passphrase_file)
 
         async def online() -> None:
             async with RoomClient(place, passphrase) as rooms:
+                rooms.patience.seconds = PATIENCE.get()
+                rooms.patience.on_waiting = _announcing(as_json, tell)
                 try:
                     await work(rooms)
                 except DestinationRefusedError as error:
                     raise HostRefusalError(error) from None
 
         run(online)
+
+
+def _announcing(as_json: bool, tell: Tell | None) -> Callable[[Waiting], None]:
+    """People read one sentence for each wait. A command's JSON is one object: that it waits is told beside it."""
+
+    def announce(waiting: Waiting) -> None:
+        if as_json:
+            (tell or _beside)({"waiting": flat_waiting(waiting)})
+        elif waiting.tries == 2:
+            left = "" if waiting.left_seconds is None else f", for {waiting.left_seconds:.0f} s at most"
+            complaints.print(f"the host cannot be reached: trying again{left}", style="yellow")
+
+    return announce
+
+
+def _beside(content: Mapping[str, object]) -> None:
+    complaints.print(json.dumps(content))
 
 
 def in_room(

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from essaim.opengroup.v1 import room_pb2
 from essaim_client.cli.output import screen, visible
+from essaim_client.rooms.patience import Waiting
 from essaim_client.rooms.shown import RoomEvent, RoomPost
 
 SHORT = 8
@@ -52,6 +53,17 @@ def flat_event(event: RoomEvent) -> dict[str, object]:
         "reply_to": event.reply_to.hex(),
         "mentions": [each.hex() for each in event.mentions],
         "files": [each.hex() for each in event.files],
+    }
+
+
+def flat_waiting(waiting: Waiting) -> dict[str, object]:
+    """For JSON. `left_seconds` is null where it goes on for good, `host` empty while it is sought."""
+    left = waiting.left_seconds
+    return {
+        "host": waiting.host_id.hex(),
+        "reason": waiting.reason,
+        "tries": waiting.tries,
+        "left_seconds": None if left is None else round(left, 1),
     }
 
 

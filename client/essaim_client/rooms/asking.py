@@ -1,4 +1,5 @@
-"""Signed requests to a host: batches, streams, downloads; to another of its replicas when one is lost."""
+"""Signed requests to a host: batches, streams, downloads; to another of its replicas when one is lost, and again and
+again for a while when all of them are."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
@@ -17,6 +18,7 @@ from essaim_client.network.connection import Connection
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
 from essaim_client.network.method import Method as Called
 from essaim_client.rooms.finding import SERVICE, FoundHost, Hosts
+from essaim_client.rooms.patience import Patience, Wait, Waiting, reason_of
 
 ACT, FOLLOW, DOWNLOAD = (Called(SERVICE, name) for name in ("Act", "Follow", "Download"))
 
@@ -24,11 +26,14 @@ ACT, FOLLOW, DOWNLOAD = (Called(SERVICE, name) for name in ("Act", "Follow", "Do
 class Asker:
     """One member at one host."""
 
-    def __init__(self, network: Connection, hosts: Hosts, host: FoundHost, signer: BlindedKey) -> None:
+    def __init__(
+        self, network: Connection, hosts: Hosts, host: FoundHost, signer: BlindedKey, patience: Patience
+    ) -> None:
         self.host = host
         self.signer = signer
         self.network = network
         self._hosts = hosts
+        self._patience = patience
         self._node_ids = list(host.node_ids)
 
     def now_ms(self) -> int:
@@ -47,14 +52,28 @@ class Asker:
     async def batch(
         self, actions: list[action_pb2.Action], reply_class: CellClass = CellClass.SMALL
     ) -> list[action_pb2.Result]:
-        """All of them; the first refusal is raised, whatever was done beside it."""
+        """All of them; the first refusal is raised, whatever was done beside it. A host that is away is waited for."""
         batch = action_pb2.Batch(actions=actions).SerializeToString()
         # Statements are signed themselves: nothing else needs to say who asks.
         signed = any(action.WhichOneof("action") != "say" for action in actions)
         authorization = self._authorize(Method.ACT, batch) if signed else None
         request = opengroup_pb2.ActRequest(authorization=authorization, batch=batch)
+        wait = self.wait()
+        while True:
+            try:
+                return await self._results(request, len(actions), reply_class)
+            except ProtocolError as error:
+                await wait.pause(error)
+
+    def wait(self) -> Wait:
+        """For one request of several tries."""
+        return self._patience.begin(self.network, self.host.host_id)
+
+    async def _results(
+        self, request: opengroup_pb2.ActRequest, count: int, reply_class: CellClass
+    ) -> list[action_pb2.Result]:
         answer = cast("opengroup_pb2.ActResponse", await self._unary(request, reply_class))
-        if len(answer.results) != len(actions):
+        if len(answer.results) != count:
             raise DestinationLostError(Refusal.BAD_REPLY)
         for result in answer.results:
             refusal = read_status(result.status)
@@ -77,8 +96,7 @@ class Asker:
 
     async def _find_again(self) -> None:
         """None of the known nodes answers: the host may be at others by now."""
-        self._hosts.forget()
-        self.host = await self._hosts.find(self.host.host_id.hex())
+        self.host = await self._hosts.find_again(self.host.host_id, self._node_ids)
         self._node_ids = list(self.host.node_ids)
 
     async def _serves(self, node_id: bytes) -> bool:
@@ -95,10 +113,23 @@ class Asker:
 
     # Streams
 
-    async def mend(self, error: DestinationLostError | PathFailedError, number: int) -> None:
-        """After a stream that broke: a newer view, the clock, another path, whatever helps the next one."""
+    async def mend(self, error: ProtocolError, number: int) -> None:
+        """After a stream that broke, the `number`th in a row: view, clock, path, node, whatever helps the next one."""
         with suppress(ProtocolError):  # what is not mended now may be by the next try
-            await self.network.onion.mend(error, number)
+            if isinstance(error, DestinationLostError | PathFailedError):
+                await self.network.onion.mend(error, number)
+        if number:
+            self._patience.on_waiting(Waiting(self.host.host_id, reason_of(error), number + 1, None))
+            await self.network.views.refresh()
+            with suppress(ProtocolError):
+                await self._find_again()
+
+    async def _replica(self) -> bytes:
+        """A node that has proved that it serves the host. Raises DestinationLostError."""
+        for node_id in list(self._node_ids):
+            if await self._serves(node_id):
+                return node_id
+        raise DestinationLostError(Refusal.UNREACHABLE)
 
     async def follow(self, rooms: dict[bytes, int]) -> AsyncGenerator[opengroup_pb2.FollowResponse, None]:
         """One stream over one path, until it ends or fails; `rooms`: the sequence after which to begin."""
@@ -108,26 +139,31 @@ class Asker:
             authorization=self._authorize(Method.FOLLOW, following), following=following
         )
         lane = b"rooms/live" + self.host.host_id
-        stream = self.network.onion.stream(self._node_ids[0], FOLLOW, request, lane=lane)
+        node_id = await self._replica()
+        stream = self.network.onion.stream(node_id, FOLLOW, request, lane=lane)
         try:
             async with aclosing(stream) as responses:
                 async for response in responses:
                     yield cast("opengroup_pb2.FollowResponse", response)
-        except DestinationLostError:
-            self._demote(self._node_ids[0])
+        except (DestinationLostError, DestinationRefusedError):
+            self._demote(node_id)
             raise
 
     async def download(self, room_id: bytes, file: bytes, offset: int) -> AsyncGenerator[bytes, None]:
-        """Pieces of a file from `offset`, to its end. Raises DestinationLostError where it ends early."""
+        """Pieces of a file from `offset`, over one path. Raises DestinationLostError where it ends early."""
         query = opengroup_pb2.FileQuery(room_id=room_id, file=file, offset=offset).SerializeToString()
         request = opengroup_pb2.DownloadRequest(authorization=self._authorize(Method.DOWNLOAD, query), query=query)
         lane = b"rooms/files" + self.host.host_id
-        stream = self.network.onion.stream(self._node_ids[0], DOWNLOAD, request, lane=lane, reply_class=CellClass.LARGE)
-        last = False
-        async with aclosing(stream) as responses:
-            async for response in responses:
-                piece = cast("opengroup_pb2.DownloadResponse", response)
-                last = piece.last
-                yield piece.data
+        node_id, last = await self._replica(), False
+        stream = self.network.onion.stream(node_id, DOWNLOAD, request, lane=lane, reply_class=CellClass.LARGE)
+        try:
+            async with aclosing(stream) as responses:
+                async for response in responses:
+                    piece = cast("opengroup_pb2.DownloadResponse", response)
+                    last = piece.last
+                    yield piece.data
+        except DestinationLostError:
+            self._demote(node_id)
+            raise
         if not last:
             raise DestinationLostError(Refusal.BAD_REPLY)

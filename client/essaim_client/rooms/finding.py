@@ -26,6 +26,11 @@ class HostUnknownError(ProtocolError):
 
     reason = "HOST_UNKNOWN"
 
+    def __init__(self, message: str, *, certain: bool = False) -> None:
+        super().__init__(message)
+        self.certain = certain
+        """Every node answered, or the digits fit too many: to ask again is of no use."""
+
 
 @dataclass(frozen=True)
 class FoundHost:
@@ -42,10 +47,6 @@ class Hosts:
     def __init__(self, network: Connection) -> None:
         self._network = network
         self._by_node: dict[bytes, FoundHost] = {}
-
-    def forget(self) -> None:
-        """Ask everybody anew: a host may have moved to other nodes."""
-        self._by_node.clear()
 
     def _nodes(self) -> list[bytes]:
         """The nodes of open groups, in an order of chance: nobody is asked first by everybody."""
@@ -68,18 +69,31 @@ class Hosts:
         if len(digits) == 64:
             return await self._find_whole(bytes.fromhex(digits))
         fitting = [host for host in await self.all() if host.host_id.hex().startswith(digits)]
-        if len(fitting) != 1:
-            raise HostUnknownError("no host of that name answers" if not fitting else "more than one host fits")
+        if len(fitting) > 1:
+            raise HostUnknownError("more than one host fits", certain=True)
+        if not fitting:
+            raise HostUnknownError("no host of that name answers", certain=self._all_answered())
         return fitting[0]
 
-    async def _find_whole(self, host_id: bytes) -> FoundHost:
-        for node_id in self._nodes()[:MAX_ASKED]:
+    async def find_again(self, host_id: bytes, known: Sequence[bytes]) -> FoundHost:
+        """None of the `known` nodes did: they may be back, or the host is at others by now. Raises HostUnknownError."""
+        self._by_node.clear()
+        return await self._find_whole(host_id, known)
+
+    def _all_answered(self) -> bool:
+        nodes = self._network.view.active(Role.OPENGROUP)
+        return bool(nodes) and all(node.node_id in self._by_node for node in nodes)
+
+    async def _find_whole(self, host_id: bytes, first: Sequence[bytes] = ()) -> FoundHost:
+        listed = self._nodes()
+        nodes = [node_id for node_id in first if node_id in listed]
+        for node_id in [*nodes, *(each for each in listed if each not in nodes)][:MAX_ASKED]:
             host = await self._ask(node_id)
             if host is not None and host.host_id == host_id:
                 others = [other for other in host.node_ids if other != node_id]
                 proved = [other for other in others if other in self._network.view.nodes]
                 return FoundHost(host_id, host.name, (node_id, *proved))
-        raise HostUnknownError("no node of the network serves that host now")
+        raise HostUnknownError("no node of the network serves that host now", certain=self._all_answered())
 
     async def _ask(self, node_id: bytes) -> FoundHost | None:
         """None for a node that does not answer or does not prove what it says."""

@@ -2,10 +2,12 @@
 `DestinationRefusedError` with its reason."""
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from essaim.opengroup.v1 import action_pb2, room_pb2, statement_pb2
+from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import CellClass
 from essaim.protocol.opengroup.permission import Role
 from essaim.protocol.opengroup.refusal import HistoryForkedError
@@ -56,7 +58,7 @@ class Room:
     # Saying
 
     async def say(self, **act: Any) -> Statement:
-        """Sign one act over what this device has seen, and have it taken."""
+        """Sign one act over what this device has seen, and have it taken: once, however often it must be sent."""
         statement = self._statement(**act)
         await self.asker.do(_saying(statement))
         return statement
@@ -116,8 +118,12 @@ class Room:
 
     async def search(self, words: str, before: int = 0, limit: int = PAGE) -> tuple[list[RoomPost], bool]:
         """As `page`, of posts with all the words."""
-        search = action_pb2.Search(room_id=self.room_id, words=words, before=before, limit=limit)
-        return self._posts((await self._do(CellClass.MEDIUM, search=search)).posts)
+        while True:
+            search = action_pb2.Search(room_id=self.room_id, words=words, before=before, limit=limit)
+            told = (await self._do(CellClass.MEDIUM, search=search)).posts
+            if told.posts or not told.more or not 0 < told.next < (before or told.next + 1):
+                return self._posts(told)
+            before = told.next  # the host had read enough for one answer
 
     async def get(self, post_ids: Sequence[bytes]) -> list[RoomPost]:
         """Posts by their ids; those that there are."""
@@ -190,14 +196,26 @@ class Room:
         """Into a file, resumed where an earlier try has ended; its size. HistoryForkedError for other content."""
         part = to.with_name(to.name + ".part")
         with part.open("ab") as out:
-            async for data in self.asker.download(self.room_id, file, out.tell()):
-                out.write(data)
+            await self._pieces(file, out)
             size = out.tell()
         if file_hash(part.read_bytes()) != file:
             part.unlink()
             raise HistoryForkedError("the host gave another file than was asked for")
         part.rename(to)
         return size
+
+    async def _pieces(self, file: bytes, out: BinaryIO) -> None:
+        """From where `out` ends; a path or host that is lost under way is waited for."""
+        wait = self.asker.wait()
+        while True:
+            try:
+                async with aclosing(self.asker.download(self.room_id, file, out.tell())) as pieces:
+                    async for data in pieces:
+                        out.write(data)
+                        wait.progress()
+                return
+            except ProtocolError as error:
+                await wait.pause(error)
 
     # Moderation
 

@@ -10,22 +10,21 @@ from typing import Any
 
 from essaim.opengroup.v1 import action_pb2, room_pb2
 from essaim.protocol.account import Account
+from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import KeyRefusedError, VerifyKey
 from essaim.protocol.opengroup.chain import ROOM_ID_SIZE
 from essaim.protocol.opengroup.direct import SEED_SIZE, DirectRefusedError, seal, unseal
 from essaim.protocol.opengroup.member import member_key
 from essaim_client.home import Home
 from essaim_client.network.connection import Connection
-from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
+from essaim_client.network.failure import DestinationRefusedError
 from essaim_client.rooms.address import RoomAddress, host_part
 from essaim_client.rooms.asking import Asker
 from essaim_client.rooms.finding import FoundHost, Hosts, HostUnknownError
 from essaim_client.rooms.history import History, Kept
+from essaim_client.rooms.patience import Patience, may_pass, pause_seconds
 from essaim_client.rooms.room import Room
 from essaim_client.rooms.shown import RoomEvent
-
-PAUSE_SECONDS = (0.2, 1.0, 3.0, 10.0)
-"""Between two streams, longer with each that brought nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,16 @@ class DirectMessage:
 
 
 class Rooms:
-    """What an account does in open groups; at each host under another key. Over a connection that is open."""
+    """What an account does in open groups; at each host under another key. Over a connection that is open.
+
+    `patience` says how long what is asked goes on while a host cannot be reached, and who is told of it.
+    """
 
     def __init__(self, network: Connection, account: Account, kept: Kept) -> None:
         self._network = network
         self._account = account
         self._kept = kept
+        self.patience = Patience()
         self._hosts = Hosts(network)
         self._askers: dict[bytes, Asker] = {}
 
@@ -58,10 +61,21 @@ class Rooms:
         known = [each for host_id, each in self._askers.items() if host_id.hex().startswith(digits)]
         if len(known) == 1:
             return known[0]
-        found = await self._hosts.find(digits)
+        found = await self._find(digits)
         signer = member_key(self._account, found.host_id)
-        asker = self._askers[found.host_id] = Asker(self._network, self._hosts, found, signer)
+        asker = self._askers[found.host_id] = Asker(self._network, self._hosts, found, signer, self.patience)
         return asker
+
+    async def _find(self, digits: str) -> FoundHost:
+        """One that nobody answers for is waited for; not one that every node says it does not serve."""
+        wait = self.patience.begin(self._network)
+        while True:
+            try:
+                return await self._hosts.find(digits)
+            except HostUnknownError as error:
+                if error.certain:
+                    raise
+                await wait.pause(error)
 
     async def own_key(self, digits: str) -> bytes:
         """The name that this account has at a host."""
@@ -134,9 +148,11 @@ class Rooms:
                         room = by_id.get(told.room_id)
                         for event in room._events(told.entries, told.chain_before) if room else ():
                             yield event
-            except (DestinationLostError, PathFailedError) as error:
+            except ProtocolError as error:
+                if not may_pass(error):
+                    raise
                 await asker.mend(error, idle)
-            await asyncio.sleep(PAUSE_SECONDS[min(idle, len(PAUSE_SECONDS) - 1)])
+            await asyncio.sleep(pause_seconds(idle, asker.random))
             idle += 1
 
     # Direct messages

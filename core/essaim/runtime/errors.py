@@ -28,7 +28,10 @@ _IN_ROOMS: Final = (
 """What an open group does not let a member do."""
 _BY_CODE: Final = {
     # Come back later, or elsewhere.
-    grpc.StatusCode.RESOURCE_EXHAUSTED: ("BUSY", "QUOTA", "DISK_FULL", "PUZZLE_REQUIRED", "NETWORK_FULL", "SLOW_MODE"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (
+        *("BUSY", "QUOTA", "DISK_FULL", "PUZZLE_REQUIRED", "NETWORK_FULL", "SLOW_MODE"),
+        *("EDIT_QUOTA", "REACTION_QUOTA"),
+    ),
     grpc.StatusCode.UNAVAILABLE: ("DRAINING", "NOT_READY", "NO_VIEW_YET", "UNREACHABLE", "BAD_REPLY", "QUORUM_MISSING"),
     grpc.StatusCode.DEADLINE_EXCEEDED: ("TIMEOUT",),
     # Something must be renewed first: the view, the keys, the policy, the clock.

@@ -4,16 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, false, func, literal_column, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, false, func, or_, select
 
 from essaim.opengroup.v1 import action_pb2, room_pb2, statement_pb2
-from essaim.protocol.opengroup.refusal import SearchRefusedError
 from essaim_opengroup.news import Fresh, Reader, withheld
 from essaim_opengroup.schema import ENTRY, MEMBER, MENTION, POST, REACTION, ROOM
+from essaim_opengroup.searching import NONE_BEFORE, candidates, check_words
 
 MOST = 100
 """Posts or entries of one answer, whatever is asked for."""
-MAX_WORDS = 200
 FRAMING = 8
 """Bytes that a message in a repeated field costs beside itself."""
 
@@ -66,18 +65,19 @@ class Reading:
 
     def search(self, query: action_pb2.Search) -> action_pb2.PostList:
         """Posts whose text has all the words, newest first."""
-        words = query.words.split()
-        if not words or len(query.words) > MAX_WORDS or "\0" in query.words:
-            raise SearchRefusedError(f"1 to {MAX_WORDS} characters to search for")
-        question = self._posts(query.before)
-        if self.connection.dialect.name == "postgresql":
-            question = question.where(text("post.words @@ plainto_tsquery('simple', :words)"))
-            return self._listed(question.order_by(POST.c.no.desc()), query.limit, words=query.words)
-        quoted = " ".join('"' + word.replace('"', '""') + '"' for word in words)
-        question = question.join(text("post_words"), literal_column("post_words.rowid") == POST.c.no)
-        question = question.where(text("post_words MATCH :words"))
-        # The index gives its rows in this order by itself: the newest few of a million cost the same as of a hundred.
-        return self._listed(question.order_by(literal_column("post_words.rowid").desc()), query.limit, words=quoted)
+        check_words(query.words)
+        most = min(query.limit or MOST, MOST)
+        newest, rows, down_to = self._sequence(), list[Row[Any]](), 1
+        for some in candidates(self.connection, self.room_no, query.words, query.before, newest):
+            heard = self._posts(0).where(POST.c.no.in_(some.numbers)).order_by(POST.c.sequence.desc())
+            rows += self.connection.execute(heard.limit(most + 1 - len(rows))).all() if some.numbers else ()
+            down_to = some.down_to
+            if len(rows) > most:
+                break
+        answer = self._answer(rows, most, newest)
+        if not answer.more and down_to > 1:  # enough was read: whoever wants to know goes on from here
+            answer.more, answer.next = True, down_to
+        return answer
 
     def _posts(self, before: int) -> Select[Any]:
         question = select(POST, MEMBER.c.key).join(MEMBER, MEMBER.c.no == POST.c.author_no)
@@ -91,10 +91,14 @@ class Reading:
         own = POST.c.author_no == self.reader.no
         return or_(~POST.c.whisper, POST.c.whisper_to == self.reader.no, own)
 
-    def _listed(self, question: Select[Any], limit: int, **values: str) -> action_pb2.PostList:
+    def _listed(self, question: Select[Any], limit: int) -> action_pb2.PostList:
         most = min(limit or MOST, MOST)
-        rows = self.connection.execute(question.limit(most + 1), values).all()
-        answer = action_pb2.PostList(more=len(rows) > most, sequence=self._sequence())
+        rows = self.connection.execute(question.limit(most + 1)).all()
+        return self._answer(rows, most, self._sequence())
+
+    def _answer(self, rows: Sequence[Row[Any]], most: int, newest: int) -> action_pb2.PostList:
+        """As many as the answer holds; `next` is where to go on."""
+        answer = action_pb2.PostList(more=len(rows) > most, sequence=newest, next=NONE_BEFORE)
         left = self.budget - answer.ByteSize() - FRAMING
         for state in self._states(rows[:most]):
             left -= state.ByteSize() + FRAMING
@@ -102,6 +106,7 @@ class Reading:
                 answer.more = True
                 break
             answer.posts.append(state)
+        answer.next = answer.posts[-1].entry.sequence if answer.more and answer.posts else 0
         return answer
 
     def _sequence(self) -> int:

@@ -5,10 +5,14 @@ from typing import Any
 
 from essaim.opengroup.v1 import room_pb2
 from essaim.protocol.opengroup.permission import Override, Permission, Role, RoomRules, Standing
+from essaim.protocol.opengroup.settings import DEFAULTS
+
+DEFAULT_BYTES = DEFAULTS.SerializeToString()
+"""What follows one message's bytes is merged into it."""
 
 WRITTEN_MEMBERSHIP = (
     *("joined_ms", "role", "hidden", "banned_until_ms", "allow", "deny", "from_ms", "until_ms"),
-    *("last_post_ms", "day_ms", "day_posts", "day_bytes"),
+    *("last_post_ms", "day_ms", "day_posts", "day_bytes", "day_edits", "day_reactions"),
 )
 
 
@@ -60,6 +64,8 @@ class MembershipRow:
     day_ms: int = 0
     day_posts: int = 0
     day_bytes: int = 0
+    day_edits: int = 0
+    day_reactions: int = 0
     stored: bool = True
 
 
@@ -95,8 +101,8 @@ def room_values(room: RoomRow) -> dict[str, Any]:
 
 
 def room_row(row: Any) -> RoomRow:
-    """From the database."""
-    settings = room_pb2.RoomSettings.FromString(row.settings)
+    """From the database. A room that is older than a setting has what a new one begins with."""
+    settings = room_pb2.RoomSettings.FromString(DEFAULT_BYTES + row.settings)
     return RoomRow(row.no, row.room_id, settings, row.sequence, row.chain, row.version, row.created_ms, row.members)
 
 

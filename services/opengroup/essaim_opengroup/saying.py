@@ -10,12 +10,14 @@ from essaim.protocol.opengroup.authorization import check_time
 from essaim.protocol.opengroup.permission import Act, Role, check_rank
 from essaim.protocol.opengroup.refusal import (
     ChainRefusedError,
+    EditQuotaError,
     FileUnknownError,
     FilteredError,
     MemberUnknownError,
     NotAllowedError,
     PostUnknownError,
     QuotaError,
+    ReactionQuotaError,
     SlowModeError,
     StatementRefusedError,
 )
@@ -110,6 +112,7 @@ def new_day(membership: MembershipRow, now_ms: int) -> None:
     """Begin to count anew when 24 hours are over."""
     if now_ms - membership.day_ms >= DAY_MS:
         membership.day_ms, membership.day_posts, membership.day_bytes = now_ms, 0, 0
+        membership.day_edits, membership.day_reactions = 0, 0
 
 
 def _recipient(work: Work, key: bytes) -> int | None:
@@ -169,8 +172,15 @@ def _edit(work: Work, room: RoomRow, author: MemberRow, statement: Statement) ->
     edit = statement.message.edit
     post = work.post(room, edit.post_id)
     _own(work, room, author, post, Act.EDIT_OWN)
-    _check_content(room, edit, work.role(room, author) >= Role.MODERATOR)
+    official = work.role(room, author) >= Role.MODERATOR
+    _check_content(room, edit, official)
     files = _attachments(work, room, author, edit.files)
+    membership = work.membership(room, author)
+    new_day(membership, work.now_ms)
+    if not official and 0 < room.settings.edits_per_day <= membership.day_edits:
+        raise EditQuotaError("as many edits as a member may in 24 hours")
+    membership.day_edits += 1
+    work.change(membership, rights=False)
     sequence = work.append(room, author, statement, post.sequence, post)
     post.edited = sequence
     work.update_post(room, post, text=edit.text, edited=sequence, changed=sequence)
@@ -234,6 +244,7 @@ def _react(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -
         return post.sequence  # nothing changes: no entry
     if not react.withdraw and len(held) >= MAX_REACTIONS:
         raise QuotaError(f"at most {MAX_REACTIONS} reactions to a post")
+    _spend_reaction(work, room, author)
     work.join(room, author)
     if react.withdraw:
         work.execute(delete(REACTION).where(mine, REACTION.c.emoji == react.emoji))
@@ -243,6 +254,16 @@ def _react(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -
     sequence = work.append(room, author, statement, post.sequence, post)
     work.update_post(room, post, changed=sequence)
     return sequence
+
+
+def _spend_reaction(work: Work, room: RoomRow, author: MemberRow) -> None:
+    """One that is taken back counts as well: each makes an entry that everybody fetches. Not of moderators."""
+    membership = work.membership(room, author)
+    new_day(membership, work.now_ms)
+    if work.role(room, author) < Role.MODERATOR and 0 < room.settings.reactions_per_day <= membership.day_reactions:
+        raise ReactionQuotaError("as many reactions as a member may in 24 hours")
+    membership.day_reactions += 1
+    work.change(membership, rights=False)
 
 
 def _pin(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> int:

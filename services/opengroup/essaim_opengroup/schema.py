@@ -75,9 +75,11 @@ MEMBERSHIP: Final = Table(
     _count("from_ms"),
     _count("until_ms"),
     _count("last_post_ms"),
-    _count("day_ms"),  # when the 24 hours began that the next two count
+    _count("day_ms"),  # when the 24 hours began that the next four count
     _count("day_posts"),
     _count("day_bytes"),
+    _count("day_edits"),
+    _count("day_reactions"),
     UniqueConstraint("room_no", "member_no", name="membership_pair"),
     Index("membership_of", "member_no"),
 )
@@ -212,6 +214,12 @@ DIRECT: Final = Table(
     Column("data", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False, unique=True),
     Index("direct_recipient", "recipient_no", "no"),
+)
+DIRECT_TAKEN: Final = Table(  # by who it was for; who sent it may not know yet that it came, and repeats it
+    "direct_taken",
+    METADATA,
+    Column("hash", LargeBinary, primary_key=True),
+    _count("until_ms"),
 )
 BLOCK: Final = Table(
     "block",

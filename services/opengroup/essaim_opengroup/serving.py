@@ -2,7 +2,7 @@
 
 import hashlib
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, literal, select, update
 
 from essaim.opengroup.v1 import action_pb2
 from essaim.protocol.kdf import HASH_SIZE, blake2b256
@@ -19,7 +19,7 @@ from essaim.protocol.opengroup.refusal import (
 from essaim.protocol.opengroup.settings import CHUNK_SIZE, FILE_LABEL
 from essaim_opengroup.rows import MemberRow, RoomRow
 from essaim_opengroup.saying import DAY_MS, heard_post, new_day
-from essaim_opengroup.schema import BLOCK, CHUNK, DIRECT, FILE, MEMBER, MEMBERSHIP, REPORT
+from essaim_opengroup.schema import BLOCK, CHUNK, DIRECT, DIRECT_TAKEN, FILE, MEMBER, MEMBERSHIP, REPORT
 from essaim_opengroup.work import Work
 
 UNATTACHED_MS = 3_600_000
@@ -29,6 +29,8 @@ MAX_OPEN_REPORTS = 1_000
 MAX_INBOX = 500
 MAX_FROM_ONE = 20
 MAX_BLOCKS = 1_000
+REPEATED_MS = 600_000
+"""A request is good for five minutes to both sides of the host's clock."""
 DIRECT_LABEL = b"essaim/opengroup/direct/v1"
 
 
@@ -138,7 +140,7 @@ def send_direct(
     if not 0 < len(action.data) <= MAX_DATA:
         raise StatementRefusedError(f"a direct message has 1 to {MAX_DATA} bytes")
     named = blake2b256(DIRECT_LABEL, asker.key, recipient.key, blake2b256(DIRECT_LABEL, action.data))
-    if work.scalars(select(DIRECT.c.no).where(DIRECT.c.hash == named)):
+    if _came_before(work, named):
         return action_pb2.DirectList()
     _check_reach(work, asker, recipient)
     _spend_direct(work, asker, recipient, per_day)
@@ -146,6 +148,12 @@ def send_direct(
     row = {"recipient_no": recipient.no, "sender_no": asker.no, "time_ms": work.now_ms, "expires_ms": expires_ms}
     work.execute(insert(DIRECT).values(row | {"data": action.data, "hash": named}))
     return action_pb2.DirectList()
+
+
+def _came_before(work: Work, named: bytes) -> bool:
+    """It waits, or the recipient took it a moment ago."""
+    waits = work.scalars(select(DIRECT.c.no).where(DIRECT.c.hash == named))
+    return bool(waits or work.scalars(select(DIRECT_TAKEN.c.until_ms).where(DIRECT_TAKEN.c.hash == named)))
 
 
 def _check_reach(work: Work, asker: MemberRow, recipient: MemberRow) -> None:
@@ -177,8 +185,13 @@ def _spend_direct(work: Work, asker: MemberRow, recipient: MemberRow, per_day: i
 
 
 def delete_direct(work: Work, asker: MemberRow, action: action_pb2.DeleteDirect) -> None:
-    """The own inbox up to and with a number."""
-    work.execute(delete(DIRECT).where(DIRECT.c.recipient_no == asker.no, DIRECT.c.no <= action.up_to))
+    """The own inbox up to and with a number. Who sent one and lost the answer may repeat it: remembered so long."""
+    taken = (DIRECT.c.recipient_no == asker.no) & (DIRECT.c.no <= action.up_to)
+    recent = select(DIRECT.c.hash, literal(work.now_ms + REPEATED_MS)).where(
+        taken, DIRECT.c.time_ms > work.now_ms - REPEATED_MS
+    )
+    work.execute(insert(DIRECT_TAKEN).from_select(["hash", "until_ms"], recent))
+    work.execute(delete(DIRECT).where(taken))
 
 
 def block(work: Work, asker: MemberRow, action: action_pb2.Block) -> None:

@@ -8,6 +8,7 @@ from essaim_opengroup.saying import DAY_MS
 from essaim_opengroup.schema import (
     ATTACHMENT,
     DIRECT,
+    DIRECT_TAKEN,
     ENTRY,
     FILE,
     INVITATION,
@@ -37,6 +38,7 @@ def remove_expired(work: Work) -> None:
         work.execute(delete(FILE).where(FILE.c.no.in_(gone)))
     late = select(DIRECT.c.no).where(DIRECT.c.expires_ms <= work.now_ms).limit(AT_ONCE)
     work.execute(delete(DIRECT).where(DIRECT.c.no.in_(late)))
+    work.execute(delete(DIRECT_TAKEN).where(DIRECT_TAKEN.c.until_ms <= work.now_ms))
     work.execute(delete(INVITATION).where(INVITATION.c.until_ms > 0, INVITATION.c.until_ms <= work.now_ms))
     for row in work.execute(select(ROOM)).all():
         days = room_row(row).settings.keep_days

@@ -87,6 +87,18 @@ class QuotaError(RoomRefusedError):
     reason = "QUOTA"
 
 
+class EditQuotaError(RoomRefusedError):
+    """As many edits as a member may make in 24 hours."""
+
+    reason = "EDIT_QUOTA"
+
+
+class ReactionQuotaError(RoomRefusedError):
+    """As many reactions, given or taken back, as a member may in 24 hours."""
+
+    reason = "REACTION_QUOTA"
+
+
 class FilteredError(RoomRefusedError):
     """The text holds what the room's filter keeps out."""
 

@@ -26,6 +26,8 @@ NUMBERS: Final = {
     "upload_bytes": (0, 1 << 40),
     "min_age_seconds": (0, 365 * DAY_SECONDS),
     "posts_per_day": (0, 100_000),
+    "edits_per_day": (0, 100_000),
+    "reactions_per_day": (0, 100_000),
     "keep_days": (0, 36_500),
     "file_days": (1, 36_500),
 }
@@ -43,6 +45,8 @@ DEFAULTS: Final = room_pb2.RoomSettings(
     upload_bytes=100_000_000,
     min_age_seconds=0,
     posts_per_day=0,
+    edits_per_day=200,
+    reactions_per_day=1_000,
     keep_days=0,
     file_days=15,
     archived=False,
