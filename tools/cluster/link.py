@@ -29,6 +29,8 @@ def make_network() -> None:
         ("ip", "link", "set", "cni0", "up"),
         ("ip", "route", "add", "default", "dev", "cni0"),  # leads nowhere: nothing in the cluster reaches further
         ("sysctl", "-qw", "net.ipv4.ip_forward=1"),
+        # This machine knows no way to pods; to it they speak as their node, as with every network plugin.
+        ("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", PODS, "-o", INNER_DEVICE, "-j", "MASQUERADE"),
     ):
         run(*inside(*command))
     # Where bridged packets pass no rules, kube-proxy hides every sender instead (`masqueradeAll`), so this may fail.
