@@ -8,7 +8,7 @@ from essaim.protocol.account import Account
 from essaim.protocol.conversation import Device, Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import ENVELOPE_SIZES
-from essaim.protocol.keys import KeyRefusedError, SigningKey
+from essaim.protocol.keys import AgreementKey, KeyRefusedError, SigningKey
 from essaim.protocol.layout import MalformedError
 from essaim.protocol.manifest import LABEL, Certificate, Head, Manifest, ManifestRefusedError
 from essaim.protocol.outbox import OutboxEntryRefusedError
@@ -41,6 +41,16 @@ _, (HEADER_KEY, _) = BOB._roster.places()[0].session.ratchet.receiving_keys()
 LAYOUT = (MalformedError, KeyRefusedError)
 """What every fixed layout may be refused for."""
 INNER = ENVELOPE_SIZES[1] - sealed.BOX_OVERHEAD
+EPHEMERAL, (SHARED, CIPHERTEXT) = AgreementKey(bytes(range(32))), BUNDLE.signed.kem.encapsulate()
+BOX_TAG = bytes(sealed.TAG_SIZE)
+BOX_KEY = sealed._box_key(
+    EPHEMERAL.exchange(BUNDLE.signed.agreement) + SHARED,
+    EPHEMERAL.public.raw,
+    BUNDLE.signed.agreement.raw,
+    BUNDLE.signed.kem.raw,
+    CIPHERTEXT,
+)
+"""One box for all inputs: to agree on its key takes as long as the parser."""
 
 
 def manifest(data: bytes) -> object:
@@ -132,7 +142,7 @@ def paddings() -> Iterator[bytes]:
 def initial(data: bytes) -> object:
     """Anybody may seal anything to a device's prekeys: the box proves nothing about what is in it."""
     inside = data[:INNER].ljust(INNER, b"\0")
-    return _refused(sealed.seal_initial(inside, b"", BUNDLE.signed.agreement, BUNDLE.signed.kem, SOURCE))
+    return _refused(BOX_TAG + EPHEMERAL.public.raw + CIPHERTEXT + aead.seal(BOX_KEY, aead.ONCE, inside, BOX_TAG))
 
 
 def _refused(envelope: bytes) -> object:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from functools import cache
 
 from essaim.messaging.v1 import group_pb2
 from essaim.protocol.account import Account
@@ -93,7 +94,9 @@ def spoken(data: bytes) -> object:
     return found
 
 
+@cache
 def _message_key(number: int) -> bytes:
+    """One of 128, each of which takes as many steps to come by."""
     chain, key = Chain(ChainName(b"", b""), CHAIN.key, 0), b""
     for _ in range(number + 1):
         chain, key = chain.step()
