@@ -74,7 +74,11 @@ ALONE = (
     Target("onion", ("onion.", "x25519_us"), lambda scale: [onion_bench.run() for _ in range(scale.runs)]),
     Target("relay", ("relay.",), relay_runs),
     Target("storage", ("storage.",), lambda _: [storage_bench.run() | repair_bench.run() | catchup_bench.run()]),
-    Target("opengroup", ("opengroup.",), lambda scale: [opengroup_bench.figures(1_000_000 if scale == LARGE else 0)]),
+    Target(
+        "opengroup",
+        ("opengroup.post_", "opengroup.poll_", "opengroup.stream_"),
+        lambda _: [opengroup_bench.figures()],
+    ),
     Target("push", ("push.",), lambda _: [push_bench.figures()]),
     Target("client", ("client.",), lambda _: [e2e_crypto_bench.run() | group_bench.run() | import_bench.run()]),
     Target("floor", ("e2e.floor",), floor_bench.run),
@@ -112,7 +116,7 @@ class Bench:
 
     def __init__(self, scale: Scale, only: str, console: Console, *, classic: bool) -> None:
         self._scale = scale
-        self._with_classic = classic or only.endswith("_classic")
+        self._with_classic = only.endswith("_classic") or (classic and asked_for(("e2e.",), only))
         self._only = only
         self._console = console
         self.report: Report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
@@ -130,6 +134,8 @@ class Bench:
             self._classic()
         if self._scale.clients == LARGE.clients and asked_for(("storage.rows_", "storage.rss_"), self._only):
             self._take("storage_large", lambda: [storage_disk_bench.large()])
+        if self._scale.clients == LARGE.clients and asked_for(("opengroup.search_",), self._only):
+            self._take("opengroup_search", lambda: [opengroup_bench.search_figures()])
 
     def _classic(self) -> None:
         """The other suite on a network of its own, clients on Link."""
