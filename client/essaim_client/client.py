@@ -27,7 +27,7 @@ from essaim_client.messaging.contacts import Contacts, account_of
 from essaim_client.messaging.devices import Devices
 from essaim_client.messaging.directory import published_manifest
 from essaim_client.messaging.events import Disappearing, Event, File, Message
-from essaim_client.messaging.exports import OnCount
+from essaim_client.messaging.exports import Conversation, OnCount
 from essaim_client.messaging.groups import Groups
 from essaim_client.messaging.listening import Listening
 from essaim_client.messaging.own_mailboxes import VERSION_KEY, OwnMailboxes
@@ -340,7 +340,7 @@ class Client:
 
     async def export(
         self,
-        account: AccountId | str,
+        conversation: Conversation,
         path: str | FilePath,
         *,
         to: AccountId | str | None = None,
@@ -348,14 +348,14 @@ class Client:
         span: Range | None = None,
         on_count: OnCount | None = None,
     ) -> int:
-        """Seal a conversation, or a range of it, in a new file that this device signs; how many messages.
+        """Seal a conversation or a group's, or a range of it, in a new file that this device signs; how many messages.
 
         For the devices of `to`, by default the own account, or for a passphrase. Raises NothingToExportError,
-        UnknownAccountError, KeysChangedError, SwarmUnreachableError.
+        UnknownGroupError, UnknownAccountError, KeysChangedError, SwarmUnreachableError.
         """
         reader = self.account_id if to is None else account_of(to)
         lock = await self._person.lock_for(reader) if passphrase is None else PassphraseLock(passphrase)
-        return await self._person.exports.write(account_of(account), FilePath(path), lock, span or Range(), on_count)
+        return await self._person.exports.write(conversation, FilePath(path), lock, span or Range(), on_count)
 
     @property
     def archives(self) -> Archives:

@@ -8,8 +8,8 @@ from essaim.protocol.account import AccountId
 from essaim.protocol.export import AccountLock, ExportLock, PassphraseLock, Range
 from essaim_client.home import Home
 from essaim_client.messaging.archives import Archives
-from essaim_client.messaging.contacts import account_of
-from essaim_client.messaging.exports import Exports, NothingToExportError, OnCount
+from essaim_client.messaging.exports import Conversation, Exports, NothingToExportError, OnCount
+from essaim_client.messaging.group_book import GroupBook
 from essaim_client.messaging.profile import Profile
 from essaim_client.network.connection import own_now_ms
 
@@ -41,9 +41,15 @@ class Offline:
         """Imported exports."""
         return Archives.of(self._open.store, self._profile, own_now_ms)
 
+    @property
+    def group_names(self) -> dict[bytes, str]:
+        """Of the closed groups that this device has, also those that were left, by their ids."""
+        groups = GroupBook(self._profile).all() if self._profile else []
+        return {group.group_id: group.roster.name for group in groups}
+
     async def export(
         self,
-        account: AccountId | str,
+        conversation: Conversation,
         path: Path,
         *,
         passphrase: str | None = None,
@@ -56,4 +62,4 @@ class Offline:
         own = self._profile.device.manifest
         lock: ExportLock = AccountLock.of(own) if passphrase is None else PassphraseLock(passphrase)
         exports = Exports(self._profile, own_now_ms, os.urandom)
-        return await exports.write(account_of(account), path, lock, span or Range(), on_count)
+        return await exports.write(conversation, path, lock, span or Range(), on_count)

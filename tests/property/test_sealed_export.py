@@ -16,6 +16,7 @@ from essaim.protocol.device import SLOTS, DeviceKeys
 from essaim.protocol.export import (
     AccountLock,
     DeviceKey,
+    ExportedGroup,
     ExportRefusedError,
     PassphraseLock,
     Range,
@@ -51,10 +52,10 @@ def message(position: int, text: str, author: Account = ALICE) -> export_pb2.Exp
     return export_pb2.ExportedMessage(author=author.id.raw, message_id=name, position=position, sent_ms=NOW, text=text)
 
 
-def sealed(messages, lock, signer=ALICE, key=None, span=None, seed=1) -> bytes:
+def sealed(messages, lock, signer=ALICE, key=None, span=None, seed=1, subject=BOB.id) -> bytes:
     file, who = io.BytesIO(), Signer(CERTIFICATES[signer], key or DEVICES[signer].signing)
     draw = random.Random(seed).randbytes
-    sealing = Sealing(file, lock, who, BOB.id, draw, created_ms=NOW, span=span)
+    sealing = Sealing(file, lock, who, subject, draw, created_ms=NOW, span=span)
     for each in messages:
         sealing.add(each)
     assert sealing.end() == len(messages)
@@ -204,3 +205,27 @@ def test_file_tells_no_length_of_a_text():
     sizes = {len(sealed([message(1, "x" * size)], to(CAROL))) for size in (0, 1, 1_000, 60_000)}
     assert sizes == {FRONT + HEADER_SIZE + SEALED_SIZE}
     assert len(sealed([message(1, "x" * ROOM)], to(CAROL))) == FRONT + HEADER_SIZE + 2 * SEALED_SIZE
+
+
+GROUP = ExportedGroup(bytes(range(32)), "climbing")
+
+
+def test_export_of_a_group_holds_what_anybody_said_there():
+    everybody = [message(number, "x", author) for number, author in enumerate((ALICE, BOB, CAROL), 1)]
+    reading = Reading(io.BytesIO(sealed(everybody, to(CAROL), subject=GROUP)), key_of(CAROL))
+    assert reading.conversation == GROUP and list(reading.messages()) == everybody
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [ExportedGroup(bytes(31), "short"), ExportedGroup(bytes(32), ""), ExportedGroup(bytes(32), "é" * 101)],
+)
+def test_group_that_is_none_is_refused(subject):
+    with pytest.raises(ExportRefusedError, match="does not say"):
+        Reading(io.BytesIO(sealed([], to(CAROL), subject=subject)), key_of(CAROL))
+
+
+def test_author_of_no_account_is_refused_in_a_group():
+    nobody = export_pb2.ExportedMessage(author=bytes(32), message_id=bytes(16), position=1, sent_ms=NOW, text="x")
+    with pytest.raises(ExportRefusedError, match="the export"):
+        list(Reading(io.BytesIO(sealed([nobody], to(CAROL), subject=GROUP)), key_of(CAROL)).messages())

@@ -1,6 +1,7 @@
 """Exports of a client's conversations, and what others' exports become: verified, apart, never sent."""
 
 import os
+import random
 import tracemalloc
 from types import SimpleNamespace
 
@@ -10,12 +11,14 @@ from nacl.pwhash import argon2id
 from essaim.messaging.v1 import content_pb2
 from essaim.protocol.account import Account, AccountId
 from essaim.protocol.conversation import Device
-from essaim.protocol.export import AccountLock, ExportRefusedError, PassphraseLock, Range
+from essaim.protocol.export import AccountLock, ExportedGroup, ExportRefusedError, PassphraseLock, Range
 from essaim_client.messaging.archives import ArchiveKnownError, Archives, UnknownArchiveError
 from essaim_client.messaging.exports import Exports, NothingToExportError
+from essaim_client.messaging.group_book import GroupBook, UnknownGroupError
 from essaim_client.messaging.profile import Profile
 from essaim_client.store.history import Entry
 from essaim_client.store.local_store import LocalStore
+from people.signers import Player, founded
 
 NOW = 1_800_000_000_000
 CHEAP = argon2id.OPSLIMIT_MIN, argon2id.MEMLIMIT_MIN >> 10
@@ -176,3 +179,27 @@ async def test_memory_does_not_grow_with_the_conversation(people, tmp_path):
         tracemalloc.stop()
         assert read == archive.messages
     assert peaks[1] < peaks[0] * 1.5 + 200_000
+
+
+async def test_export_of_a_group_shows_each_author_as_in_the_group(people, tmp_path):
+    alice, carol = people.alice, people.carol
+    log = founded(Player(random.Random(11)))
+    group = SimpleNamespace(raw=log.group_id)
+    with alice.store.transaction():
+        GroupBook(alice.profile).begin(log)
+        first = alice.keep(1, people.bob.id, group, text=content_pb2.Text(text=CANARY))
+        alice.keep(2, alice.id, group, text=content_pb2.Text(text="mine", reply_to=first))
+        alice.keep(3, carol.id, group, text=content_pb2.Text(text="from carol"))
+        alice.keep(4, carol.id, group, reaction=content_pb2.Reaction(target=first, emoji="+"))
+    path = tmp_path / "export"
+    assert await alice.exports.write(log.group_id, path, carol.lock, Range(NOW, NOW + 3)) == 2
+    archive = await carol.archives.take_in(path)
+    assert archive.conversation == ExportedGroup(log.group_id, "us") and archive.exporter == alice.id
+    assert carol.archives.all() == [archive]
+    one, two = carol.archives.messages(archive.archive_id)
+    assert (one.author, one.text, one.outgoing) == (people.bob.id.raw, CANARY, False)
+    assert (two.author, two.outgoing, two.reply_to) == (alice.id.raw, True, first)
+    assert one.reactions == ((carol.id.raw, "+"),) and one.account == log.group_id
+    with pytest.raises(UnknownGroupError):
+        await alice.exports.write(bytes(32), tmp_path / "none", carol.lock, Range())
+    assert not (tmp_path / "none").exists()

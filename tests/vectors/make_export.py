@@ -16,7 +16,17 @@ from nacl.pwhash import argon2id
 from essaim.messaging.v1 import export_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.device import DeviceKeys
-from essaim.protocol.export import AccountLock, ExportLock, PassphraseLock, Range, Recipient, Sealing, Signer
+from essaim.protocol.export import (
+    AccountLock,
+    ExportedGroup,
+    ExportLock,
+    PassphraseLock,
+    Range,
+    Recipient,
+    Sealing,
+    Signer,
+    Subject,
+)
 from essaim.protocol.manifest import first_manifest
 
 NOW = 1_800_000_000_000
@@ -24,6 +34,7 @@ SOURCE = random.Random(20261123).randbytes
 ALICE, BOB = Account(bytes(range(32))), Account(bytes(range(32, 64)))
 MAKER, READER = DeviceKeys.create(0, 1, SOURCE), DeviceKeys.create(0, 1, SOURCE)
 PASSPHRASE = "schönes Wetter"
+GROUP = ExportedGroup(bytes(range(64, 96)), "climbing")
 
 
 def messages() -> list[export_pb2.ExportedMessage]:
@@ -47,11 +58,11 @@ def messages() -> list[export_pb2.ExportedMessage]:
     ]
 
 
-def export(lock: ExportLock) -> str:
+def export(lock: ExportLock, subject: Subject = BOB.id) -> str:
     file = io.BytesIO()
     signer = Signer(first_manifest(ALICE, MAKER, NOW).certificate(0), MAKER.signing)
     span = Range(NOW - 10_000, NOW)
-    sealing = Sealing(file, lock, signer, BOB.id, random.Random(7).randbytes, created_ms=NOW, span=span)
+    sealing = Sealing(file, lock, signer, subject, random.Random(7).randbytes, created_ms=NOW, span=span)
     for each in messages():
         sealing.add(each)
     sealing.end()
@@ -77,6 +88,7 @@ def main() -> None:
             "kem_seed": READER.kem.seed.hex(),
             "file": export(reader),
         },
+        "group": {"group_id": GROUP.group_id.hex(), "name": GROUP.name, "file": export(cheap, GROUP)},
     }
     print(json.dumps(vectors, indent=1, ensure_ascii=False))
 

@@ -11,7 +11,16 @@ from nacl.pwhash import argon2id
 
 from essaim.messaging.v1 import export_pb2
 from essaim.protocol.account import AccountId
-from essaim.protocol.export import DeviceKey, ExportRefusedError, PassphraseLock, Range, Reading, Sealing, Signer
+from essaim.protocol.export import (
+    DeviceKey,
+    ExportedGroup,
+    ExportRefusedError,
+    PassphraseLock,
+    Range,
+    Reading,
+    Sealing,
+    Signer,
+)
 from essaim.protocol.keys import AgreementKey, KemKey, SigningKey
 from essaim.protocol.manifest import Certificate
 
@@ -54,3 +63,10 @@ def test_export_for_a_passphrase_is_made_as_it_was():
         sealing.add(export_pb2.ExportedMessage.FromString(bytes.fromhex(each)))
     sealing.end()
     assert file.getvalue() == base64.b64decode(VECTORS["passphrase"]["file"])
+
+
+def test_export_of_a_group_is_read_as_it_was():
+    file, group = base64.b64decode(VECTORS["group"]["file"]), VECTORS["group"]
+    reading = Reading(io.BytesIO(file), keys()["passphrase"])
+    assert reading.conversation == ExportedGroup(bytes.fromhex(group["group_id"]), group["name"])
+    assert [each.SerializeToString().hex() for each in reading.messages()] == VECTORS["messages"]

@@ -12,10 +12,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.export import Range
+from essaim.protocol.export import ExportedGroup, Range
+from essaim.protocol.keys import VerifyKey
 from essaim_client.cli.file import described, flat_file, watched
-from essaim_client.cli.opened import AccountArgument, YesOption, confirm, with_account, without_network
+from essaim_client.cli.group_name import ConversationArgument, conversation
+from essaim_client.cli.opened import YesOption, confirm, with_account, without_network
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
 from essaim_client.cli.output import emit, local_time, screen, visible
 from essaim_client.client import Client
@@ -49,7 +52,7 @@ class LockRefusedError(ProtocolError):
 
 @app.command()
 def export(
-    account: AccountArgument,
+    of: ConversationArgument,
     file: FileArgument,
     to: ToOption = None,
     locked: LockedOption = False,
@@ -63,15 +66,17 @@ def export(
     span = Range(_ms(since), _ms(until))
 
     async def online(me: Client) -> None:
+        subject = conversation(me.groups.names, of)
         with watched("messages", as_json) as on_count:
-            _exported(await me.export(account, file, to=to, span=span, on_count=on_count), as_json)
+            _exported(await me.export(subject, file, to=to, span=span, on_count=on_count), as_json)
 
     async def offline(me: Offline) -> None:
         if to is not None and locked:
             raise LockRefusedError("give --to or --passphrase, not both")
+        subject = conversation(me.group_names, of)
         passphrase = _passphrase(locked, new=True)
         with watched("messages", as_json) as on_count:
-            count = await me.export(account, file, passphrase=passphrase, span=span, on_count=on_count)
+            count = await me.export(subject, file, passphrase=passphrase, span=span, on_count=on_count)
         _exported(count, as_json)
 
     if to is None or locked:
@@ -132,9 +137,9 @@ def show_all(
         if as_json:
             emit({"archives": [_flat(each) for each in archives]})
             return
-        table = Table("archive", "made by", "conversation with", "made", "messages", "")
+        table = Table("archive", "made by", "conversation with, or group", "made", "messages", "")
         for each in archives:
-            people = str(each.exporter), str(each.conversation)
+            people = str(each.exporter), _named(each)
             note = REVOKED if each.revoked else ""
             table.add_row(each.archive_id.hex(), *people, local_time(each.created_ms), str(each.messages), note)
         screen.print(table)
@@ -155,11 +160,11 @@ def show(
         found = me.archives.get(_archive_id(archive))
         texts = me.archives.messages(found.archive_id)
         if as_json:
-            emit({"archive": _flat(found), "messages": [_flat_text(found, each) for each in texts]})
+            emit({"archive": _flat(found), "messages": [_flat_text(each) for each in texts]})
             return
         _tell(found, as_json)
         for each in texts:
-            _show(found, each)
+            _show(each)
 
     without_network(home, passphrase_file, as_json, work)
 
@@ -211,11 +216,20 @@ def _archive_id(text: str) -> bytes:
         raise UnknownArchiveError("an archive is named by 16 hexadecimal digits: see `archive list`") from None
 
 
+def _named(archive: Archive) -> str:
+    """The other side, or the group."""
+    of = archive.conversation
+    return f"{visible(of.name)} ({of.group_id.hex()[:12]})" if isinstance(of, ExportedGroup) else str(of)
+
+
 def _flat(archive: Archive) -> Mapping[str, object]:
+    of = archive.conversation
+    group = isinstance(of, ExportedGroup)
     return {
         "archive_id": archive.archive_id.hex(),
         "exporter": str(archive.exporter),
-        "conversation": str(archive.conversation),
+        "conversation": of.raw.hex() if group else str(of),
+        "group": of.name if isinstance(of, ExportedGroup) else None,
         "created_ms": archive.created_ms,
         "from_ms": archive.span.from_ms or None,
         "until_ms": archive.span.until_ms or None,
@@ -224,10 +238,10 @@ def _flat(archive: Archive) -> Mapping[str, object]:
     }
 
 
-def _flat_text(archive: Archive, text: Shown) -> Mapping[str, object]:
+def _flat_text(text: Shown) -> Mapping[str, object]:
     return {
         "message_id": text.message_id.hex(),
-        "author": str(archive.exporter if text.outgoing else archive.conversation),
+        "author": str(AccountId(VerifyKey(text.author))),
         "text": text.text,
         "sent_ms": text.sent_ms,
         "reply_to": text.reply_to.hex() or None,
@@ -243,13 +257,14 @@ def _tell(archive: Archive, as_json: bool) -> None:
         return
     screen.print(f"archive {archive.archive_id.hex()}: {archive.messages} messages", style="bold")
     screen.print(f"made by {archive.exporter}, {local_time(archive.created_ms)}: the signature fits")
-    screen.print(f"of the conversation with {archive.conversation}: that they wrote so is the maker's word")
+    of = "group" if isinstance(archive.conversation, ExportedGroup) else "conversation with"
+    screen.print(f"of the {of} {_named(archive)}: that others wrote so is the maker's word")
     if archive.revoked:
         screen.print(f"! signed {REVOKED}", style="yellow")
 
 
-def _show(archive: Archive, text: Shown) -> None:
-    author = archive.exporter if text.outgoing else archive.conversation
+def _show(text: Shown) -> None:
+    author = AccountId(VerifyKey(text.author))
     notes = " ".join([*(["edited"] if text.edited else []), *(visible(emoji) for _, emoji in text.reactions)])
     screen.print(f"{local_time(text.sent_ms)}  {author}  {text.message_id.hex()}  {notes}", style="bold")
     if text.text or not text.files:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from essaim.protocol.errors import ProtocolError
+from essaim_client.cli.group_name import GroupArgument, group_id
 from essaim_client.cli.opened import AccountArgument, with_account
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
 from essaim_client.cli.output import emit, screen, visible
@@ -15,26 +15,6 @@ from essaim_client.client import Client
 from essaim_client.messaging.groups import GroupInfo
 
 app = typer.Typer(help="Closed groups: found, join, leave, manage, and write in them.", no_args_is_help=True)
-
-GroupArgument = Annotated[
-    str, typer.Argument(metavar="GROUP", help="The beginning of its id (see `group list`), or its name.")
-]
-
-
-class WhichGroupError(ProtocolError):
-    """No group of this id or name, or several."""
-
-    reason = "UNKNOWN_GROUP"
-
-
-def group_id(me: Client, given: str) -> bytes:
-    """By the first 6 digits of its id or more, or by its name where only one has it (WhichGroupError)."""
-    groups = me.groups.all()
-    by_id = [each for each in groups if len(given) >= 6 and each.group_id.hex().startswith(given.lower())]
-    found = by_id or [each for each in groups if each.name == given]
-    if len(found) != 1:
-        raise WhichGroupError("no such group" if not found else "several groups fit: give more of the id")
-    return found[0].group_id
 
 
 def in_group(

@@ -9,7 +9,7 @@ import typer
 
 from essaim.protocol.account import AccountId
 from essaim.protocol.keys import VerifyKey
-from essaim_client.cli.group import GroupArgument, group_id
+from essaim_client.cli.group_name import GroupArgument, group_id
 from essaim_client.cli.opened import MessageArgument, message_id, with_account
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
 from essaim_client.cli.output import emit, screen, visible

@@ -15,7 +15,16 @@ from typing import BinaryIO
 from essaim.messaging.v1 import export_pb2
 from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.export import DeviceKey, ExportKey, ExportRefusedError, PassphraseLock, Range, Reading
+from essaim.protocol.export import (
+    DeviceKey,
+    ExportedGroup,
+    ExportKey,
+    ExportRefusedError,
+    PassphraseLock,
+    Range,
+    Reading,
+    Subject,
+)
 from essaim.protocol.keys import VerifyKey
 from essaim.protocol.manifest import Certificate, Head
 from essaim_client.attachments.upload import OnProgress
@@ -42,15 +51,15 @@ class ArchiveKnownError(ProtocolError):
 
 @dataclass(frozen=True)
 class Archive:
-    """An imported export: what `exporter` says a conversation with `conversation` was.
+    """An imported export: what `exporter` says a conversation with `conversation`, or in that group, was.
 
-    The signature proves who made it, not what the other side wrote. `revoked`: the account no longer lists the device
+    The signature proves who made it, not what the others wrote. `revoked`: the account no longer lists the device
     that signed, as far as is known here.
     """
 
     archive_id: bytes
     exporter: AccountId
-    conversation: AccountId
+    conversation: Subject
     created_ms: int
     span: Range
     imported_ms: int
@@ -129,6 +138,7 @@ class Archives:
             reading.span.from_ms,
             reading.span.until_ms,
             self._now_ms(),
+            group_name=reading.conversation.name if isinstance(reading.conversation, ExportedGroup) else "",
         )
 
     # What is here
@@ -162,7 +172,7 @@ class Archives:
         return Archive(
             row.archive_id,
             exporter,
-            AccountId(VerifyKey(row.conversation)),
+            _subject(row),
             row.created_ms,
             Range(row.from_ms, row.until_ms),
             row.imported_ms,
@@ -176,6 +186,12 @@ class Archives:
             head = Head.decode(encoded or b"")
             return head.version > certificate.head.version and not head.lists_device(certificate.device)
         return False
+
+
+def _subject(row: ArchiveRow) -> Subject:
+    if row.group_name:
+        return ExportedGroup(row.conversation, row.group_name)
+    return AccountId(VerifyKey(row.conversation))
 
 
 def _shown(archive: Archive, message: export_pb2.ExportedMessage) -> Shown:

@@ -1,4 +1,4 @@
-"""Exporting: a conversation, or a range of it, as this person sees it, to one file that is sealed and signed.
+"""Exporting: a conversation or a closed group's, or a range of it, as this person sees it, to a sealed and signed file.
 
 Needs no network. Disappearing texts and what is gone are left out, and of files the keys.
 """
@@ -14,13 +14,17 @@ from essaim.messaging.v1 import content_pb2, export_pb2
 from essaim.protocol.account import AccountId
 from essaim.protocol.device import Random
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.export import ExportLock, Range, Sealing, Signer
+from essaim.protocol.export import ExportedGroup, ExportLock, Range, Sealing, Signer, Subject
+from essaim_client.messaging.contacts import account_of
+from essaim_client.messaging.group_book import GroupBook
 from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.transcript import Shown, transcript
 from essaim_client.store.history import Entry
 
 PAGE = 200
 """Messages between two looks at what else is to be done."""
+Conversation = AccountId | str | bytes
+"""The other side, or the id of a closed group."""
 OnCount = Callable[[int, int], None]
 """So many messages are done, of so many."""
 
@@ -41,25 +45,36 @@ class Exports:
         self._random = random
 
     async def write(
-        self, account: AccountId, path: Path, lock: ExportLock, span: Range, on_count: OnCount | None = None
+        self,
+        conversation: Conversation,
+        path: Path,
+        lock: ExportLock,
+        span: Range,
+        on_count: OnCount | None = None,
     ) -> int:
         """A new file, readable by its owner alone; how many messages are in it. Nothing is left of one that failed.
 
-        Raises NothingToExportError.
+        Raises NothingToExportError, UnknownGroupError.
         """
+        subject = self._subject(conversation)
         with _new_file(path) as file:
-            return await self._written(file, account, lock, span, on_count)
+            return await self._written(file, subject, lock, span, on_count)
+
+    def _subject(self, conversation: Conversation) -> Subject:
+        if not isinstance(conversation, bytes):
+            return account_of(conversation)
+        return ExportedGroup(conversation, GroupBook(self._profile).get(conversation).roster.name)
 
     async def _written(
-        self, file: BinaryIO, account: AccountId, lock: ExportLock, span: Range, on_count: OnCount | None
+        self, file: BinaryIO, subject: Subject, lock: ExportLock, span: Range, on_count: OnCount | None
     ) -> int:
         device = self._profile.device
         signer = Signer(device.manifest.certificate(device.slot), device.keys.signing)
         sealing = await asyncio.to_thread(  # Argon2id takes its time
-            Sealing, file, lock, signer, account, self._random, created_ms=self._now_ms(), span=span
+            Sealing, file, lock, signer, subject, self._random, created_ms=self._now_ms(), span=span
         )
-        done, total = 0, self._history.count_texts(account.raw)
-        for page in self._pages(account.raw):
+        done, total = 0, self._history.count_texts(subject.raw)
+        for page in self._pages(subject.raw):
             for message in self._exported(page, span):
                 sealing.add(message)
             done += len(page)

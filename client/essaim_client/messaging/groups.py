@@ -100,6 +100,11 @@ class Groups:
         """Those that this account is in, or invited to."""
         return [self._info(group) for group in self._book.all() if self._book.role(group) is not None]
 
+    @property
+    def names(self) -> dict[bytes, str]:
+        """Of all that this device knows, by their ids: also those that were left."""
+        return {group.group_id: group.roster.name for group in self._book.all()}
+
     def get(self, group_id: bytes) -> GroupInfo:
         return self._info(self._known(group_id))
 

@@ -20,6 +20,7 @@ class ArchiveRow(NamedTuple):
     imported_ms: int
     messages: int = 0
     whole: bool = False
+    group_name: str = ""
 
 
 class Archived:
@@ -31,7 +32,7 @@ class Archived:
     def begin(self, row: ArchiveRow) -> None:
         """Not whole yet; what an earlier try left is gone."""
         self.remove(row.archive_id)
-        self._db.execute("INSERT INTO archive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row))
+        self._db.execute("INSERT INTO archive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row))
 
     def add(self, archive_id: bytes, number: int, messages: Sequence[bytes]) -> None:
         """The next ones; the first of them has this number."""

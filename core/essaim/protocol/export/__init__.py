@@ -11,6 +11,7 @@ from essaim.protocol.export.lock import (
 from essaim.protocol.export.reading import Reading
 from essaim.protocol.export.refusal import ExportRefusedError
 from essaim.protocol.export.sealing import Range, Sealing, Signer
+from essaim.protocol.export.subject import ExportedGroup, Subject
 
 __all__ = [
     "AccountLock",
@@ -18,10 +19,12 @@ __all__ = [
     "ExportKey",
     "ExportLock",
     "ExportRefusedError",
+    "ExportedGroup",
     "PassphraseLock",
     "Range",
     "Reading",
     "Recipient",
     "Sealing",
     "Signer",
+    "Subject",
 ]

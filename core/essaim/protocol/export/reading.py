@@ -12,8 +12,8 @@ from essaim.protocol.export.chunk import HEADER_SIZE, LABEL, ChunkReader, stream
 from essaim.protocol.export.lock import BACKUP_MAGIC, BODY_SIZES, MAGIC, ExportKey
 from essaim.protocol.export.refusal import ExportRefusedError
 from essaim.protocol.export.sealing import Range, begun
+from essaim.protocol.export.subject import Authors, Subject, subject_of
 from essaim.protocol.kdf import blake2b256
-from essaim.protocol.keys import VerifyKey
 from essaim.protocol.layout import block
 from essaim.protocol.manifest import Certificate
 
@@ -31,7 +31,7 @@ class Reading:
 
     certificate: Certificate
     """Of the device that made it: genuine, though the account may have revoked that device since."""
-    conversation: AccountId
+    conversation: Subject
     created_ms: int
     span: Range
 
@@ -57,7 +57,7 @@ class Reading:
         try:
             self.certificate = Certificate.decode(opening.certificate)
             self.certificate.check()
-            self.conversation = AccountId(VerifyKey(opening.conversation))
+            self.conversation = subject_of(opening)
         except ProtocolError as error:
             raise ExportRefusedError("the export does not say whose it is") from error
         self.created_ms, self.span = opening.created_ms, Range(opening.from_ms, opening.until_ms)
@@ -66,7 +66,7 @@ class Reading:
 
     def messages(self) -> Iterator[export_pb2.ExportedMessage]:
         """Each as it is opened. Their end means: whole, unaltered, and signed by `exporter`."""
-        authors = {self.exporter.raw, self.conversation.raw}
+        authors = Authors(self.exporter, self.conversation)
         before, count = (-1, b"", b""), 0
         while True:
             digest = self._digest.digest()
@@ -80,8 +80,12 @@ class Reading:
             yield message
         self._end(record, digest, count)
 
-    def _check(self, message: export_pb2.ExportedMessage, authors: set[bytes], in_order: bool) -> None:
-        if len(message.message_id) != MESSAGE_ID_SIZE or message.author not in authors or message.sent_ms > LATEST_MS:
+    def _check(self, message: export_pb2.ExportedMessage, authors: Authors, in_order: bool) -> None:
+        if (
+            len(message.message_id) != MESSAGE_ID_SIZE
+            or not authors.hold(message.author)
+            or message.sent_ms > LATEST_MS
+        ):
             raise ExportRefusedError("the export holds a message that is none of this conversation")
         if not in_order:
             raise ExportRefusedError("the export's messages are not in their order")

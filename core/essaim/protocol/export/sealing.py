@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from essaim.messaging.v1 import export_pb2
-from essaim.protocol.account import AccountId
 from essaim.protocol.device import Random
 from essaim.protocol.export.chunk import HEADER_SIZE, LABEL, ChunkWriter, stream_state
 from essaim.protocol.export.lock import MAGIC, ExportLock
+from essaim.protocol.export.subject import Subject, describe
 from essaim.protocol.kdf import HASH_SIZE
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.layout import block
@@ -56,7 +56,7 @@ class Sealing:
         file: BinaryIO,
         lock: ExportLock,
         signer: Signer,
-        conversation: AccountId,
+        conversation: Subject,
         random: Random,
         *,
         created_ms: int,
@@ -72,11 +72,11 @@ class Sealing:
         span = span or Range()
         opening = export_pb2.ExportOpening(
             certificate=signer.certificate.encode(),
-            conversation=conversation.raw,
             created_ms=created_ms,
             from_ms=span.from_ms,
             until_ms=span.until_ms,
         )
+        describe(opening, conversation)
         self._write(export_pb2.ExportRecord(opening=opening))
 
     def add(self, message: export_pb2.ExportedMessage) -> None:
