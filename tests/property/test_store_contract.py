@@ -192,10 +192,11 @@ def answers(store: MemoryStore | SqliteStore, author: Author) -> list[object]:
         found += [list(store.under(policy.mailbox_id, bytes([byte]))) for byte in range(0, 256, 51)]
         registrations = list(store.registrations(policy.mailbox_id))
         assert store.has_registered(policy.mailbox_id) or not registrations
-        found.append(registrations)
+        found += [registrations, list(store.registered(policy.mailbox_id))]
         found += [store.registration(policy.mailbox_id, slot, DAY + day) for slot in SLOTS for day in range(3)]
         for slot in (b"", *SLOTS, *ENTRIES):
             found.append(list(store.entries_after(policy.mailbox_id, slot, author.number // 3, 4)))
+            found.append(list(store.latest_entries(policy.mailbox_id, slot, 4)))
             found.append(store.newest(policy.mailbox_id, slot))
     for each in (*author.envelopes[-20:], *author.notices[-8:]):
         found += [store.has(record_id(each)), store.record(record_id(each))]

@@ -23,6 +23,7 @@ NOW, DAY_MS = 1_800_000_000_000, 86_400_000
 TODAY = NOW // DAY_MS
 OWNER, WRITER, DEVICE = (SigningKey(bytes((n,)) * 32) for n in (1, 2, 3))
 INBOX, PRIVATE = Policy.public_inbox(OWNER.public), Policy.private_inbox(OWNER.public, WRITER.public)
+GROUP, PLACE = Policy.group(OWNER.public, WRITER.public, DEVICE.public), b"p" * 32
 
 
 def registration(
@@ -54,6 +55,8 @@ def test_owner_and_slot_key_register_in_inboxes() -> None:
         registration(whom=b""),
         registration(day=TODAY + 61),
         registration(day=TODAY - 2),
+        registration(GROUP, slot=PLACE),
+        registration(GROUP, slot=b"!" * 32, whom=b""),
     ):
         verify_record(record, NOW)
 
@@ -71,7 +74,14 @@ def test_owner_and_slot_key_register_in_inboxes() -> None:
         (registration(time_ms=NOW + 601_000), "EXPIRY_REFUSED"),
         (replace(registration(), registration=b"x"), "NOT_AUTHORIZED"),
         (registration(Policy.outbox(OWNER.public)), "METHOD_REFUSED"),
-        (registration(Policy.group(OWNER.public, WRITER.public, DEVICE.public)), "METHOD_REFUSED"),
+        (registration(Policy.blob(OWNER.public, bytes(4_096))), "METHOD_REFUSED"),
+        (registration(GROUP, slot=PLACE, signer=WRITER), "NOT_AUTHORIZED"),
+        (registration(GROUP, slot=PLACE, signer=DEVICE), "NOT_AUTHORIZED"),
+        (registration(GROUP), "SLOT_REFUSED"),
+        (registration(GROUP, slot=b"spoken"), "SLOT_REFUSED"),
+        (registration(GROUP, slot=b"p" * 33), "SLOT_REFUSED"),
+        (registration(GROUP, slot=b" " * 32), "SLOT_REFUSED"),
+        (replace(registration(GROUP, slot=PLACE), slot=b"q" * 32), "NOT_AUTHORIZED"),
     ],
 )
 def test_other_registrations_are_refused(record: RegistrationRecord, reason: str) -> None:

@@ -34,13 +34,15 @@ def telling(found: set[bytes], common: bytes) -> set[bytes]:
 
 
 async def registered(network: RealNetwork, bot: Receiver) -> tuple[Subscribed, set[bytes], set[bytes]]:
-    """A device with its public inbox and the days of its private one: what it keeps, its secrets, its mailboxes."""
+    """A device with its public inbox, the days of its private one and of a group: what it keeps, its secrets, its
+    mailboxes."""
     person = await network.newcomer()
     async with Client.open(person.home, passphrase=PASSPHRASE) as me:
         await me.ready()
         await me._person.upkeep.tried.wait()
         await me._person.errands.finish()
-        await me.push.enable(bot.endpoint, prompt=True, preview=True)
+        await me.groups.create("a group", [])
+        await me.push.enable(bot.endpoint, prompt=True, preview=True, groups=True)
         kept = Subscribed.load(me._profile.store)
         assert kept is not None
         keys = me._profile.device.keys
@@ -57,7 +59,7 @@ async def test_storage_keeps_no_endpoint_and_nothing_that_joins_two_days(network
     common = b"\x01" + await asyncio.to_thread(push_node, network)
     push_ids = set(kept.registered.values())
 
-    assert len(mailboxes) > 14, "the public inbox, and each day of the private one"
+    assert len(mailboxes) > 2 * 14, "the public inbox, and each day of the private one and of the group"
     assert len(push_ids) == len(kept.registered), "a push id is registered once"
     seen = 0
     for folder in folders(network):
@@ -67,7 +69,7 @@ async def test_storage_keeps_no_endpoint_and_nothing_that_joins_two_days(network
         assert not [(one, other) for one, other in combinations(mine, 2) if mine[one] & mine[other]]
         others = set().union(*(found for name, found in held.items() if name not in mailboxes))
         assert not [name for name, found in mine.items() if found & others]
-    assert seen > 2 * 14, "the dump finds what it is to judge"
+    assert seen > 4 * 14, "the dump finds what it is to judge"
     for folder in folders(network):
         raw = b"".join(each.read_bytes() for each in folder.rglob("*") if each.is_file())
         assert bytes.fromhex(next(iter(push_ids))) in raw, "the search would find what must not be there"

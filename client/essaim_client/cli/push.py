@@ -43,6 +43,10 @@ PromptOption = Annotated[
 PreviewOption = Annotated[
     bool, typer.Option("--preview", help="A wake says, sealed for this device, which mailbox and envelope it is for.")
 ]
+GroupsOption = Annotated[
+    bool,
+    typer.Option("--groups", help="For closed groups, too: push host and provider then see who is woken together."),
+]
 
 
 class SubscriptionFileError(ProtocolError):
@@ -92,6 +96,7 @@ def enable(
     host: HostOption = "",
     prompt: PromptOption = False,
     preview: PreviewOption = False,
+    groups: GroupsOption = False,
     home: HomeOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
@@ -101,7 +106,7 @@ def enable(
     async def work(me: Client) -> None:
         chosen = _endpoint(webhook, secret, web_push, apns, fcm, sandbox=sandbox)
         await me.ready()
-        await me.push.enable(chosen, host=host, prompt=prompt, preview=preview)
+        await me.push.enable(chosen, host=host, prompt=prompt, preview=preview, groups=groups)
         drawn = secret_text(chosen.secret) if isinstance(chosen, Webhook) and secret is None else ""
         if as_json:
             emit({"enabled": chosen.kind.name, **({"secret": drawn} if drawn else {})})
@@ -138,6 +143,7 @@ def status(home: HomeOption = None, passphrase_file: PassphraseFileOption = None
             "kind": now.kind.name,
             "prompt": now.prompt,
             "preview": now.preview,
+            "groups": now.groups,
             "registered": now.registered,
             "until": datetime.fromtimestamp(now.until_day * DAY_MS / 1_000, UTC).date().isoformat(),
             "state": now.state or "NO_ANSWER",

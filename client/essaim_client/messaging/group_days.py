@@ -63,12 +63,14 @@ class GroupDays:
         self._errands = errands
         self._tell = tell
         self._woken = asyncio.Event()
+        self.on_change: Callable[[], None] = _nothing
         self.live = asyncio.Event()
         """Set while all groups are followed live."""
 
     def wake(self) -> None:
         """There may be another group, or another epoch."""
         self._woken.set()
+        self.on_change()
 
     # Which
 
@@ -132,11 +134,14 @@ class GroupDays:
         store, now_ms = self._profile.store, self._now_ms()
         if store.dealt_with(envelope.envelope_id):
             return []
+        epochs = len(place.group.epochs)
         with store.transaction():
             taken = self._intake.take(place.group, place.epoch, place.day, envelope, now_ms)
             store.deal_with(envelope.envelope_id, envelope.slot, now_ms + MEMORY_MS)
             store.confirmed([envelope.envelope_id])  # nothing is to be confirmed here: it goes by its time
         self._errands.after(taken, None, initial=False)
+        if len(place.group.epochs) != epochs:
+            self.wake()
         return taken.events
 
     # Live
@@ -181,6 +186,10 @@ class GroupDays:
 
     def _now_ms(self) -> int:
         return self._swarms.clock.now_ms()
+
+
+def _nothing() -> None:
+    """Nobody waits for another group or epoch."""
 
 
 def _begun(epoch: Epoch) -> int:

@@ -99,7 +99,7 @@ class Person:
         self.groups = self.grouping.groups
         self._keep(swarms)
         self.days = InboxDays(swarms, profile, self.inbox)
-        self.push = Push(swarms, profile, self.inbox)
+        self.push = Push(swarms, profile, self.inbox, self.grouping.book)
         self.receiver = Receiver(swarms, profile, self.intake, self.errands, self.days)
         self.vanishing = Vanishing(swarms, profile, self.conversations, tell)
         self.upkeep = Upkeep(self.publisher.publish, self._duties())
@@ -152,6 +152,7 @@ class Person:
         self.intake.on_agreed = self._settle
         self.intake.on_group, self.intake.groups_for = self.grouping.hear, self.grouping.for_own
         self.healing.groups = self.grouping.tending
+        self.grouping.days.on_change = self._wake_for_groups
         self.fan_out.mail.on_late = self._stored_late
 
     def _duties(self) -> list[Duty]:
@@ -177,6 +178,11 @@ class Person:
         self.days.wake()
         self.errands.run(self.handing.settle)
         self.errands.run(self.push.keep)
+
+    def _wake_for_groups(self) -> None:
+        """There may be another group or epoch: its mailboxes are to wake this device, if it is to be woken."""
+        if self.push.enabled:
+            self.errands.run(self.push.keep)
 
     def _stored_late(self, raw: bytes, day: int) -> None:
         """A mailbox that nobody follows any more has something: its owner is told where to look."""

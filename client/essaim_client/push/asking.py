@@ -1,5 +1,6 @@
 """Signed requests to a push host: one of its nodes, or another when that one is lost."""
 
+from collections.abc import Iterable
 from typing import cast
 
 from google.protobuf.message import Message
@@ -32,16 +33,14 @@ class PushAsker:
         """The push ids come with `renew`."""
         await self._do(Method.SUBSCRIBE, new.SerializeToString())
 
-    async def renew(self, subscription_id: bytes, days: range, lanes: int) -> Ids:
-        """Keep the subscription; the push ids of all lanes below `lanes` for these days."""
+    async def renew(self, subscription_id: bytes, days: range, lanes: Iterable[int]) -> Ids:
+        """Keep the subscription; the push ids of these lanes for these days."""
         found: Ids = {}
-        at_once = max(1, MAX_IDS // len(days))
-        for first in range(0, lanes, at_once):
-            many = min(at_once, lanes - first)
-            wanted = push_pb2.PushIds(first_day=days.start, days=len(days), lanes=many, first_lane=first)
+        for run in _runs(lanes, max(1, MAX_IDS // len(days))):
+            wanted = push_pb2.PushIds(first_day=days.start, days=len(days), lanes=len(run), first_lane=run.start)
             body = push_pb2.Renewal(subscription_id=subscription_id, ids=wanted).SerializeToString()
             answer = cast("push_pb2.RenewResponse", await self._do(Method.RENEW, body))
-            found |= _cut(answer.push_ids, days, range(first, first + many))
+            found |= _cut(answer.push_ids, days, run)
         return found
 
     async def unsubscribe(self, subscription_id: bytes) -> None:
@@ -84,6 +83,17 @@ class PushAsker:
                 return push_pb2.UnsubscribeRequest(authorization=authorization, body=body)
             case _:
                 return push_pb2.ListRequest(authorization=authorization)
+
+
+def _runs(lanes: Iterable[int], most: int) -> list[range]:
+    """Neighbours are asked for at once, so many at most."""
+    runs: list[range] = []
+    for lane in sorted(set(lanes)):
+        if runs and lane == runs[-1].stop and len(runs[-1]) < most:
+            runs[-1] = range(runs[-1].start, lane + 1)
+        else:
+            runs.append(range(lane, lane + 1))
+    return runs
 
 
 def _cut(joined: bytes, days: range, lanes: range) -> Ids:

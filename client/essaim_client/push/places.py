@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from essaim.protocol.group.epoch import Epoch
 from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.private_inbox import Capability
 from essaim_client.mailbox.access import Access
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.own_mailboxes import OwnMailboxes
+from essaim_client.push.group_places import Book, group_access, wanted
 from essaim_client.push.subscribed import Subscribed, place_key
 
 AHEAD_DAYS = 14
@@ -40,17 +42,38 @@ class Place:
 class Places:
     """Of this device."""
 
-    def __init__(self, swarms: Swarms, mailboxes: OwnMailboxes, inbox: PrivateInbox) -> None:
+    def __init__(self, swarms: Swarms, mailboxes: OwnMailboxes, inbox: PrivateInbox, groups: Book) -> None:
         self._swarms = swarms
         self._mailboxes = mailboxes
         self._inbox = inbox
+        self._groups = groups
 
     def all(self, kept: Subscribed) -> list[Place]:
-        """The mailboxes that this device reads, from yesterday on, those to come too."""
-        today = self._swarms.clock.now_ms() // DAY_MS
-        days = range(today - 1, today + AHEAD_DAYS + 1)
+        """The mailboxes that this device reads, from yesterday on, those to come too; of groups if it is to."""
+        days = self._days
         public = [Place(self._mailboxes.inbox(), day, PUBLIC_LANE) for day in days]
-        return [*public, *self._private(kept, days)]
+        return [*public, *self._private(kept, days), *self._of_groups(kept, days)]
+
+    def former(self, kept: Subscribed) -> list[Place]:
+        """Of groups: what is registered and wakes for nothing any more."""
+        due, days = {each.key for each in self._of_groups(kept, self._days)}, self._days
+        epochs = [each for group in self._groups.all() for each in group.epochs.values() if kept.knows(each.epoch_id)]
+        known = (self._of_epoch(kept, epoch, day) for epoch in epochs for day in days)
+        return [each for each in known if each.key in kept.registered and each.key not in due]
+
+    @property
+    def _days(self) -> range:
+        today = self._swarms.clock.now_ms() // DAY_MS
+        return range(today - 1, today + AHEAD_DAYS + 1)
+
+    def _of_groups(self, kept: Subscribed, days: range) -> list[Place]:
+        """Of those that this account is in."""
+        mine = [each for each in self._groups.all() if kept.groups and self._groups.is_in(each)]
+        return [self._of_epoch(kept, *each) for group in mine for each in wanted(group, days, days.start + 1)]
+
+    @staticmethod
+    def _of_epoch(kept: Subscribed, epoch: Epoch, day: int) -> Place:
+        return Place(group_access(kept.signer, epoch, day), day, kept.lane_of(epoch.epoch_id))
 
     def _private(self, kept: Subscribed, days: range) -> Iterable[Place]:
         """Those of a replaced inbox as long as somebody may write there."""

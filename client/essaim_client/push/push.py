@@ -25,7 +25,8 @@ from essaim_client.messaging.own_mailboxes import OwnMailboxes
 from essaim_client.messaging.profile import Profile
 from essaim_client.push.asking import Ids, PushAsker
 from essaim_client.push.finding import PushHost, find_host, push_hosts
-from essaim_client.push.places import AHEAD_DAYS, Place, Places, PrivateInbox
+from essaim_client.push.group_places import Book
+from essaim_client.push.places import AHEAD_DAYS, PUBLIC_LANE, Place, Places, PrivateInbox
 from essaim_client.push.subscribed import Subscribed, day_of
 
 RENEW_MS = DAY_MS
@@ -60,15 +61,16 @@ class PushStatus:
     state: str = ""
     expires_ms: int = 0
     delivered_ms: int = 0
+    groups: bool = False
 
 
 class Push:
     """One subscription at most. Raises what the network, the swarm (`SwarmUnreachableError`) and the host refuse."""
 
-    def __init__(self, swarms: Swarms, profile: Profile, inbox: PrivateInbox) -> None:
+    def __init__(self, swarms: Swarms, profile: Profile, inbox: PrivateInbox, groups: Book) -> None:
         self._swarms = swarms
         self._profile = profile
-        self._places = Places(swarms, OwnMailboxes(profile), inbox)
+        self._places = Places(swarms, OwnMailboxes(profile), inbox, groups)
         self._notices = Notices(swarms)
         self._lock = asyncio.Lock()
 
@@ -76,12 +78,14 @@ class Push:
         """What an application chooses from; `vapid_key` is what it subscribes at a Web Push service with."""
         return await push_hosts(self._swarms)
 
-    async def enable(self, endpoint: Endpoint, *, host: str = "", prompt: bool = False, preview: bool = False) -> None:
+    async def enable(
+        self, endpoint: Endpoint, *, host: str = "", prompt: bool = False, preview: bool = False, groups: bool = False
+    ) -> None:
         """Be woken there from now on; again with another endpoint when the first is gone.
 
         `host`: its id or the beginning of it. `prompt`: at once, which shows the provider when mail comes. `preview`:
-        a wake says, to this device alone, for which mailbox and envelope it is. Raises PushHostUnknownError,
-        KindRefusedError.
+        a wake says, to this device alone, for which mailbox and envelope it is. `groups`: closed groups wake, too,
+        which shows push host and provider who is woken together. Raises PushHostUnknownError, KindRefusedError.
         """
         async with self._lock:
             found = await find_host(self._swarms, host)
@@ -91,7 +95,11 @@ class Push:
             if before is not None and before.host_id != found.host_id:
                 await self._disable(before)
                 before = None
+            if before is not None and not groups:
+                before.groups = False
+                await self._take_back(before)
             kept = self._begin(found, before, endpoint, prompt=prompt, preview=preview)
+            kept.groups = groups
             sealed = found.public.seal(pack(endpoint), self._swarms.random)
             new = push_pb2.NewSubscription(
                 subscription_id=bytes.fromhex(kept.subscription), sealed_endpoint=sealed, prompt=prompt
@@ -124,6 +132,7 @@ class Push:
         with suppress(ProtocolError):  # a host that is gone wakes nobody; the registrations name it in vain
             await self._asker(kept).unsubscribe(bytes.fromhex(kept.subscription))
         places = [each for each in self._places.all(kept) if each.key in kept.registered]
+        places += self._places.former(kept)
         await _side_by_side(partial(self._put, place, b"") for place in places)
         Subscribed.forget(self._profile.store)
 
@@ -136,9 +145,14 @@ class Push:
             for each in await self._asker(kept).list():
                 if each.subscription_id.hex() == kept.subscription:
                     state = push_pb2.SubscriptionState.Name(each.state).removeprefix("SUBSCRIPTION_STATE_")
-                    return PushStatus(*columns, until_day, state, each.expires_ms, each.delivered_ms)
-            return PushStatus(*columns, until_day, "UNKNOWN")
-        return PushStatus(*columns, until_day)
+                    return PushStatus(*columns, until_day, state, each.expires_ms, each.delivered_ms, kept.groups)
+            return PushStatus(*columns, until_day, "UNKNOWN", groups=kept.groups)
+        return PushStatus(*columns, until_day, groups=kept.groups)
+
+    @property
+    def enabled(self) -> bool:
+        """On this device."""
+        return Subscribed.load(self._profile.store) is not None
 
     async def keep(self) -> None:
         """What is due: register with mailboxes of further days and with new ones, keep the subscription alive."""
@@ -163,10 +177,11 @@ class Push:
     async def _register(self, kept: Subscribed) -> None:
         now_ms, store = self._swarms.clock.now_ms(), self._profile.store
         today = now_ms // DAY_MS
+        await self._take_back(kept)
         due = [each for each in self._places.all(kept) if each.key not in kept.registered]
         if not due and now_ms - kept.renewed_ms < RENEW_MS:
             return
-        lanes = 1 + max(kept.lanes.values(), default=0)
+        lanes = {each.lane for each in due} or {PUBLIC_LANE}
         days = range(today - 1, today + AHEAD_DAYS + 1)
         ids = await self._asker(kept).renew(bytes.fromhex(kept.subscription), days, lanes)
         kept.renewed_ms = now_ms
@@ -184,6 +199,18 @@ class Push:
             kept.save(self._profile.store)
 
         return register
+
+    async def _take_back(self, kept: Subscribed) -> None:
+        """From groups, or epochs of them, that wake for nothing any more."""
+        await _side_by_side(self._taking_back(kept, each) for each in self._shuffled(self._places.former(kept)))
+
+    def _taking_back(self, kept: Subscribed, place: Place) -> Callable[[], Awaitable[None]]:
+        async def take_back() -> None:
+            await self._put(place, b"")
+            kept.registered.pop(place.key, None)
+            kept.save(self._profile.store)
+
+        return take_back
 
     async def _put(self, place: Place, registration: bytes) -> None:
         await self._notices.register_push(place.access, place.day, registration)

@@ -22,10 +22,12 @@ class Subscribed:
     """The secret that the keys of previews come from; empty: wakes have no content."""
     kind: int
     prompt: bool
+    groups: bool = False
+    """Whether closed groups wake, too."""
     generation: int = 0
     renewed_ms: int = 0
     lanes: dict[str, int] = field(default_factory=dict)
-    """Of each private inbox, by its name; the public inbox has lane 0."""
+    """Of each private inbox and each epoch of a group, by its name; the public inbox has lane 0."""
     registered: dict[str, str] = field(default_factory=dict)
     """"mailbox id/day" to the push id that wakes for it."""
 
@@ -53,8 +55,12 @@ class Subscribed:
     def signer(self) -> SigningKey:
         return SigningKey(bytes.fromhex(self.owner))
 
+    def knows(self, name: bytes) -> bool:
+        """Whether it has a lane."""
+        return name.hex() in self.lanes
+
     def lane_of(self, name: bytes) -> int:
-        """Of a private inbox; a new one gets the next number."""
+        """Of a private inbox or an epoch; a new one gets the next number."""
         return self.lanes.setdefault(name.hex(), max(self.lanes.values(), default=0) + 1)
 
 

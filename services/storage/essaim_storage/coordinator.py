@@ -236,6 +236,9 @@ class Coordinator:
         room: int | None = None
         for of_id, item in job.items.items():
             if not self._store.has(of_id):
+                if quota.is_crowded(self._store, item.record):
+                    item.finish(QuotaError("as many are woken for the group as may be"))
+                    continue
                 room = quota.room(self._store, item.record) if room is None else room
                 room += self._replaced(item.record) - weight(item.record)
                 if room < 0:

@@ -24,7 +24,7 @@ from essaim_storage.effects import (
     PutTombstone,
     SetUntil,
 )
-from essaim_storage.quota import TOLERANCE, blob_room, is_blob, room
+from essaim_storage.quota import TOLERANCE, blob_room, is_blob, is_crowded, room
 from essaim_storage.record import record_id
 from essaim_storage.store import Newest, Store
 
@@ -245,6 +245,9 @@ class Draft:
         standing = self._registrations.get(record.place) or self._store.registration(*record.place)
         if standing is not None and standing.rank > record.rank and record_id(standing) not in self._forgotten:
             return Verdict.SUPERSEDED
+        added = (place[1:] for place in self._registrations if place[0] == record.mailbox_id)
+        if is_crowded(self._store, record, added, tolerance=TOLERANCE):
+            return Verdict.OVER
         self._take(of_id, record)
         self._registrations[record.place] = record
         self.changes.append(PutRegistration(self.number, of_id, record, coordinated))

@@ -4,9 +4,11 @@ The member that takes a client's request judges by the quota. Every other that a
 so members which took requests at the same time never differ, and one that passes quotas over fills no disk but its own.
 """
 
+from collections.abc import Iterable
+
 from essaim.protocol.mailbox.policy import Kind
-from essaim.protocol.mailbox.record import EnvelopeRecord, Record
-from essaim.protocol.mailbox.rule import rule_of
+from essaim.protocol.mailbox.record import EnvelopeRecord, Record, RegistrationRecord
+from essaim.protocol.mailbox.rule import GROUP_REGISTRATIONS, rule_of
 from essaim_storage.store import Store
 
 TOLERANCE = 2
@@ -18,6 +20,14 @@ def room(store: Store, record: Record, *, tolerance: int = 1) -> int:
     if isinstance(record, EnvelopeRecord):
         return tolerance * rule.quota_bytes - store.mailbox_bytes(record.mailbox_id)
     return tolerance * rule.notice_bytes - store.notice_bytes(record.mailbox_id)
+
+
+def is_crowded(store: Store, record: Record, added: Iterable[tuple[bytes, int]] = (), *, tolerance: int = 1) -> bool:
+    """Whether as many are woken for a group as may be. `added`: slots and days that are not committed."""
+    if not isinstance(record, RegistrationRecord) or record.policy.kind is not Kind.GROUP:
+        return False
+    known = {*store.registered(record.mailbox_id), *added}
+    return (record.slot, record.day) not in known and len(known) >= tolerance * GROUP_REGISTRATIONS
 
 
 def blob_room(store: Store, budget: int) -> int:

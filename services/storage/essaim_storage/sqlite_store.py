@@ -109,6 +109,12 @@ class SqliteStore:
     def registrations(self, mailbox_id: bytes) -> Sequence[RegistrationRecord]:
         return self._registrations(mailbox_id, "ORDER BY slot, version")
 
+    def registered(self, mailbox_id: bytes) -> Sequence[tuple[bytes, int]]:
+        if not self.has_registered(mailbox_id):
+            return []
+        where = "mailbox = (SELECT id FROM mailbox WHERE mailbox_id = ?) AND kind = 7"
+        return self._all(f"SELECT slot, version FROM record WHERE {where} ORDER BY slot, version", mailbox_id)
+
     def _registrations(self, mailbox_id: bytes, which: str, *values: int | bytes) -> list[RegistrationRecord]:
         if not self.has_registered(mailbox_id):
             return []
@@ -149,6 +155,11 @@ class SqliteStore:
         where = "mailbox_id = ? AND record.kind = 0 AND number > ? AND (?3 = x'' OR slot = ?3)"
         heads = self._heads(f"{_HEAD} WHERE {where} ORDER BY number LIMIT ?", mailbox_id, number, slot, limit)
         return [_entry(head) for head in heads]
+
+    def latest_entries(self, mailbox_id: bytes, slot: bytes, limit: int) -> Sequence[Entry]:
+        where = "mailbox_id = ? AND record.kind = 0 AND number > 0 AND (?2 = x'' OR slot = ?2)"
+        heads = list(self._heads(f"{_HEAD} WHERE {where} ORDER BY number DESC LIMIT ?", mailbox_id, slot, limit))
+        return [_entry(head) for head in reversed(heads)]
 
     def data(self, envelope_id: bytes) -> bytes | None:
         record = self.record(envelope_id)

@@ -96,6 +96,9 @@ class Store(Protocol):
     def registrations(self, mailbox_id: bytes) -> Sequence[RegistrationRecord]:
         """Of the mailbox, by slot, then day."""
 
+    def registered(self, mailbox_id: bytes) -> Sequence[tuple[bytes, int]]:
+        """Slot and day of each, in that order; one that cannot be read any more may be among them."""
+
     def newest(self, mailbox_id: bytes, slot: bytes) -> Newest | None:
         """The entry of this name in an outbox (records with version > 0), None if there is none."""
 
@@ -113,6 +116,9 @@ class Store(Protocol):
 
     def entries_after(self, mailbox_id: bytes, slot: bytes, number: int, limit: int) -> Sequence[Entry]:
         """The first `limit` envelopes with a number above `number`, ascending; slot b"": of every slot."""
+
+    def latest_entries(self, mailbox_id: bytes, slot: bytes, limit: int) -> Sequence[Entry]:
+        """The last `limit` envelopes, ascending; slot b"": of every slot."""
 
     def data(self, envelope_id: bytes) -> bytes | None:
         """The bytes of an envelope."""

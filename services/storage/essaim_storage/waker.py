@@ -18,7 +18,7 @@ from essaim.protocol.errors import ProtocolError
 from essaim.protocol.kdf import blake2b256
 from essaim.protocol.mailbox.record import EnvelopeRecord, RegistrationRecord
 from essaim.protocol.mailbox.registration import DAYS_AFTER, DAYS_BEFORE
-from essaim.protocol.mailbox.rule import CLOCK_SKEW_MS, DAY_MS
+from essaim.protocol.mailbox.rule import CLOCK_SKEW_MS, DAY_MS, is_device
 from essaim.protocol.push.preview import Preview
 from essaim.protocol.push.refusal import PushRefusedError
 from essaim.protocol.push.registration import Registration
@@ -34,7 +34,7 @@ from essaim_storage.tally import NAME_SIZE
 from essaim_storage.tuning import Tuning
 
 Place = tuple[bytes, bytes]
-"""Mailbox id and slot."""
+"""Mailbox id, and the device slot, or in a group under what name a device asked."""
 DAYS = sorted(range(-DAYS_AFTER, DAYS_BEFORE + 1), key=abs)
 """Whose registration wakes: of the day itself, else of the nearest that still may."""
 MOST_OWED = 16
@@ -42,6 +42,7 @@ MOST_OWED = 16
 HEAD_SIZE = 64
 """Bytes of an envelope in a preview."""
 SEVERAL = b"essaim/push/several/v1"
+OF_PLACE = b"essaim/push/place/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class AnswerTimer:
 
 @dataclass
 class _Duty:
-    """To wake the device of one slot."""
+    """To wake one device."""
 
     owed: dict[bytes, int] = field(default_factory=dict)
     """Envelope id to its number here, in order of arrival."""
@@ -118,23 +119,31 @@ class Waker:
                 continue
             match each.record:
                 case EnvelopeRecord() as record if self._store.has_registered(record.mailbox_id):
-                    self._owe_recent(record, each.number, now_ms)
+                    for place in self._whom(record.mailbox_id, record.slot):
+                        self._owe_recent(place, record, each.number, now_ms)
                 case RegistrationRecord() as record if record.wakes(now_ms):
                     self._owe_before(record, now_ms)
         return self._arm()
 
-    def _owe_recent(self, record: EnvelopeRecord, number: int, now_ms: int) -> None:
+    def _whom(self, mailbox_id: bytes, slot: bytes) -> list[Place]:
+        """Who is woken for an envelope there: the device whose slot it is, in a group every place."""
+        if is_device(slot):
+            return [(mailbox_id, slot)]
+        return [(mailbox_id, each) for each in dict.fromkeys(place for place, _ in self._store.registered(mailbox_id))]
+
+    def _owe_recent(self, place: Place, record: EnvelopeRecord, number: int, now_ms: int) -> None:
         if not record.stored_ms or record.stored_ms > now_ms - self._tuning.wake_recent_ms:
-            self._owe((record.mailbox_id, record.slot), record.envelope_id, number, now_ms)
+            self._owe(place, record.envelope_id, number, now_ms)
 
     def _owe_before(self, registration: RegistrationRecord, now_ms: int) -> None:
         """A registration that came late: what was stored under it is here already."""
         from_ms = registration.authorization.time_ms - 2 * CLOCK_SKEW_MS
-        for entry in self._store.entries_after(registration.mailbox_id, registration.slot, 0, MOST_OWED):
+        place = registration.mailbox_id, registration.slot
+        slot = place[1] if is_device(place[1]) else b""
+        for entry in self._store.latest_entries(place[0], slot, MOST_OWED):
             record = self._store.record(entry.envelope_id)
             if isinstance(record, EnvelopeRecord) and from_ms < record.stored_ms:
-                self._owe_recent(record, entry.number, now_ms)
-        place = registration.mailbox_id, registration.slot
+                self._owe_recent(place, record, entry.number, now_ms)
         duty = self._duties.get(place)
         if duty is not None and not duty.due and not duty.told:  # it waits for a host, which may be another one now
             self._schedule(place, duty, self._jitter(place, now_ms))
@@ -145,7 +154,8 @@ class Waker:
             return []
         self._derived = True
         for number, mailbox_id, slot, envelope_id in self._store.registered_after(self._store.woken()):
-            self._owe((mailbox_id, slot), envelope_id, number, now_ms, self._tuning.wake_start_ms)
+            for place in self._whom(mailbox_id, slot):
+                self._owe(place, envelope_id, number, now_ms, self._tuning.wake_start_ms)
         self._seen = max(self._seen, self._store.last_number())
         return self._arm()
 
@@ -155,18 +165,18 @@ class Waker:
             duty = self._duties[place] = _Duty()
             self._schedule(place, duty, after_ms + self._jitter(place, now_ms))
         duty.owed[envelope_id] = number
-        self._places[envelope_id[:NAME_SIZE]] = place
+        self._places[_name(place, envelope_id)] = place
         while len(duty.owed) > MOST_OWED:
-            self._forget(duty, next(iter(duty.owed)))
+            self._forget(place, duty, next(iter(duty.owed)))
 
-    def _forget(self, duty: _Duty, envelope_id: bytes) -> None:
+    def _forget(self, place: Place, duty: _Duty, envelope_id: bytes) -> None:
         duty.owed.pop(envelope_id, None)
-        self._places.pop(envelope_id[:NAME_SIZE], None)
+        self._places.pop(_name(place, envelope_id), None)
 
     def _end(self, place: Place) -> None:
         duty = self._duties.pop(place)
         for envelope_id in tuple(duty.owed):
-            self._forget(duty, envelope_id)
+            self._forget(place, duty, envelope_id)
 
     def woken(self, message: Woken) -> None:
         """Another member told a host."""
@@ -175,7 +185,7 @@ class Waker:
             duty = self._duties.get(place) if place is not None else None
             if place is None or duty is None:
                 continue
-            self._forget(duty, next(each for each in duty.owed if each.startswith(name)))
+            self._forget(place, duty, next(each for each in duty.owed if _name(place, each) == name))
             if not duty.owed and not duty.told:
                 self._end(place)
 
@@ -195,8 +205,8 @@ class Waker:
     # ---- when
 
     def _jitter(self, place: Place, now_ms: int) -> int:
-        registration = self._registration(place, now_ms)
-        prompt = registration is not None and registration.prompt
+        registration = self._registration(place, now_ms) if is_device(place[1]) else None
+        prompt = registration is not None and registration.prompt  # of a group hundreds, who are not told at one moment
         most = self._tuning.wake_prompt_ms if prompt else self._tuning.wake_jitter_ms
         return int.from_bytes(self._random(4)) % (most + 1)
 
@@ -230,7 +240,7 @@ class Waker:
         """Into `ready` under the node that is told, if this is the time and this member the one."""
         for envelope_id in tuple(duty.owed):
             if not self._store.has(envelope_id):
-                self._forget(duty, envelope_id)
+                self._forget(place, duty, envelope_id)
         registration = self._registration(place, now_ms) if duty.owed else None
         if registration is None:
             self._end(place)
@@ -341,7 +351,7 @@ class Waker:
             self._done(place, envelope_ids, now_ms)
             where = self._swarm.range_of(place[0])
             for member in (where.members if where is not None else frozenset()) - {self._swarm.own_id}:
-                names.setdefault(member, []).extend(each[:NAME_SIZE] for each in envelope_ids)
+                names.setdefault(member, []).extend(_name(place, each) for each in envelope_ids)
         told = [Send(member, Woken(tuple(each))) for member, each in sorted(names.items())]
         return [CancelTimer(AnswerTimer(*key)), *told, *self._arm()]
 
@@ -351,11 +361,16 @@ class Waker:
             return
         duty.told, duty.turn, duty.attempts, duty.age = False, 0, 0, 0
         for envelope_id in envelope_ids:
-            self._forget(duty, envelope_id)
+            self._forget(place, duty, envelope_id)
         if duty.owed:  # arrived meanwhile
             self._schedule(place, duty, self._jitter(place, now_ms))
         else:
             self._end(place)
+
+
+def _name(place: Place, envelope_id: bytes) -> bytes:
+    """What members call a wake that is owed: of a group's envelope each place has another."""
+    return envelope_id[:NAME_SIZE] if is_device(place[1]) else blake2b256(OF_PLACE, envelope_id, place[1])[:NAME_SIZE]
 
 
 def _parsed(encoded: bytes) -> Registration | None:

@@ -110,6 +110,10 @@ class MemoryStore:
         found = (each for each in self._readable(mailbox_id) if isinstance(each, RegistrationRecord))
         return sorted(found, key=lambda each: (each.slot, each.day))
 
+    def registered(self, mailbox_id: bytes) -> Sequence[tuple[bytes, int]]:
+        found = (record for record, _ in self._of(mailbox_id) if isinstance(record, RegistrationRecord))
+        return sorted((each.slot, each.day) for each in found)
+
     def woken(self) -> int:
         return self._woken
 
@@ -152,6 +156,9 @@ class MemoryStore:
         found = self._mailboxes.get(mailbox_id, {}).items()
         entries = (self._entry(at, each) for at, each in found if at > number and slot in (b"", each.slot))
         return list(islice(entries, limit))
+
+    def latest_entries(self, mailbox_id: bytes, slot: bytes, limit: int) -> Sequence[Entry]:
+        return self.entries_after(mailbox_id, slot, 0, 1 << 62)[-limit:]
 
     def data(self, envelope_id: bytes) -> bytes | None:
         found = self.record(envelope_id)

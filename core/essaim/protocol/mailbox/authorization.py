@@ -110,6 +110,8 @@ class Act:
                 key = self._writing_key()
             case Method.RETRIEVE | Method.SUBSCRIBE | Method.GET_EXPIRIES:
                 key = self.policy.reader
+            case Method.REGISTER_PUSH if self.policy.kind is Kind.GROUP:
+                key = self.policy.reader
             case _:
                 key = self.policy.owner
         if key is None:

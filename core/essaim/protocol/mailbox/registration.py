@@ -1,4 +1,5 @@
-"""Registration records: a device, or the owner for it, asks to be woken when something arrives in its slot on a day.
+"""Registration records: a device, or the owner for it, asks to be woken when something arrives in its slot on a day; or
+a member's device, when anything arrives in a group's mailbox.
 
 What a storage node learns is a push host and a push id, which mean nothing to anybody but that host; push ids of two
 mailboxes or days have nothing in common (docs/protocol/push.md, where the bytes of a registration are). Of one slot and
@@ -11,7 +12,7 @@ from essaim.protocol.mailbox import rule
 from essaim.protocol.mailbox.authorization import Act, Authorization, Method
 from essaim.protocol.mailbox.payload import registration_hash
 from essaim.protocol.mailbox.policy import Policy
-from essaim.protocol.mailbox.refusal import ExpiryRefusedError, MethodRefusedError, RegistrationRefusedError
+from essaim.protocol.mailbox.refusal import ExpiryRefusedError, RegistrationRefusedError
 from essaim.protocol.mailbox.slot_mark import SlotMark
 
 MAX_REGISTRATION = 256
@@ -24,7 +25,10 @@ DAYS_AFTER = 2
 
 @dataclass(frozen=True)
 class RegistrationRecord:
-    """On mailbox day `day` (whole days since 1970, UTC), wake for envelopes of `slot` whom `registration` names."""
+    """On mailbox day `day` (whole days since 1970, UTC), wake for envelopes of `slot` whom `registration` names.
+
+    In a group `slot` is a place, which tells the devices that are woken for all of it apart.
+    """
 
     policy: Policy
     slot: bytes
@@ -72,9 +76,7 @@ class RegistrationRecord:
 def verify_registration(record: RegistrationRecord, now_ms: int) -> None:
     """Kind, slot, size, day, time and signature."""
     kind, time_ms = record.policy.kind, record.authorization.time_ms
-    if not rule.rule_of(kind).confirms:
-        raise MethodRefusedError("only a device's inbox wakes it")
-    rule.check_slot(kind, record.slot)
+    rule.check_registered(kind, record.slot)
     if len(record.registration) > MAX_REGISTRATION:
         raise RegistrationRefusedError("a registration has 256 bytes at most")
     if not 0 <= record.day <= time_ms // rule.DAY_MS + DAYS_AHEAD:

@@ -15,7 +15,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from essaim.protocol.mailbox.policy import Kind
-from essaim.protocol.mailbox.refusal import ExpiryRefusedError, SlotRefusedError, VersionRefusedError
+from essaim.protocol.mailbox.refusal import (
+    ExpiryRefusedError,
+    MethodRefusedError,
+    SlotRefusedError,
+    VersionRefusedError,
+)
 
 SECOND_MS = 1_000
 DAY_MS = 86_400_000
@@ -28,6 +33,10 @@ CLOCK_SKEW_MS = 300 * SECOND_MS
 MAX_SLOTS = 5
 MIN_ENTRY, MAX_ENTRY = 2, 32
 MAX_VERSION = (1 << 63) - 1
+PLACE_SIZE = MAX_ENTRY
+"""Under such a name a device asks to be woken for a group: nobody guesses another's."""
+GROUP_REGISTRATIONS = 1_024
+"""Of one group mailbox, all days together: 100 members with 5 devices each, twice."""
 SLOT_AT, SLOT_VERSION_AT = 32, 65
 """Where a slot record (slot_record.py) has its slot and its version."""
 MAX_ENVELOPES = 16
@@ -121,6 +130,20 @@ def check_slot(kind: Kind, slot: bytes) -> None:
             valid = not slot
     if not valid:
         raise SlotRefusedError("not a device slot or entry name of this kind of mailbox")
+
+
+def check_registered(kind: Kind, slot: bytes) -> None:
+    """Who may ask to be woken: a device slot of an inbox, in a group a place. MethodRefusedError, SlotRefusedError."""
+    if kind is not Kind.GROUP and not rule_of(kind).confirms:
+        raise MethodRefusedError("only inboxes and groups wake anybody")
+    check_slot(kind, slot)
+    if kind is Kind.GROUP and len(slot) != PLACE_SIZE:
+        raise SlotRefusedError("a place in a group has 32 bytes")
+
+
+def is_device(slot: bytes) -> bool:
+    """Whether it names a device slot, and no entry or place."""
+    return len(slot) == 1
 
 
 def entry_slot(entry: bytes) -> int | None:
