@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-from essaim.protocol import pqxdh
+from essaim.protocol import keys, pqxdh
 from essaim.protocol.account import Account
 from essaim.protocol.conversation import Device, Peer
 from essaim.protocol.keys import AgreementKey, KemKey
@@ -73,6 +73,7 @@ def handshake_round() -> tuple[float, float, float]:
     check = seconds(lambda: bundles.append(pair.bundle()))
     begin = seconds(lambda: pair.devices[0].start(bundles[0], NOW, os.urandom))
     begin += seconds(lambda: envelopes.append(pair.devices[0].seal(pair.peers[1], TEXT, NOW, os.urandom)))
+    keys._is_point.cache_clear()  # the other side is another process, which has not seen these keys yet
     answer = seconds(lambda: pair.devices[1].open(envelopes[0], NOW, os.urandom))
     return check * 1e3, begin * 1e3, answer * 1e3
 

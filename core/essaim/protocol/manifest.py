@@ -153,8 +153,13 @@ class Head:
 
     def check(self, identity: VerifyKey) -> None:
         """That `identity` signed it."""
-        if self.identity != identity or not identity.verifies(self.signature, LABEL + self.encoded):
+        if self.identity != identity or not self._is_signed:
             raise ManifestRefusedError("the account did not sign this manifest")
+
+    @cached_property
+    def _is_signed(self) -> bool:
+        """By the identity that it names. What was fetched is looked at when it is, and again when it is pinned."""
+        return self.identity.verifies(self.signature, LABEL + self.encoded)
 
 
 @dataclass(frozen=True)

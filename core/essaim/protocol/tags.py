@@ -1,7 +1,9 @@
 """Which session an envelope belongs to, told by its first 8 bytes.
 
-For the current and the next header key of each session the tags of the next 64 messages are tabled. A tag is a hint:
-the header must open and its number fit before anything is believed.
+For the current and the next header key of each session the tags of the next 64 messages are known. Most envelopes are
+among the next few, so only the tags of the next 8 are tabled at once; a tag that is not among them has all the others
+tabled, once for each place where a session stands. A tag is a hint: the header must open and its number fit before
+anything is believed.
 """
 
 from collections.abc import Hashable, Iterable
@@ -10,25 +12,33 @@ from typing import Generic, TypeVar
 from essaim.protocol.ratchet.header import tag_key, tag_of
 
 WINDOW = 64
+NEAR = 8
+"""Tags that are tabled before anybody asks."""
 
 Owner = TypeVar("Owner", bound=Hashable)
 
 
 class _Window:
-    """The tags of messages `first` to `first + 63` under one header key."""
+    """The tags of messages `first` to `first + 63` under one header key; tabled up to `_end`."""
 
     def __init__(self, header_key: bytes) -> None:
         self._key = tag_key(header_key)
         self._first = self._end = 0
         self.tags: dict[int, bytes] = {}
 
-    def move(self, first: int) -> tuple[list[bytes], list[bytes]]:
-        """Begin at `first`, which never falls; gives the tags that go and those that come."""
+    def move(self, first: int) -> list[bytes]:
+        """Begin at `first`, which never falls; gives the tags that go."""
         gone = [self.tags.pop(number) for number in range(self._first, min(first, self._end))]
-        new = {n: tag_of(self._key, n) for n in range(max(first, self._end), first + WINDOW)}
-        self._first, self._end = first, first + WINDOW
+        self._first, self._end = first, max(first, self._end)
+        return gone
+
+    def reach(self, far: int) -> list[bytes]:
+        """Table at least the first `far`; gives the tags that come."""
+        until = self._first + far
+        new = {number: tag_of(self._key, number) for number in range(self._end, until)}
+        self._end = max(self._end, until)
         self.tags.update(new)
-        return gone, list(new.values())
+        return list(new.values())
 
 
 class TagTable(Generic[Owner]):
@@ -37,8 +47,12 @@ class TagTable(Generic[Owner]):
     def __init__(self) -> None:
         self._owners: dict[bytes, Owner] = {}
         self._windows: dict[Owner, dict[bytes, _Window]] = {}
+        self._near: set[Owner] = set()
+        """Whose tags are not all tabled."""
 
     def find(self, tag: bytes) -> Owner | None:
+        if tag not in self._owners:
+            self._complete()
         return self._owners.get(tag)
 
     def follow(self, owner: Owner, keys: list[tuple[bytes, int]]) -> None:
@@ -48,14 +62,24 @@ class TagTable(Generic[Owner]):
         for header_key in before.keys() - wanted.keys():
             self._drop(before[header_key].tags.values())
         for header_key, first in keys:
-            gone, new = wanted[header_key].move(first)
-            self._drop(gone)
-            self._owners.update(dict.fromkeys(new, owner))
+            self._drop(wanted[header_key].move(first))
+            self._table(owner, wanted[header_key], NEAR)
         self._windows[owner] = wanted
+        self._near.add(owner)
 
     def forget(self, owner: Owner) -> None:
+        self._near.discard(owner)
         for window in self._windows.pop(owner, {}).values():
             self._drop(window.tags.values())
+
+    def _complete(self) -> None:
+        for owner in self._near:
+            for window in self._windows[owner].values():
+                self._table(owner, window, WINDOW)
+        self._near.clear()
+
+    def _table(self, owner: Owner, window: _Window, far: int) -> None:
+        self._owners.update(dict.fromkeys(window.reach(far), owner))
 
     def _drop(self, tags: Iterable[bytes]) -> None:
         for tag in tags:

@@ -30,6 +30,7 @@ from essaim.runtime.calls import CallInterceptor
 from essaim.runtime.clock import SystemClock
 from essaim.runtime.connections import limited_to
 from essaim.runtime.health import Health, mount_reflection
+from essaim.runtime.heap import tend_heap
 from essaim.runtime.identity import NodeIdentity, load_identity
 from essaim.runtime.lag import watch_lag
 from essaim.runtime.logs import INFO, LogLevel, NodeEvent
@@ -152,7 +153,7 @@ class _Life(Generic[S]):
 
     async def _serve(self, service: Service, server: grpc.aio.Server, health: Health, ports: Mapping[str, int]) -> None:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each()) for each in (*service.background, watch_lag)]
+            tasks = [group.create_task(each()) for each in (*service.background, watch_lag, tend_heap)]
             if await self._unless(self._stop, service.join()):
                 await health.serving()
                 logs.write(NodeEvent.READY, INFO, **ports)
