@@ -233,7 +233,7 @@ class ViewReader:
         said = self.protos.parse("essaim.view.v1.Descriptor", signed.descriptor)
         verify(status.node_id, signed.signature, "essaim/descriptor/v1", signed.descriptor)
         check(said.network_id == self.network_id and said.node_id == status.node_id)
-        check(1 <= said.role <= 4 and 1 <= status.state <= 4 and is_address(said.address))
+        check(said.role > 0 and status.state > 0 and is_address(said.address))
         check(1 <= len(said.certificates) <= 2 and all(1 <= len(der) <= 2048 for der in said.certificates))
         check(len(said.operator_id) in {0, 32} and len(said.start_id) == 16)
         check(len(said.region) <= 32 and len(said.version) <= 32)
@@ -246,7 +246,9 @@ class ViewReader:
         record = self.protos.parse("essaim.view.v1.KeyRecord", signed.record)
         verify(node.node_id, signed.signature, "essaim/key-record/v1", signed.record)
         check(record.node_id == node.node_id and record.start_id == node.descriptor.start_id)
-        check(record.kind in {1, 2} and 1 <= len(record.keys) <= 32)
+        check(record.kind > 0 and 1 <= len(record.keys) <= 32)
+        if record.kind not in {1, 2}:
+            return
         for period, key in enumerate(record.keys, record.first_period):
             check(len(key) == {1: 32, 2: 1184}[record.kind] and (record.kind, period) not in node.keys)
             node.keys[record.kind, period] = key

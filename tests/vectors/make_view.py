@@ -1,6 +1,7 @@
-"""Writes view.json: a genesis, two views and the diff between them, with everything that a verifier computes.
+"""Writes view.json: a genesis, two views and the diff between them, with everything that a verifier computes; and a
+view that a later version might sign.
 
-Run: python tests/vectors/make_view.py. The file is frozen as v0; a change of it is a change of the wire.
+Run: python tests/vectors/make_view.py. The file is frozen as v1; a change of it is a change of the wire.
 """
 
 import json
@@ -8,8 +9,10 @@ import sys
 from pathlib import Path
 
 from essaim.protocol.kdf import blake2b256
-from essaim.protocol.view import Entry, NetworkView, Role, ViewHistory, ViewKeeper
+from essaim.protocol.onion.keyring import KeyKind
+from essaim.protocol.view import Entry, KeyRecord, NetworkView, NodeState, Role, ViewHistory, ViewKeeper
 from essaim.protocol.view.entry import PIECE_LABEL
+from essaim.protocol.view.header import HASH_LABEL as HEADER_LABEL
 from essaim.protocol.view.swarm import nearest, position_of
 from essaim.testing.views import NOW_MS, PaperNetwork
 from essaim.view.v1 import view_pb2
@@ -36,6 +39,7 @@ def make() -> dict[str, object]:
     history.add(newest)
     diff = history.answer(1, 1)
     assert diff is not None
+    later = _of_later_version(net, newest)
     return {
         "about": "docs/protocol/view.md; all values hexadecimal; 3 of 4 authorities; made by make_view.py",
         "now_ms": NOW_MS,
@@ -46,10 +50,23 @@ def make() -> dict[str, object]:
                   "header_hash": chained.hash.hex(), "nodes_root": chained.header.nodes_root.hex()},
         "second": {"answer": view_pb2.ViewAnswer(whole=second).SerializeToString(deterministic=True).hex(),
                    "header_hash": newest.hash.hex(), "nodes_root": newest.header.nodes_root.hex()},
+        "later": {"answer": view_pb2.ViewAnswer(whole=later).SerializeToString(deterministic=True).hex(),
+                  "header_hash": blake2b256(HEADER_LABEL, later.header.header).hex(),
+                  "relays": [net.identity(0).public.raw.hex()]},
         "diff": diff.SerializeToString(deterministic=True).hex(),
         "entries": [_entry(entry) for entry in newest.entries.values()],
         "placement": [_placement(bytes([number]) * 32, newest) for number in range(4)],
     }  # fmt: skip
+
+
+def _of_later_version(net: PaperNetwork, before: NetworkView) -> view_pb2.WholeView:
+    """A relay with a key of kind 9, beside a relay in state 9 and a node of role 9."""
+    entries = [net.entry(net.pieces(0)), net.entry(net.pieces(1, state=NodeState(9)))]
+    entries += [net.entry(net.pieces(2, Role.STORAGE, 0)), net.entry(net.pieces(7, Role(9)))]
+    start_id = entries[0].node.start_id
+    record = KeyRecord(net.identity(0).public.raw, start_id, KeyKind(9), 5, (net.random(77),)).sign(net.identity(0))
+    entries[0] = net.entry([*entries[0].pieces, record.SerializeToString(deterministic=True)])
+    return net.whole(entries, before.header)
 
 
 def _placement(mailbox_id: bytes, view: NetworkView) -> dict[str, object]:

@@ -38,6 +38,7 @@ def read(
     for each in signed:
         record = KeyRecord.parse(each)
         require(record.node_id == descriptor.node_id, "a node publishes its own keys")
+        require(record.kind.known, "an onion key of an unknown kind")
         if record.start_id != descriptor.start_id:
             raise WrongStartError("keys of another start")
         ahead = periods.ahead(record.kind) + CLOCK_PERIODS

@@ -43,6 +43,7 @@ def register(state: State, checked: Checked) -> tuple[State, tuple[Event, ...]]:
 def _descriptor(state: State, node_id: bytes, body: discovery_pb2.Register) -> Descriptor:
     descriptor = Descriptor.parse(body.descriptor)
     require(descriptor.node_id == node_id, "a node registers itself")
+    require(descriptor.role.known, "discovery lists no node of a role that it does not know")
     if descriptor.network_id != state.network_id:
         raise WrongNetworkError("a descriptor of another network")
     if abs(descriptor.issued_ms - state.now_ms) > ISSUE_WINDOW_MS:

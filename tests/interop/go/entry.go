@@ -62,9 +62,8 @@ func readStatus(piece []byte) (*viewv1.NodeStatus, error) {
 	if proto.Unmarshal(piece, status) != nil || len(status.NodeId) != 32 || !isPublicKey(status.NodeId) {
 		return nil, refuse("MALFORMED")
 	}
-	known := status.State >= viewv1.NodeState_NODE_STATE_ACTIVE && status.State <= viewv1.NodeState_NODE_STATE_DECOMMISSIONED
 	moves := !status.Moving || (status.HasSwarm || status.HasNextSwarm) && status.MoveSerial != 0
-	return status, unless(known && moves, "MALFORMED")
+	return status, unless(status.State > 0 && moves, "MALFORMED")
 }
 
 func readDescriptor(piece []byte) (*viewv1.Descriptor, error) {
@@ -73,14 +72,13 @@ func readDescriptor(piece []byte) (*viewv1.Descriptor, error) {
 	if proto.Unmarshal(piece, &signed) != nil || proto.Unmarshal(signed.Descriptor_, said) != nil {
 		return nil, refuse("MALFORMED")
 	}
-	role := said.Role >= viewv1.Role_ROLE_RELAY && said.Role <= viewv1.Role_ROLE_PUSH
 	certificates := len(said.Certificates) == 1 || len(said.Certificates) == 2
 	for _, each := range said.Certificates {
 		certificates = certificates && len(each) >= 1 && len(each) <= 2048
 	}
 	lengths := len(signed.Descriptor_) <= 8192 && len(said.StartId) == 16 && (len(said.OperatorId) == 0 || len(said.OperatorId) == 32)
 	words := utf8.RuneCountInString(said.Region) <= 32 && utf8.RuneCountInString(said.Version) <= 32
-	return said, unless(role && certificates && lengths && words && isAddress(said.Address), "MALFORMED")
+	return said, unless(said.Role > 0 && certificates && lengths && words && isAddress(said.Address), "MALFORMED")
 }
 
 var addressForm = regexp.MustCompile(`^(?:\[([^\]]+)\]|([^:]+)):([0-9]{1,5})$`)
@@ -102,14 +100,14 @@ func (node *Node) addKeys(piece []byte) error {
 		return refuse("MALFORMED")
 	}
 	owner := bytes.Equal(record.NodeId, node.Descriptor.NodeId) && bytes.Equal(record.StartId, node.StartId)
+	if !owner || record.Kind <= 0 || len(signed.Record) > 40960 || len(record.Keys) < 1 || len(record.Keys) > 32 {
+		return refuse("MALFORMED")
+	}
 	periods, size := node.x25519, 32
 	if record.Kind == viewv1.KeyKind_KEY_KIND_KEM768 {
 		periods, size = node.kem, 1184
 	} else if record.Kind != viewv1.KeyKind_KEY_KIND_X25519 {
-		return refuse("MALFORMED")
-	}
-	if !owner || len(signed.Record) > 40960 || len(record.Keys) < 1 || len(record.Keys) > 32 {
-		return refuse("MALFORMED")
+		return nil // of a later version
 	}
 	for index, key := range record.Keys {
 		period := record.FirstPeriod + uint64(index)

@@ -12,6 +12,10 @@ type viewVectors struct {
 	Threshold int
 	First     viewVector
 	Second    viewVector
+	Later     struct {
+		viewVector
+		Relays []octets
+	}
 	Diff      octets
 	Entries   []struct{ Hash octets }
 	Placement []struct {
@@ -56,6 +60,20 @@ func TestViewsAndDiffComeToTheSameHash(t *testing.T) {
 			must(t, keeper.Accept(answer, vectors.NowMs))
 		}
 		equal(t, "header hash", keeper.Held.Hash, wanted)
+	}
+}
+
+func TestWhatALaterVersionAddsIsPassedOver(t *testing.T) {
+	vectors := load[viewVectors](t, "view")
+	keeper := newKeeper(t, vectors)
+	must(t, keeper.Accept(vectors.Second.Answer, vectors.NowMs))
+	must(t, keeper.Accept(vectors.Later.Answer, vectors.NowMs))
+	equal(t, "header hash", keeper.Held.Hash, vectors.Later.HeaderHash)
+	for _, node := range keeper.Held.relays(vectors.NowMs) {
+		equal(t, "relay", node.Descriptor.NodeId, vectors.Later.Relays[0])
+	}
+	if len(keeper.Held.relays(vectors.NowMs)) != len(vectors.Later.Relays) {
+		t.Fatal("relays")
 	}
 }
 

@@ -8,13 +8,13 @@ Keys live in memory only: every start makes fresh ones, so that nothing recorded
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import KEM_SEED_SIZE, SEED_SIZE, AgreementKey, AgreementPublic, KemKey, KemPublic
 from essaim.protocol.onion.hop import HopPublic, PrivatePair
 from essaim.protocol.onion.kem import Randomness
 from essaim.protocol.onion.replay import ISSUE_WINDOW_MS, MINUTE_MS
+from essaim.protocol.open_enum import OpenEnum
 
 GRACE_MS = ISSUE_WINDOW_MS + MINUTE_MS
 
@@ -25,8 +25,8 @@ class NoUsableKeyError(ProtocolError):
     reason = "NO_USABLE_KEY"
 
 
-class KeyKind(IntEnum):
-    """The codes of `essaim.view.v1.KeyKind`."""
+class KeyKind(OpenEnum):
+    """The codes of `essaim.view.v1.KeyKind`. Keys of a kind of a later version are passed over."""
 
     X25519 = 1
     MLKEM = 2

@@ -7,7 +7,6 @@ from essaim.protocol.keys import KEM_PUBLIC_SIZE, PUBLIC_SIZE, SigningKey
 from essaim.protocol.onion.keyring import KeyKind, PeriodKey
 from essaim.protocol.view.descriptor import START_ID_SIZE
 from essaim.protocol.view.node_signature import check_signed_by
-from essaim.protocol.view.refusal import MalformedError
 from essaim.protocol.view.wire import parse, require
 from essaim.view.v1 import view_pb2
 
@@ -15,7 +14,6 @@ KEY_RECORD_LABEL = b"essaim/key-record/v1"
 MAX_KEYS = 32
 MAX_RECORD = 40_960
 _KEY_SIZES = {KeyKind.X25519: PUBLIC_SIZE, KeyKind.MLKEM: KEM_PUBLIC_SIZE}
-_KINDS = {int(kind): kind for kind in KeyKind}
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,12 @@ class KeyRecord:
         require(len(signed.record) <= MAX_RECORD, "a key record has up to 40960 bytes")
         message = parse(view_pb2.KeyRecord, signed.record)
         check_signed_by(message.node_id, signed.signature, KEY_RECORD_LABEL + signed.record)
-        kind = _KINDS.get(message.kind)
-        if kind is None:
-            raise MalformedError("an onion key of an unknown kind")
+        require(message.kind > 0, "an onion key is of some kind")
+        kind = KeyKind(message.kind)
         require(len(message.start_id) == START_ID_SIZE, "a start id has 16 bytes")
         require(0 < len(message.keys) <= MAX_KEYS, "a key record has 1 to 32 keys")
-        require(all(len(key) == _KEY_SIZES[kind] for key in message.keys), "an onion key of a wrong length")
+        sized = not kind.known or all(len(key) == _KEY_SIZES[kind] for key in message.keys)
+        require(sized, "an onion key of a wrong length")
         return cls(message.node_id, message.start_id, kind, message.first_period, tuple(message.keys))
 
 

@@ -1,9 +1,12 @@
-"""What kinds of nodes there are, and the states in which the authorities list them."""
+"""What kinds of nodes there are, and the states in which the authorities list them.
 
-from enum import IntEnum
+A code that this version does not know is of a later one: such a node is part of the view, and chosen for nothing.
+"""
+
+from essaim.protocol.open_enum import OpenEnum
 
 
-class Role(IntEnum):
+class Role(OpenEnum):
     """The codes of `essaim.view.v1.Role`."""
 
     RELAY = 1
@@ -12,7 +15,7 @@ class Role(IntEnum):
     PUSH = 4
 
 
-class NodeState(IntEnum):
+class NodeState(OpenEnum):
     """The codes of `essaim.view.v1.NodeState`."""
 
     ACTIVE = 1

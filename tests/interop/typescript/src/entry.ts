@@ -64,7 +64,7 @@ export function readEntry(pieces: Bytes[], networkId: Bytes): Node {
   const [first, second, ...records] = pieces;
   check(first !== undefined && second !== undefined && records.length <= 32);
   const status = decode<Status>("essaim.view.v1.NodeStatus", first);
-  check(status.nodeId.length === 32 && status.state >= 1 && status.state <= 4);
+  check(status.nodeId.length === 32 && status.state > 0);
   check(!status.moving || ((status.hasSwarm || status.hasNextSwarm) && status.moveSerial !== "0"));
   const said = readDescriptor(second);
   check(equal(said.networkId, networkId) && equal(said.nodeId, status.nodeId) && isPublicKey(said.nodeId));
@@ -87,7 +87,7 @@ export function checkSignatures(pieces: Bytes[], nodeId: Bytes): void {
 function readDescriptor(piece: Bytes): Descriptor {
   const { descriptor } = decode<{ descriptor: Bytes }>("essaim.view.v1.SignedDescriptor", piece);
   const said = decode<Descriptor>("essaim.view.v1.Descriptor", descriptor);
-  check(descriptor.length <= 8192 && said.role >= 1 && said.role <= 4 && isAddress(said.address));
+  check(descriptor.length <= 8192 && said.role > 0 && isAddress(said.address));
   check(said.certificates.length >= 1 && said.certificates.length <= 2);
   check(said.certificates.every((each) => each.length >= 1 && each.length <= 2048));
   check([0, 32].includes(said.operatorId.length) && said.startId.length === 16);
@@ -107,8 +107,9 @@ function readKeys(records: Bytes[], said: Descriptor): { x25519: Map<number, Byt
   for (const piece of records) {
     const { record } = decode<{ record: Bytes }>("essaim.view.v1.SignedKeyRecord", piece);
     const { nodeId, startId, kind, firstPeriod, keys } = decode<KeyRecord>("essaim.view.v1.KeyRecord", record);
-    check(record.length <= 40960 && (kind === 1 || kind === 2) && keys.length >= 1 && keys.length <= 32);
+    check(record.length <= 40960 && kind > 0 && keys.length >= 1 && keys.length <= 32);
     check(equal(nodeId, said.nodeId) && equal(startId, said.startId));
+    if (kind > 2) continue; // of a later version
     const [periods, size] = kind === 1 ? [made.x25519, 32] : [made.mlkem, 1184];
     keys.forEach((key, index) => {
       const period = Number(firstPeriod) + index;

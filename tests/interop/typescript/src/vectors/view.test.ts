@@ -16,6 +16,7 @@ interface Vectors {
   threshold: number;
   first: { answer: string; header_hash: string };
   second: { answer: string; header_hash: string };
+  later: { answer: string; header_hash: string; relays: string[] };
   diff: string;
   entries: { node_id: string; hash: string }[];
   placement: { mailbox_id: string; position: number; swarm_id: number }[];
@@ -49,6 +50,17 @@ test("whole views and the diff", () => {
   assert.equal(verdict(first, diff), vectors.second.header_hash);
   assert.equal(verdict(second, first), "ROLLBACK");
   assert.equal(verdict(diff), "WRONG_CHAIN");
+});
+
+test("what a later version adds is passed over", () => {
+  const keeper = new ViewKeeper(readGenesis(unhex(vectors.genesis)));
+  keeper.accept(second as Uint8Array, vectors.now_ms);
+  const view = keeper.accept(unhex(vectors.later.answer), vectors.now_ms);
+  assert.equal(hex(view.hash), vectors.later.header_hash);
+  assert.deepEqual(
+    view.relays(vectors.now_ms).map(({ id }) => hex(id)),
+    vectors.later.relays,
+  );
 });
 
 test("an expired view is refused, and still bars what is older", () => {
