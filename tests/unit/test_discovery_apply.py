@@ -139,6 +139,18 @@ def test_register_with_keys_of_yesterday_alone_is_refused(scene: Scene) -> None:
     scene.refuses(node.transaction(discovery_pb2.Transaction(register=register)), "KEYS_MISSING")
 
 
+def test_role_and_keys_of_a_later_version_are_not_listed(scene: Scene) -> None:
+    """Readers pass over them; discovery takes only what it understands."""
+    node = Registrant(GENESIS, 2)
+    node.role = Role(9)
+    scene.refuses(node.register(NOW_MS), "MALFORMED")
+    node.role = Role.RELAY
+    record = KeyRecord(node.node_id, node.descriptor(NOW_MS).start_id, KeyKind(9), 0, (bytes(32),)).sign(node.signing)
+    descriptor = node.descriptor(NOW_MS).sign(node.signing)
+    register = discovery_pb2.Register(descriptor=descriptor, keys=[*node.due(NOW_MS, KeyKind), record])
+    scene.refuses(node.transaction(discovery_pb2.Transaction(register=register)), "MALFORMED")
+
+
 def test_node_keeps_its_role(scene: Scene) -> None:
     scene.node.role = Role.STORAGE
     scene.refuses(scene.node.register(NOW_MS + 1), "ROLE_CHANGED")
