@@ -13,8 +13,11 @@ from essaim_opengroup.searching import NONE_BEFORE, candidates, check_words
 
 MOST = 100
 """Posts or entries of one answer, whatever is asked for."""
+LEAST_AT_ONCE = 16
+"""Posts read together in a search."""
 FRAMING = 8
 """Bytes that a message in a repeated field costs beside itself."""
+_WITH_AUTHOR = select(POST, MEMBER.c.key).join(MEMBER, MEMBER.c.no == POST.c.author_no)
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,11 @@ class Reading:
         most = min(query.limit or MOST, MOST)
         newest, rows, down_to = self._sequence(), list[Row[Any]](), 1
         for some in candidates(self.connection, self.room_no, query.words, query.before, newest):
-            heard = self._posts(0).where(POST.c.no.in_(some.numbers)).order_by(POST.c.sequence.desc())
-            rows += self.connection.execute(heard.limit(most + 1 - len(rows))).all() if some.numbers else ()
-            down_to = some.down_to
+            numbers, down_to = some.numbers, some.down_to
+            while numbers and len(rows) <= most:
+                size = max(LEAST_AT_ONCE, most + 1 - len(rows))
+                rows += self._numbered(numbers[:size])
+                numbers = numbers[size:]
             if len(rows) > most:
                 break
         answer = self._answer(rows, most, newest)
@@ -79,9 +84,14 @@ class Reading:
             answer.more, answer.next = True, down_to
         return answer
 
+    def _numbered(self, numbers: list[int]) -> list[Row[Any]]:
+        """Newest first. Neither room nor order are the database's to see to: it would go through the room's posts."""
+        rows = self.connection.execute(_WITH_AUTHOR.where(POST.c.no.in_(numbers), self._heard()))
+        here = (row for row in rows if row.room_no == self.room_no)
+        return sorted(here, key=lambda row: row.sequence, reverse=True)
+
     def _posts(self, before: int) -> Select[Any]:
-        question = select(POST, MEMBER.c.key).join(MEMBER, MEMBER.c.no == POST.c.author_no)
-        question = question.where(POST.c.room_no == self.room_no, self._heard())
+        question = _WITH_AUTHOR.where(POST.c.room_no == self.room_no, self._heard())
         return question.where(POST.c.sequence < before) if before else question
 
     def _heard(self) -> ColumnElement[bool]:
