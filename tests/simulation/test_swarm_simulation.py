@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from simulated.bug import BUGS
+from simulated.bug import BUGS, DEATHS
 from simulated.catch import Caught, catch
 from simulated.history import BrokenPromiseError
 from simulated.world import HINTS_ONLY, Report, Scenario, World
@@ -28,7 +28,7 @@ def run(seed: int, scenario: Scenario | None = None) -> Report:
     try:
         return World(seed, scenario).run()
     except Exception as error:
-        more = " --hints-only" if scenario is HINTS_ONLY else ""
+        more = {id(HINTS_ONLY): " --hints-only", id(DEATHS): " --deaths"}.get(id(scenario), "")
         again = f"cd tests/simulation && python -m simulated --seed {seed}{more}"
         raise BrokenPromiseError(f"seed {seed}: {error}; again: {again}") from error
 
@@ -41,6 +41,10 @@ def run_hints(part: int) -> int:
     return len([run(seed, HINTS_ONLY) for seed in range(part, max(1, SEEDS // 5), PROCESSES)])
 
 
+def run_deaths(part: int) -> int:
+    return len([run(seed, DEATHS) for seed in range(part, max(1, SEEDS // 10), PROCESSES)])
+
+
 class Work:
     """All of it, begun at once and shared by two processes; each test waits for its own."""
 
@@ -48,6 +52,7 @@ class Work:
         jobs: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
             *((run_part, (part,)) for part in range(PARTS)),
             *((run_hints, (part,)) for part in range(PROCESSES)),
+            *((run_deaths, (part,)) for part in range(PROCESSES)),
             *((catch, (bug, BUG_SEEDS)) for bug in BUGS),
         ]
         self._futures: dict[Any, Future[Any]] = {(do, of): pool.submit(do, *of) for do, of in jobs}
@@ -80,6 +85,10 @@ def test_swarm_keeps_every_promise_under_all_faults(work: Work, part: int) -> No
 
 def test_hints_alone_bring_every_acknowledged_envelope_to_every_member(work: Work) -> None:
     assert sum(work.result(run_hints, part) for part in range(PROCESSES)) == max(1, SEEDS // 5)
+
+
+def test_swarm_of_three_gets_over_a_death_while_another_has_just_joined(work: Work) -> None:
+    assert sum(work.result(run_deaths, part) for part in range(PROCESSES)) == max(1, SEEDS // 10)
 
 
 @pytest.mark.parametrize("bug", BUGS)

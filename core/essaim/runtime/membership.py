@@ -49,7 +49,8 @@ class Membership:
         self._genesis = genesis
         self._role = role
         self._operator = standing_of(settings, genesis.network_id, start.identity.node_id)
-        self._start_id = start.random(START_ID_SIZE)
+        self.start_id = start.random(START_ID_SIZE)
+        """Names this start in the views."""
         self._now_ms = start.clock.now_ms
         self._leaving = False
         self._was_named = False
@@ -79,7 +80,7 @@ class Membership:
             genesis.parameters.key_periods,
             self._discovery,
             start.identity.signing,
-            self._start_id,
+            self.start_id,
             self._now_ms,
             self._is_listed,
         )
@@ -152,7 +153,7 @@ class Membership:
 
     def _names_this_start(self, view: NetworkView) -> bool:
         node = view.nodes.get(self._start.identity.node_id)
-        if node is None or node.start_id != self._start_id or node.state not in (NodeState.ACTIVE, NodeState.LEAVING):
+        if node is None or node.start_id != self.start_id or node.state not in (NodeState.ACTIVE, NodeState.LEAVING):
             return False
         return node.address == str(self._start.address) and node.hop(self._now_ms()) is not None
 
@@ -167,7 +168,7 @@ class Membership:
             certificates=(self._start.identity.certificate.der,),
             operator_id=operator_id,
             region=settings.region,
-            start_id=self._start_id,
+            start_id=self.start_id,
             sequence=self._now_ms(),
             issued_ms=self._now_ms(),
             version=version_of(settings.service),
@@ -185,7 +186,7 @@ class Membership:
             await asyncio.sleep(self._genesis.parameters.uptime_seconds)
             if self._is_listed() and not self._leaving:
                 await self._tell(
-                    discovery_pb2.Transaction(prove_uptime=discovery_pb2.ProveUptime(start_id=self._start_id))
+                    discovery_pb2.Transaction(prove_uptime=discovery_pb2.ProveUptime(start_id=self.start_id))
                 )
 
     async def _tell(self, transaction: discovery_pb2.Transaction) -> None:
@@ -220,7 +221,7 @@ class Membership:
     async def _return_if_dropped(self) -> None:
         view = self.holder.current
         node = view.nodes.get(self._start.identity.node_id) if view is not None else None
-        named = node is not None and node.start_id == self._start_id
+        named = node is not None and node.start_id == self.start_id
         if self._was_named and not named and not self._leaving and not self._was_retired:
             await persist(self._register)
         self._was_named = named

@@ -51,7 +51,8 @@ async def build(start: "Start[StorageSettings]") -> Service:
     await storage.start()
     stack.push_async_callback(storage.close)
     await stack.enter_async_context(endpoint)
-    membership.holder.subscribe(lambda view: storage.view_changed(neighbours_of(view, standing.own_id)))
+    start_id = membership.start_id
+    membership.holder.subscribe(lambda view: storage.view_changed(neighbours_of(view, standing.own_id, start_id)))
     membership.holder.subscribe(lambda view: storage.hosts.view_changed(hosts_of(view)))
 
     async def go_away() -> None:

@@ -182,6 +182,8 @@ class ViewChanged:
     serial: int
     ranges: tuple[Range, ...]
     """What this node keeps, now or next; () when it is in no swarm."""
+    spare: bool = False
+    """It lists this very start of the node, without a place: what an earlier disk acknowledged is others' by now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,13 +31,17 @@ class Neighbours:
     peers: Mapping[bytes, Peer] = field(default_factory=dict)
     """The other members of its ranges, now and next, by node id."""
     ranges: tuple[Range, ...] = ()
+    spare: bool = False
+    """This very start is listed, and has no place."""
 
 
-def neighbours_of(view: NetworkView, own_id: bytes) -> Neighbours:
+def neighbours_of(view: NetworkView, own_id: bytes, start_id: bytes = b"") -> Neighbours:
     """What a signed view says of a node's mailboxes and of who keeps them with it."""
-    ranges = ranges_of(places_of(view), own_id)
+    places, own = places_of(view), view.nodes.get(own_id)
+    ranges = ranges_of(places, own_id)
     members = frozenset().union(*(each.members for each in ranges)) - {own_id}
-    return Neighbours(order_of(view.epoch, view.serial), {each: view.nodes[each] for each in members}, ranges)
+    spare = own is not None and own.start_id == start_id and own_id not in places
+    return Neighbours(order_of(view.epoch, view.serial), {each: view.nodes[each] for each in members}, ranges, spare)
 
 
 class Members:
@@ -59,7 +63,7 @@ class Members:
     def view_changed(self, neighbours: Neighbours) -> None:
         """A newer view."""
         self._neighbours = neighbours
-        self._tell(ViewChanged(neighbours.serial, neighbours.ranges))
+        self._tell(ViewChanged(neighbours.serial, neighbours.ranges, neighbours.spare))
         self._changed.set()
 
     def send(self, to: bytes, message: Message) -> None:

@@ -203,6 +203,8 @@ class StorageNode:
         self._adoption.view_changed()
         effects = [*self._hints.view_changed(), *self._coordinator.view_changed()]
         effects += self._reconciler.view_changed(before, next_view=next_view)
+        if view.spare and not view.ranges:
+            self._reconciler.spare()
         effects += [*self._readers.members_changed(), *self._foreign.view_changed()]
         return [*effects, *self._challenger.view_changed()]
 

@@ -100,6 +100,8 @@ class Reconciler:
         self._turn = 0
         self._settling = False
         self._losses = 0
+        self._whole_since = -1
+        """So many losses there had been when this node was last seen to be a spare."""
         self._finished: tuple[int, int] | None = None
 
     @property
@@ -264,6 +266,7 @@ class Reconciler:
         timer = SetTimer(BackgroundTimer(), self._tuning.again_ms if unfinished else self._tuning.background_ms)
         for of_id in sorted(self._doomed):
             self._doom(of_id)
+        self._say_whole()
         self._turn += 1
         if self._turn % self._tuning.unwanted_turns == 0:
             self._unwanted.clear()
@@ -311,11 +314,30 @@ class Reconciler:
         if self._doomed:
             return []
         before = self._standing.incomplete
-        if self._standing.judge() and not self._settling:
+        if self._standing.judge():
+            self._settle()
+        return [*(self.greet_all() if before and not self._standing.incomplete else []), *self._tell_of_move()]
+
+    def spare(self) -> None:
+        """By a view made after this process began, this node has no place. So its disk, were it ever so new, holds all
+        that it will have acknowledged when it has one: what an earlier disk acknowledged moved to others before.
+
+        A member that joined can then stand in for one that is gone, though it has not caught up yet (adr/0019).
+        """
+        self._whole_since = self._losses
+        self._say_whole()
+
+    def _say_whole(self) -> None:
+        """Again, where the disk was full."""
+        if self._whole_since == self._losses and not self._standing.intact and not self._doomed:
+            self._settle()
+
+    def _settle(self) -> None:
+        """The disk shall say that it is intact."""
+        if not self._settling:
             self._settling = True
             self._journal.change(SetAdopted(self._swarm.floor))
             self._journal.change(SetSettled(), SettleWaits(self._swarm.floor, self._losses))
-        return [*(self.greet_all() if before and not self._standing.incomplete else []), *self._tell_of_move()]
 
     def _flag_settled(self, waiter: SettleWaits, verdict: Verdict) -> list[Effect]:
         self._settling = False

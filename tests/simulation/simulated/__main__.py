@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from simulated.bug import BUGS
+from simulated.bug import BUGS, DEATHS
 from simulated.catch import catch
 from simulated.history import BrokenPromiseError
 from simulated.keeper import KeptWorld
@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="write sums, time and what broke to this file")
     parser.add_argument("--world", choices=list(WORLDS), default="plain", help="with an owner who sweeps; with devices")
     parser.add_argument("--hints-only", action="store_true", help="without reconciliation")
+    parser.add_argument("--deaths", action="store_true", help="nodes are gone for good while others have just joined")
     parser.add_argument("--size", type=int, help="members of a swarm at first")
     parser.add_argument("--bug", choices=list(BUGS), help="with this bug planted")
     parser.add_argument("--bugs", action="store_true", help="which seed finds each planted bug")
@@ -36,7 +37,8 @@ def main() -> int:
     if arguments.bugs:
         return find_bugs(arguments.seeds)
     world, scenario = WORLDS[arguments.world]
-    scenario = HINTS_ONLY if arguments.hints_only else BUGS.get(arguments.bug, scenario)
+    named = HINTS_ONLY if arguments.hints_only else DEATHS if arguments.deaths else scenario
+    scenario = BUGS.get(arguments.bug, named)
     if arguments.size:
         scenario = replace(scenario, sizes=(arguments.size,))
     if arguments.report is not None:

@@ -1,7 +1,7 @@
 """Who decides which nodes keep what: discovery's own placement, step by step, and the views that come of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from essaim.protocol.view import SwarmSizes
@@ -21,10 +21,17 @@ class View:
 
     serial: int
     places: dict[bytes, Place]
+    starts: dict[bytes, int] = field(default_factory=dict)
+    """The start of each node that was registered when it was made."""
 
     def ranges(self, node_id: bytes) -> tuple[Range, ...]:
         """Of a node."""
         return ranges_of(self.places, node_id)
+
+    def spares(self, node_id: bytes, start: int) -> bool:
+        """Whether it lists this start of the node, without a place."""
+        place = self.places.get(node_id)
+        return place is not None and (place.swarm_id, place.next_id) == (None, None) and self.starts[node_id] == start
 
     def now(self, mailbox_id: bytes) -> frozenset[bytes]:
         """Whom clients ask."""
@@ -59,12 +66,18 @@ class Authority:
         self._alive = alive
         self._seats: dict[bytes, Seat] = {}
         self._moves: tuple[Move, ...] = ()
+        self._starts: dict[bytes, int] = {}
         self.view = NO_VIEW
         self.ended = self.aborted = 0
 
     def add(self, node_id: bytes) -> None:
         """It registered: a spare."""
         self._seats[node_id] = Seat(node_id, None, None)
+        self._starts[node_id] = 0
+
+    def register(self, node_id: bytes, start: int) -> None:
+        """Another start of it."""
+        self._starts[node_id] = start
 
     def drain(self, node_id: bytes) -> None:
         """It leaves for good, when its data has moved."""
@@ -103,7 +116,7 @@ class Authority:
         places = {node_id: self._place(seat) for node_id, seat in self._seats.items()}
         if places == self.view.places:
             return False
-        self.view = View(turn.serial, places)
+        self.view = View(turn.serial, places, dict(self._starts))
         return True
 
     def _place(self, seat: Seat) -> Place:

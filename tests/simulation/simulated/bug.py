@@ -30,6 +30,7 @@ from simulated.fault import (
     crash,
     days,
     deafen,
+    die,
     drain,
     flip_bit,
     join,
@@ -232,6 +233,30 @@ class TrustedDisk(MemoryStore):
         return self
 
 
+class DoubtingReconciler(Reconciler):
+    """Takes no new disk for whole, were it a spare's."""
+
+    def spare(self) -> None:
+        """Nothing."""
+
+
+class DoubtingNode(StorageNode):
+    reconciler_type = DoubtingReconciler
+
+
+class TrustingReconciler(Reconciler):
+    """Takes every disk for whole, were it new to a member of long standing."""
+
+    def view_changed(self, before: tuple[Range, ...], *, next_view: bool) -> list[Effect]:
+        found = super().view_changed(before, next_view=next_view)
+        self.spare()
+        return found
+
+
+class TrustingNode(StorageNode):
+    reconciler_type = TrustingReconciler
+
+
 HARD = Scenario(faults=(*ALL, lose_disk, flip_bit), always_moves=True)
 SMALL_AND_MOVING = Scenario(sizes=(3,), always_moves=True)
 CUT_OFF = replace(
@@ -244,6 +269,10 @@ BLIND = replace(
     moves=(join, drain, drain, blind, blind),
     pace_ms=3_000,
 )
+DEATHS = replace(
+    SMALL_AND_MOVING, faults=(partition, deafen, slow_network, die, die), moves=(join, join, drain), pace_ms=2_500
+)
+"""Nodes are gone for good while others have just joined."""
 LONG_AWAY = replace(SMALL_AND_MOVING, faults=4 * (crash, partition), moves=(days, days), pace_ms=9_000)
 BUGS = {
     "acknowledges before fsync": Scenario(HastyNode),
@@ -262,5 +291,7 @@ BUGS = {
     "a purge forgets tombstones": replace(LONG_AWAY, disk_type=ForgetfulDisk),
     "a cursor is believed after a restore": replace(RESTORES, disk_type=FamiliarDisk),
     "a restored disk is taken for whole": replace(RESTORES, disk_type=TrustedDisk),
+    "a joiner is not taken for whole": replace(DEATHS, node_type=DoubtingNode),
+    "a new disk is taken for whole": replace(HARD, node_type=TrustingNode),
 }
 """Each must be found."""

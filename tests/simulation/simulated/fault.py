@@ -181,10 +181,10 @@ def flip_bit(site: Site, network: Network) -> Client:
 
 def may_lose(site: Site, host: Host, *, for_good: bool = False) -> bool:
     """Whether the promise holds if this disk is lost now: it covers W - 1 disks at a time, of those who keep a mailbox,
-    now or next. One that has joined and has not compared with enough yet cannot stand in for one that is gone."""
+    now or next. One that was stopped, or saw no view, while it joined cannot stand in for one that is gone."""
     if host.lost or not host.runs:
         return False
-    whole = {each.node_id for each in site.hosts if not each.lost and (each.disk.settled() or not for_good)}
+    whole = {each.node_id for each in site.hosts if not each.lost and (each.counts or not for_good)}
     whole -= {host.node_id}
     return all(len(ids - whole) <= len(ids) // 2 for ids in _sets(site.authority.view) if host.node_id in ids)
 

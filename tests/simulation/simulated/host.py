@@ -14,6 +14,7 @@ from simulated.disk import MemoryStore
 from simulated.network import Network
 from simulated.scheduler import Scheduler
 
+CALM_MS = 10_000
 Answer = effects.Reply | effects.Notify
 Listener = Callable[[Answer | None], None]
 """Gets each answer to a request, and None when the node dies."""
@@ -47,6 +48,10 @@ class Host:
         """It is gone for good."""
         self.lost = False
         """It lost something that it had acknowledged, and has not mended it yet."""
+        self._spare_in = -1
+        """In this life of its process it was shown to be a spare."""
+        self._calm_ms = 0
+        """Since then its disk took what it was given."""
         self.seen_ms = 0
         """When it last told discovery that it lives."""
         self.network: Network
@@ -77,6 +82,12 @@ class Host:
         return self._life
 
     @property
+    def counts(self) -> bool:
+        """Its disk is whole for all that anybody can know: it has said so, or had the time to, were the rule kept."""
+        had_time = self._scheduler.now_ms - self._calm_ms > CALM_MS
+        return self.disk.settled() or (self._spare_in == self._life and had_time)
+
+    @property
     def writes(self) -> bool:
         """A batch is on its way to the disk."""
         return self._under_way is not None
@@ -89,9 +100,14 @@ class Host:
         self.handle(events.Started())
         if not self.disk.settled() and not self.disk.all_ids():
             self.view = NO_VIEW  # it went with the disk
+        self._register()
         self._show()
         self._scrub()
         self.hear_of_views()
+
+    def _register(self) -> None:
+        if not self.blind:
+            self._authority.register(self.node_id, self._life)
 
     def hear_of_views(self) -> None:
         """The newest view arrives, some time, if nothing keeps it off."""
@@ -106,7 +122,10 @@ class Host:
 
     def _show(self) -> None:
         if self.view.serial:
-            self.handle(events.ViewChanged(self.view.serial, self.view.ranges(self.node_id)))
+            spare = self.view.spares(self.node_id, self._life)
+            if spare:
+                self._spare_in, self._calm_ms = self._life, max(self._calm_ms, self._scheduler.now_ms)
+            self.handle(events.ViewChanged(self.view.serial, self.view.ranges(self.node_id), spare))
 
     def crash(self) -> None:
         """Un-synced writes are lost, or just made it; never in part."""
@@ -139,8 +158,11 @@ class Host:
         """From time to time: tell discovery that it lives, note whether it is whole, stop when it has left."""
         if self.node is None:
             return
+        if self.disk_full:
+            self._calm_ms = self._scheduler.now_ms
         if not self.blind:
             self.seen_ms = self._scheduler.now_ms
+            self._register()
         if self.disk.settled() and not self.disk.bad and not self.node.incomplete:
             self.lost = False
 
