@@ -40,6 +40,9 @@ class VerifyKey:
         if len(self.raw) != PUBLIC_SIZE or not _is_point(self.raw):
             raise KeyRefusedError("an Ed25519 key must be a point of prime order")
 
+    def __hash__(self) -> int:  # accounts are looked up by it, several times for each message
+        return hash(self.raw)
+
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """By libsodium, which takes half the time of OpenSSL, and no key object."""
         if len(signature) != SIGNATURE_SIZE:

@@ -35,8 +35,10 @@ class _Window:
     def reach(self, far: int) -> list[bytes]:
         """Table at least the first `far`; gives the tags that come."""
         until = self._first + far
+        if until <= self._end:
+            return []
         new = {number: tag_of(self._key, number) for number in range(self._end, until)}
-        self._end = max(self._end, until)
+        self._end = until
         self.tags.update(new)
         return list(new.values())
 
@@ -47,39 +49,40 @@ class TagTable(Generic[Owner]):
     def __init__(self) -> None:
         self._owners: dict[bytes, Owner] = {}
         self._windows: dict[Owner, dict[bytes, _Window]] = {}
-        self._near: set[Owner] = set()
-        """Whose tags are not all tabled."""
+        self._whole = True
+        """Whether the tags of all windows are tabled to their end."""
 
     def find(self, tag: bytes) -> Owner | None:
-        if tag not in self._owners:
+        if not self._whole and tag not in self._owners:
             self._complete()
         return self._owners.get(tag)
 
     def follow(self, owner: Owner, keys: list[tuple[bytes, int]]) -> None:
         """`keys`: the header keys that `owner` expects, each with the number of its next message."""
-        before = self._windows.get(owner, {})
-        wanted = {header_key: before.get(header_key) or _Window(header_key) for header_key, _ in keys}
-        for header_key in before.keys() - wanted.keys():
-            self._drop(before[header_key].tags.values())
+        windows = self._windows.setdefault(owner, {})
+        for header_key in windows.keys() - {header_key for header_key, _ in keys}:
+            self._drop(windows.pop(header_key).tags.values())
         for header_key, first in keys:
-            self._drop(wanted[header_key].move(first))
-            self._table(owner, wanted[header_key], NEAR)
-        self._windows[owner] = wanted
-        self._near.add(owner)
+            window = windows.get(header_key)
+            if window is None:
+                window = windows[header_key] = _Window(header_key)
+            self._drop(window.move(first))
+            self._table(owner, window, NEAR)
+        self._whole = False
 
     def forget(self, owner: Owner) -> None:
-        self._near.discard(owner)
         for window in self._windows.pop(owner, {}).values():
             self._drop(window.tags.values())
 
     def _complete(self) -> None:
-        for owner in self._near:
-            for window in self._windows[owner].values():
+        for owner, windows in self._windows.items():
+            for window in windows.values():
                 self._table(owner, window, WINDOW)
-        self._near.clear()
+        self._whole = True
 
     def _table(self, owner: Owner, window: _Window, far: int) -> None:
-        self._owners.update(dict.fromkeys(window.reach(far), owner))
+        for tag in window.reach(far):
+            self._owners[tag] = owner
 
     def _drop(self, tags: Iterable[bytes]) -> None:
         for tag in tags:
