@@ -218,8 +218,10 @@ class Client:
         FileChangedError, PhotoRefusedError, VoiceRefusedError.
         """
         watch = {"on_progress": on_progress} if on_progress else {}
-        attachments, to = self._person.attachments, account_of(account)
-        return await attachments.send(to, FilePath(path), text, reply_to, voice=voice, as_is=as_is, **watch)
+        attachments = self._person.attachments
+        return await attachments.send(
+            attachments.to(account_of(account)), FilePath(path), text, reply_to, voice=voice, as_is=as_is, **watch
+        )
 
     async def save_file(
         self, file: File, directory: str | FilePath, *, on_progress: OnProgress | None = None
@@ -277,7 +279,8 @@ class Client:
 
     async def unsend(self, account: AccountId | str, message_id: bytes) -> Sent:
         """Take an own text back, on all devices of both sides, and delete its files where they are kept."""
-        return await self._person.attachments.unsend(account_of(account), message_id)
+        attachments = self._person.attachments
+        return await attachments.unsend(attachments.to(account_of(account)), message_id)
 
     def delete(self, account: AccountId | str, message_id: bytes) -> int:
         """Forget a text on all own devices, for ever; how many it were."""
@@ -394,8 +397,8 @@ class Client:
 
     @cached_property
     def rooms(self) -> Rooms:
-        """Open groups, under another key at each host. Raises NotAManagerError: those keys come from the account's."""
-        return Rooms(self._network, self._profile.keys, self._profile.store)
+        """Open groups, under another key at each host; a device that is no manager asks one for it."""
+        return Rooms(self._network, self._person.room_keys.at, self._profile.store)
 
     # The network
 

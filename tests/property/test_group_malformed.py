@@ -43,7 +43,7 @@ class Place:
         agreement = Agreement(self.profile, lambda: NOW)
         self.book = GroupBook(self.profile)
         conversations = Conversations(self.profile, agreement, lambda: NOW, SOURCE.randbytes)
-        self.intake = GroupIntake(self.profile, self.book, conversations)
+        self.intake = GroupIntake(self.profile, self.book, conversations, agreement)
         log = founded(ALICE)
         for raw in (MALLORY.raw, self.profile.own):
             ALICE.does(log, Act.INVITE, raw)

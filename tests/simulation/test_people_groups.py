@@ -5,7 +5,8 @@ import pytest
 from essaim.protocol.group.record import GroupNameRefusedError
 from essaim_client.messaging.events import Disappearing, GroupChanged, GroupInvited, InGroup, Message
 from essaim_client.messaging.group_book import UnknownGroupError
-from essaim_client.messaging.groups import GroupForbiddenError, NotInGroupError
+from essaim_client.messaging.group_talk import NotInGroupError
+from essaim_client.messaging.groups import GroupForbiddenError
 from essaim_client.messaging.sender import UnknownMessageError
 from people.town import say, town
 

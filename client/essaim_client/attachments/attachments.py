@@ -14,6 +14,7 @@ from essaim_client.attachments.crew import Job, at_once
 from essaim_client.attachments.download import Downloads
 from essaim_client.attachments.source import Source, file_source, is_picture
 from essaim_client.attachments.upload import AT_ONCE, TRANSFER_ID_SIZE, OnProgress, Uploads
+from essaim_client.attachments.way import Way
 from essaim_client.mailbox.blobs import Blobs
 from essaim_client.mailbox.refusals import SwarmRefusedError
 from essaim_client.mailbox.swarm_call import Swarms
@@ -60,9 +61,20 @@ class Attachments:
         self._uploads = Uploads(swarms, profile.store)
         self._downloads = Downloads(swarms, profile.store)
 
+    def to(self, account: AccountId) -> Way:
+        """The conversation with somebody."""
+
+        async def check() -> None:
+            self._sender.check(account)
+            await self._directory.manifest(account)
+            self._vigil.check(account)
+
+        say, unsend = partial(self._sender.send_text, account), partial(self._sender.unsend, account)
+        return Way(account.raw, check, say, unsend)
+
     async def send(
         self,
-        account: AccountId,
+        way: Way,
         path: Path,
         text: str = "",
         reply_to: bytes = b"",
@@ -71,27 +83,21 @@ class Attachments:
         as_is: bool = False,
         on_progress: OnProgress = _quiet,
     ) -> Sent:
-        """What `Sender.send_text` raises, before anything of the file leaves, and what `Client.send_file` names."""
-        await self._check(account)
+        """What saying a text there raises, before anything of the file leaves, and what `Client.send_file` names."""
+        await way.check()
         source = await asyncio.to_thread(_source, path, voice=voice, as_is=as_is)
         told = self._told(source.name, on_progress, outgoing=True)
         place = await asyncio.to_thread(path.resolve)
-        upload = await self._uploads.send(source, account.raw, place, self._life_ms(account), told)
+        upload = await self._uploads.send(source, way.conversation, place, self._life_ms(way.conversation), told)
         files = [file_of(upload.file)]
 
         def sealed() -> None:
             self._store.transfers.forget(upload.transfer_id)
 
-        return await self._sender.send_text(account, text, reply_to, files, sealed)
+        return await way.say(text, reply_to, files, sealed)
 
-    async def _check(self, account: AccountId) -> None:
-        """Whatever would refuse the message refuses it before the file is on its way."""
-        self._sender.check(account)
-        await self._directory.manifest(account)
-        self._vigil.check(account)
-
-    def _life_ms(self, account: AccountId) -> int:
-        timer = self._conversations.timer(account.raw)
+    def _life_ms(self, conversation: bytes) -> int:
+        timer = self._conversations.timer(conversation)
         if timer is None or timer.once_read:
             return MESSAGE_LIFE_MS
         return min(MESSAGE_LIFE_MS, max(timer.after_ms, SHORTEST_LIFE_MS))
@@ -117,24 +123,24 @@ class Attachments:
 
     # Taking back
 
-    async def unsend(self, account: AccountId, message_id: bytes) -> Sent:
+    async def unsend(self, way: Way, message_id: bytes) -> Sent:
         """The text, and its files where they are kept; what cannot be deleted now is tried again later."""
-        files = self._files(account, message_id)
+        files = self._files(way.conversation, message_id)
 
         def sealed() -> None:
             for file in files:
                 row = (self._swarms.random(TRANSFER_ID_SIZE), Direction.TAKING_BACK.value, b"", "")
                 self._store.transfers.begin(Transfer(*row, file.SerializeToString(), b""))
 
-        sent = await self._sender.unsend(account, message_id, sealed)
+        sent = await way.unsend(message_id, sealed)
         with suppress(ProtocolError):
             await self.take_back()
         return sent
 
-    def _files(self, account: AccountId, message_id: bytes) -> list[content_pb2.File]:
+    def _files(self, conversation: bytes, message_id: bytes) -> list[content_pb2.File]:
         """Of an own text."""
         files: list[content_pb2.File] = []
-        for entry in self._profile.store.history.find(account.raw, message_id):
+        for entry in self._profile.store.history.find(conversation, message_id):
             if entry.kind == "text" and entry.content and entry.author == self._profile.own:
                 files.extend(content_pb2.Content.FromString(entry.content).text.files)
         return files

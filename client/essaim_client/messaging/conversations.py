@@ -104,7 +104,14 @@ class Conversations:
 
     def _told(self, conversation: bytes, events: list[Event]) -> list[Event]:
         """What happens in a group is told as of the group."""
-        return [_in_group(conversation, each) for each in events] if self._is_group(conversation) else events
+        if not self._is_group(conversation):
+            return events
+        return [_in_group(conversation, each) for each in events if not self._is_blocked(each)]
+
+    def _is_blocked(self, event: Event) -> bool:
+        """Of somebody in a group; that the timer is another one is true all the same."""
+        author = getattr(event, "sender", None) or getattr(event, "author", None)
+        return author is not None and self._agreement.is_blocked(author) and not isinstance(event, TimerChanged)
 
     def _is_group(self, conversation: bytes) -> bool:
         return self._profile.is_group(conversation)

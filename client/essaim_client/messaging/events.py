@@ -117,7 +117,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Typing:
-    """The other side is writing; forget it after ten seconds."""
+    """The other side is writing; forget it after ten seconds, in a group after forty."""
 
     conversation: AccountId
     stopped: bool
@@ -180,10 +180,13 @@ class GroupChanged:
 
 @dataclass(frozen=True)
 class InGroup:
-    """Something that was said in a closed group; `conversation` of the event is whoever said it."""
+    """Something that was said in a closed group; `conversation` of the event is whoever said it.
+
+    Nothing is told of what somebody says whom this person has blocked.
+    """
 
     group_id: bytes
-    event: Message | Reacted | Edited | Unsent | Disappeared | TimerChanged
+    event: Message | Reacted | Edited | Unsent | Disappeared | TimerChanged | Typing
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ from essaim.protocol.keys import VerifyKey
 from essaim.protocol.layout import Reader
 from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.storage.v1 import mailbox_pb2
+from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.conversations import ENTRY_KINDS, Conversations, named
-from essaim_client.messaging.events import Event, GroupChanged, GroupInvited
+from essaim_client.messaging.events import Event, GroupChanged, GroupInvited, InGroup, Typing
 from essaim_client.messaging.group_book import EPOCHS_MAX, ClosedGroup, GroupBook, epoch_of
 from essaim_client.messaging.group_giving import GroupGiving, kept_proof
 from essaim_client.messaging.intake import GONE_AFTER, Answer, Taken
@@ -34,6 +35,7 @@ from essaim_client.store.closed_groups import KeptChain, KeptProof
 INVITATIONS_MAX = 100
 """Groups to which this account is invited at one time: strangers can invite, too."""
 WAITING_MAX = 1_024
+TYPING_FRESH_MS = 60_000
 WAITING_MS = 14 * DAY_MS
 SAID_KINDS = ENTRY_KINDS - {"moved"}
 UNTOLD = frozenset({Act.DEVICES, Act.ADMIN_KEY})
@@ -42,10 +44,11 @@ UNTOLD = frozenset({Act.DEVICES, Act.ADMIN_KEY})
 class GroupIntake:
     """`take` for frames, `hear` for messages of sessions; `questions` says what is to be asked of whom."""
 
-    def __init__(self, profile: Profile, book: GroupBook, conversations: Conversations) -> None:
+    def __init__(self, profile: Profile, book: GroupBook, conversations: Conversations, agreement: Agreement) -> None:
         self._profile = profile
         self._book = book
         self._conversations = conversations
+        self._agreement = agreement
         self._history = profile.store.history
         self._giving = GroupGiving(profile, book)
         self._behind: dict[bytes, set[Peer]] = {}
@@ -116,16 +119,20 @@ class GroupIntake:
             return False
         said, proof, after = ReceivingChain.decode(kept.chain).open(group.group_id, front, box, nonce)
         self._book.store.keep_chain(group.group_id, kept._replace(chain=after.encode()), now_ms)
-        self._said(group, front, said, proof, taken)
+        self._said(group, front, said, proof, taken, now_ms)
         return True
 
-    def _said(self, group: ClosedGroup, front: Front, said: Said, proof: Proof, taken: Taken) -> None:
+    def _said(self, group: ClosedGroup, front: Front, said: Said, proof: Proof, taken: Taken, now_ms: int) -> None:
         self._look_for(group, said.heads, Peer(AccountId(VerifyKey(front.account)), front.slot))
         content = content_pb2.Content.FromString(said.content)
         if content.WhichOneof("body") in SAID_KINDS:
             kept = KeptProof(proof.chain_id, proof.number, proof.signature, b"".join(said.heads))
             self._book.store.prove(group.group_id, front.account, content.message_id, kept)
             taken.events += self._conversations.take(group.group_id, front.account, front.slot, content)
+        elif content.WhichOneof("body") == "typing" and abs(now_ms - content.sent_ms) < TYPING_FRESH_MS:
+            author = AccountId(VerifyKey(front.account))
+            if self._agreement.settings.typing and not self._agreement.is_blocked(author):
+                taken.events.append(InGroup(group.group_id, Typing(author, content.typing.stopped)))
 
     # Messages of sessions
 

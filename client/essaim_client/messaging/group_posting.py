@@ -15,10 +15,18 @@ from essaim.protocol.conversation import Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.group.announcement import Announcement, ChainNotice, EpochNotice, Notice
 from essaim.protocol.group.epoch import SECRET_SIZE, Epoch
-from essaim.protocol.group.frame import RECORDS_ENTRY, SPOKEN_ENTRY, FrameKind, body_nonce, draw_nonce, seal_frame
+from essaim.protocol.group.frame import (
+    RECORDS_ENTRY,
+    SPOKEN_ENTRY,
+    TYPING_ENTRY,
+    FrameKind,
+    body_nonce,
+    draw_nonce,
+    seal_frame,
+)
 from essaim.protocol.group.log import pack
 from essaim.protocol.group.record import PARENTS_MAX, Act, Record
-from essaim.protocol.group.sender_key import CHAIN_LIFE_MS, ReceivingChain, Said, SendingChain
+from essaim.protocol.group.sender_key import CHAIN_LIFE_MS, MESSAGES_MAX, ReceivingChain, Said, SendingChain
 from essaim.protocol.kdf import blake2b256
 from essaim.protocol.keys import VerifyKey
 from essaim.protocol.manifest import Head
@@ -35,6 +43,9 @@ from essaim_client.messaging.sender import Sender
 from essaim_client.messaging.vigil import Vigil
 from essaim_client.store.closed_groups import KeptProof
 
+TYPING_LIFE_MS = 60_000
+WHISPERS_UNTIL = MESSAGES_MAX // 2
+"""In a chain that has come so far only what people say goes on: nothing that passes makes a new one."""
 HEADS_MAX = 8
 """More newest records than this are drawn together by one more, before anything is said under them."""
 
@@ -94,14 +105,34 @@ class GroupPosting:
         return content
 
     def _speak(
-        self, group: ClosedGroup, epoch: Epoch, speaking: Speaking, content: content_pb2.Content, life_ms: int
+        self,
+        group: ClosedGroup,
+        epoch: Epoch,
+        speaking: Speaking,
+        content: content_pb2.Content,
+        life_ms: int,
+        entry: bytes = SPOKEN_ENTRY,
     ) -> None:
         said, nonce = Said(tuple(group.log.heads[:PARENTS_MAX]), content.SerializeToString()), self._nonce()
         spoken, proof, chain = speaking.chain.speak(group.group_id, said, body_nonce(nonce))
         self._book.speak(group, replace(speaking, chain=chain))
-        kept = KeptProof(proof.chain_id, proof.number, proof.signature, b"".join(said.heads))
-        self._book.store.prove(group.group_id, self._profile.own, content.message_id, kept)
-        self._enqueue(epoch, FrameKind.SPOKEN, spoken, nonce, life_ms)
+        if entry == SPOKEN_ENTRY:
+            kept = KeptProof(proof.chain_id, proof.number, proof.signature, b"".join(said.heads))
+            self._book.store.prove(group.group_id, self._profile.own, content.message_id, kept)
+        self._enqueue(epoch, FrameKind.SPOKEN, spoken, nonce, life_ms, entry)
+
+    async def whisper(self, group: ClosedGroup, content: content_pb2.Content) -> None:
+        """What passes and is no part of the conversation: in the chain that there is, or not at all."""
+        await self._ties.generation.current()
+        async with self._mail.turn(group.group_id):
+            epoch, speaking = group.epoch, group.speaking
+            if epoch is None or speaking is None or speaking.chain.number >= WHISPERS_UNTIL:
+                return
+            if not self._fits(speaking, epoch, _digest(self._peers(group, group.roster.joined))):
+                return
+            with self._profile.store.transaction():
+                self._speak(group, epoch, speaking, content, TYPING_LIFE_MS, TYPING_ENTRY)
+            await self._mail.flush_queue(group.group_id)
 
     # Records
 
@@ -165,12 +196,7 @@ class GroupPosting:
         """The own chain, a new one if it is spent, a day old, of another epoch, or for others than are here now."""
         peers = self._peers(group, group.roster.joined)
         targets, speaking, now_ms = _digest(peers), group.speaking, self._swarms.clock.now_ms()
-        if (
-            speaking is not None
-            and not speaking.chain.spent
-            and (speaking.epoch_id, speaking.targets) == (epoch.epoch_id, targets)
-            and 0 <= now_ms - speaking.made_ms < CHAIN_LIFE_MS
-        ):
+        if speaking is not None and self._fits(speaking, epoch, targets):
             return speaking
         chain = SendingChain.create(self._profile.own, self._profile.device.slot, self._swarms.random)
         following = chain.following()
@@ -182,6 +208,13 @@ class GroupPosting:
         made = Speaking(chain, epoch.epoch_id, targets, now_ms)
         self._book.speak(group, made)
         return made
+
+    def _fits(self, speaking: Speaking, epoch: Epoch, targets: bytes) -> bool:
+        return (
+            not speaking.chain.spent
+            and (speaking.epoch_id, speaking.targets) == (epoch.epoch_id, targets)
+            and 0 <= self._swarms.clock.now_ms() - speaking.made_ms < CHAIN_LIFE_MS
+        )
 
     def _announce(
         self,
@@ -244,14 +277,20 @@ class GroupPosting:
         return draw_nonce(self._swarms.random)
 
     def _enqueue(
-        self, epoch: Epoch, kind: FrameKind, body: bytes, nonce: bytes, life_ms: int = MESSAGE_LIFE_MS
+        self,
+        epoch: Epoch,
+        kind: FrameKind,
+        body: bytes,
+        nonce: bytes,
+        life_ms: int = MESSAGE_LIFE_MS,
+        entry: bytes = SPOKEN_ENTRY,
     ) -> None:
         now_ms = self._swarms.clock.now_ms()
         day = mailbox_day(now_ms)
-        envelope = seal_frame(epoch.frame_key(day), kind, body, nonce)
+        envelope = seal_frame(epoch.frame_key(day), kind, body, nonce, entry)
         self._profile.store.enqueue(
             epoch.mailbox(day).encoded,
-            SPOKEN_ENTRY,
+            entry,
             _expiry(now_ms, life_ms),
             envelope,
             recipient=epoch.group_id,

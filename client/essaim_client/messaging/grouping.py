@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 from essaim.messaging.v1 import content_pb2
 from essaim.protocol.conversation import Opened, Peer
+from essaim_client.attachments.attachments import Attachments
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.conversations import Conversations
@@ -15,6 +16,7 @@ from essaim_client.messaging.group_days import GroupDays
 from essaim_client.messaging.group_giving import GroupGiving
 from essaim_client.messaging.group_intake import GroupIntake
 from essaim_client.messaging.group_posting import GroupPosting, Ties
+from essaim_client.messaging.group_talk import Words
 from essaim_client.messaging.group_tending import GroupTending
 from essaim_client.messaging.groups import Groups
 from essaim_client.messaging.intake import Answer, Taken
@@ -33,14 +35,16 @@ class Grouping:
         agreement: Agreement,
         conversations: Conversations,
         ties: Ties,
+        attachments: Attachments,
         tell: Callable[[Event], None],
     ) -> None:
         self._profile = profile
         self.book = GroupBook(profile)
-        self.intake = GroupIntake(profile, self.book, conversations)
+        self.intake = GroupIntake(profile, self.book, conversations, agreement)
         self.posting = GroupPosting(swarms, profile, self.book, ties)
         self.days = GroupDays(swarms, profile, self.book, self.intake, ties.errands, tell)
-        self.groups = Groups(swarms, profile, self.book, self.posting, conversations, ties.sender)
+        words = Words(conversations, agreement, attachments)
+        self.groups = Groups(swarms, profile, self.book, self.posting, words, ties.sender)
         self.groups.on_change = self._changed
         self._giving = GroupGiving(profile, self.book)
         now_ms, random = swarms.clock.now_ms, swarms.random
@@ -51,6 +55,11 @@ class Grouping:
     def _changed(self) -> None:
         self.days.wake()
         self.tending.remember()
+
+    def is_in(self, group_id: bytes) -> bool:
+        """Whether this account has joined it, and is in still."""
+        group = self.book.find(group_id)
+        return group is not None and self.book.is_in(group)
 
     def hear(self, opened: Opened, content: content_pb2.Content, taken: Taken, now_ms: int) -> None:
         """What a session brought of a group."""

@@ -15,24 +15,12 @@ from essaim.protocol.group.roster import MEMBERS_MAX, Role
 from essaim.protocol.keys import SEED_SIZE, SigningKey, VerifyKey
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.contacts import Account, account_of
-from essaim_client.messaging.conversations import LONGEST_MS, SHORTEST_MS, Conversations
-from essaim_client.messaging.events import Disappearing
-from essaim_client.messaging.fan_out import MESSAGE_LIFE_MS
 from essaim_client.messaging.group_book import ClosedGroup, GroupBook
 from essaim_client.messaging.group_giving import GroupGiving
 from essaim_client.messaging.group_posting import GroupPosting
+from essaim_client.messaging.group_talk import GroupTalk, Words
 from essaim_client.messaging.profile import Profile
-from essaim_client.messaging.sender import (
-    EMOJI_MAX,
-    Sender,
-    Sent,
-    TextRefusedError,
-    TimerRefusedError,
-    UnknownMessageError,
-    check_text,
-    disappearing_message,
-)
-from essaim_client.messaging.transcript import Shown
+from essaim_client.messaging.sender import Sender
 
 
 class GroupForbiddenError(ProtocolError):
@@ -45,12 +33,6 @@ class GroupFullError(ProtocolError):
     """A group has at most 100 members, invited ones among them."""
 
     reason = "GROUP_FULL"
-
-
-class NotInGroupError(ProtocolError):
-    """Invited and not joined yet, or no member any more."""
-
-    reason = "NOT_IN_GROUP"
 
 
 @dataclass(frozen=True)
@@ -73,7 +55,7 @@ class GroupInfo:
     members: tuple[GroupMember, ...]
 
 
-class Groups:
+class Groups(GroupTalk):
     """All raise UnknownGroupError; those that send, SwarmUnreachableError: what was sealed is kept and sent."""
 
     def __init__(
@@ -82,14 +64,10 @@ class Groups:
         profile: Profile,
         book: GroupBook,
         posting: GroupPosting,
-        conversations: Conversations,
+        words: Words,
         sender: Sender,
     ) -> None:
-        self._swarms = swarms
-        self._profile = profile
-        self._book = book
-        self._posting = posting
-        self._conversations = conversations
+        super().__init__(swarms, profile, book, posting, words)
         self._sender = sender
         self._giving = GroupGiving(profile, book)
         self.on_change: Callable[[], None] = lambda: None
@@ -107,18 +85,6 @@ class Groups:
 
     def get(self, group_id: bytes) -> GroupInfo:
         return self._info(self._known(group_id))
-
-    def _known(self, group_id: bytes) -> ClosedGroup:
-        group = self._book.get(group_id)
-        if self._book.role(group) is None:
-            raise NotInGroupError("you are not in this group any more")
-        return group
-
-    def _joined(self, group_id: bytes) -> ClosedGroup:
-        group = self._known(group_id)
-        if not self._book.is_in(group):
-            raise NotInGroupError("accept the invitation first")
-        return group
 
     def _info(self, group: ClosedGroup) -> GroupInfo:
         roster = group.roster
@@ -250,59 +216,6 @@ class Groups:
         for part in self._giving.whole(group):
             with suppress(ProtocolError):
                 await self._sender.signal(self._profile.account_id, group=part)
-
-    # What is said
-
-    async def send(self, group_id: bytes, text: str, *, reply_to: bytes = b"") -> Sent:
-        """Returns when a quorum has it. Raises NotInGroupError, TextRefusedError, UnknownMessageError."""
-        check_text(text)
-        if reply_to:
-            self._text(group_id, reply_to)
-        timer = self._conversations.timer(group_id)
-        life_ms = min(MESSAGE_LIFE_MS, timer.after_ms) if timer and not timer.once_read else MESSAGE_LIFE_MS
-        said = content_pb2.Text(text=text, reply_to=reply_to)
-        return await self._say(group_id, life_ms, text=said, disappearing=disappearing_message(timer))
-
-    async def react(self, group_id: bytes, target: bytes, emoji: str) -> Sent:
-        """An emoji to a text; an empty one takes it back."""
-        check_text(emoji)
-        if len(emoji.encode()) > EMOJI_MAX:
-            raise TextRefusedError(f"a reaction has at most {EMOJI_MAX} bytes")
-        self._text(group_id, target)
-        return await self._say(group_id, reaction=content_pb2.Reaction(target=target, emoji=emoji))
-
-    async def edit(self, group_id: bytes, target: bytes, text: str) -> Sent:
-        """Another wording of an own text."""
-        check_text(text)
-        self._text(group_id, target, own=True)
-        return await self._say(group_id, edit=content_pb2.Edit(target=target, text=text))
-
-    async def unsend(self, group_id: bytes, target: bytes) -> Sent:
-        """Take an own text back, everywhere."""
-        self._text(group_id, target, own=True)
-        return await self._say(group_id, unsend=content_pb2.Unsend(target=target))
-
-    async def set_timer(self, group_id: bytes, timer: Disappearing | None) -> Sent:
-        """From now on texts of all disappear; None: they stay (TimerRefusedError)."""
-        if timer is not None and not SHORTEST_MS <= timer.after_ms <= LONGEST_MS:
-            raise TimerRefusedError("texts disappear after 5 seconds to 4 weeks")
-        return await self._say(group_id, timer=content_pb2.Timer(disappearing=disappearing_message(timer)))
-
-    def history(self, group_id: bytes) -> list[Shown]:
-        """What was said, in causal order; also of a group that one has left."""
-        self._book.get(group_id)
-        return self._conversations.shown(group_id)
-
-    async def _say(self, group_id: bytes, life_ms: int = MESSAGE_LIFE_MS, **body: object) -> Sent:
-        group = self._joined(group_id)
-        content = await self._posting.say(group, lambda: self._conversations.say(group_id, **body), life_ms)
-        return Sent(content.message_id, content.sent_ms, len(group.roster.joined) - 1)
-
-    def _text(self, group_id: bytes, message_id: bytes, *, own: bool = False) -> None:
-        found = self._profile.store.history.find(group_id, message_id)
-        good = [entry for entry in found if entry.kind == "text" and entry.content]
-        if not any(not own or entry.author == self._profile.own for entry in good):
-            raise UnknownMessageError("no such text of yours here" if own else "no such text here")
 
 
 def _account(raw: bytes) -> AccountId:

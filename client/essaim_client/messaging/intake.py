@@ -67,6 +67,8 @@ class Intake:
         """Told when other devices of the account have brought something new of what is agreed on."""
         self.on_group: Callable[[Opened, content_pb2.Content, Taken, int], None] = lambda *_: None
         """Given what is said about closed groups."""
+        self.is_own_group: Callable[[bytes], bool] = lambda _: False
+        """Whether this account is in that group: there, who is blocked goes on to be a member like others."""
         self.groups_for: Callable[[Peer], list[Answer]] = lambda _: []
         """What an own other device is to be given of closed groups."""
         self._history = profile.store.history
@@ -89,7 +91,10 @@ class Intake:
         except DecodeError:
             return taken
         if self._agreement.is_blocked(sender.account):
-            return Taken()
+            if content.WhichOneof("body") != "group" or not self.is_own_group(content.group.group_id):
+                return Taken()
+            self.on_group(opened, content, taken, now_ms)
+            return taken
         self._addresses.heard(sender, content, now_ms)
         content.ClearField("reads")
         taken.late = content.HasField("late") and self._agreement.is_contact(sender.account)

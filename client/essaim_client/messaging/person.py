@@ -42,6 +42,7 @@ from essaim_client.messaging.own_manifest import OwnManifest
 from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.publisher import Publisher
 from essaim_client.messaging.receiver import Receiver
+from essaim_client.messaging.room_keys import RoomKeys
 from essaim_client.messaging.sender import Sender
 from essaim_client.messaging.transcript import Shown
 from essaim_client.messaging.upkeep import Duty, Upkeep
@@ -91,11 +92,12 @@ class Person:
         self.configuration = ConfigurationSync(swarms, profile, self.intake, self.sender, tell)
         self.healing = Healing(swarms, profile, self.agreement, self.sender)
         self.handing = Handing(swarms, profile, self.inbox, self.configuration, self.sender)
+        self.room_keys = RoomKeys(profile, self.agreement)
         hands = self.directory, self.sender, self.publisher, self.manifest, self.configuration, self.healing
         self.errands = Errands(swarms, profile, self.agreement, Hands(*hands, self.handing))
         self.contacts = Contacts(profile, self.agreement, self.vigil, self._accepted)
         ties = Ties(self.fan_out, self.directory, self.generation, self.sender, self.vigil, self.errands)
-        self.grouping = Grouping(swarms, profile, self.agreement, self.conversations, ties, tell)
+        self.grouping = Grouping(swarms, profile, self.agreement, self.conversations, ties, self.attachments, tell)
         self.groups = self.grouping.groups
         self._keep(swarms)
         self.days = InboxDays(swarms, profile, self.inbox)
@@ -151,6 +153,7 @@ class Person:
         self.agreement.on_change = self._agreed
         self.intake.on_agreed = self._settle
         self.intake.on_group, self.intake.groups_for = self.grouping.hear, self.grouping.for_own
+        self.intake.is_own_group = self.grouping.is_in
         self.healing.groups = self.grouping.tending
         self.grouping.days.on_change = self._wake_for_groups
         self.fan_out.mail.on_late = self._stored_late
@@ -177,6 +180,7 @@ class Person:
         """What is agreed on changed, here or elsewhere: the private inbox may have, or who is to be given it."""
         self.days.wake()
         self.errands.run(self.handing.settle)
+        self.errands.run(self.room_keys.settle)
         self.errands.run(self.push.keep)
 
     def _wake_for_groups(self) -> None:
@@ -205,6 +209,7 @@ class Person:
         self.agreement.is_alive(self.profile.device.keys.device_id)
         await self.configuration.sync()
         await self.handing.settle()
+        await self.room_keys.settle()
 
     async def in_step(self) -> None:
         """The own manifest, and who of the devices sleeps."""

@@ -19,6 +19,7 @@ class Shown:
     """A text as the person sees it; times are unix milliseconds, `account` the other side's identity key.
 
     `reactions`: (identity key, emoji) of each who reacted. `read`: by the other side (outgoing) or by this person.
+    `blocked`: said in a group by somebody whom this person has blocked; what it says is left out.
     """
 
     account: bytes
@@ -35,6 +36,7 @@ class Shown:
     files: tuple[File, ...] = ()
     expires_ms: int = 0
     read: bool = False
+    blocked: bool = False
 
 
 def file_of(message: content_pb2.File) -> File:

@@ -69,6 +69,9 @@ class SyncGroups(Wrapped[Groups]):
     edit = awaited(Groups.edit)
     unsend = awaited(Groups.unsend)
     set_timer = awaited(Groups.set_timer)
+    send_file = awaited(Groups.send_file)
+    typing = awaited(Groups.typing)
+    mark_read = called(Groups.mark_read)
 
 
 class SyncArchives(Wrapped[Archives]):

@@ -18,6 +18,7 @@ from essaim.protocol.mailbox.payload import prekeys_hash, read_hash, removal_has
 from essaim.protocol.mailbox.policy import Kind, Policy
 from essaim.protocol.mailbox.receipt import Outcome, sign_batch
 from essaim.protocol.mailbox.record import EnvelopeRecord, SlotMark, Tombstone, check_read, record_id, verify_envelope
+from essaim.protocol.mailbox.refusal import UnknownPolicyError
 from essaim.protocol.mailbox.slot_record import SlotRecord, certified
 from essaim.protocol.onion import Refusal as OnionRefusal
 from essaim.protocol.status import Refusal
@@ -68,6 +69,7 @@ class Mailboxes:
         self.closed: set[str] = set()
         """Methods that nobody does just now."""
         self.places: dict[bytes, Place] = defaultdict(Place)
+        self.policies: dict[bytes, Policy] = {}
         self.stored = 0
         self.asked: Counter[str] = Counter()
         """How often each method was called."""
@@ -116,9 +118,18 @@ class Mailboxes:
         if self.away or name in self.closed:
             raise DestinationLostError(OnionRefusal.UNREACHABLE)
         try:
-            return getattr(self, f"_{name.lower()}")(Policy.parse(request.mailbox.policy), request)
+            return getattr(self, f"_{name.lower()}")(self._policy(request.mailbox), request)
         except ProtocolError as error:
             raise DestinationRefusedError(Refusal(3, error.reason)) from error
+
+    def _policy(self, mailbox) -> Policy:
+        """As it is told; of a blob that is here its id is enough."""
+        if mailbox.policy:
+            policy = Policy.parse(mailbox.policy)
+            return self.policies.setdefault(policy.mailbox_id, policy)
+        if mailbox.id not in self.policies:
+            raise UnknownPolicyError("nothing of this id is here")
+        return self.policies[mailbox.id]
 
     def _place(self, policy: Policy) -> Place:
         place = self.places[policy.mailbox_id]

@@ -4,7 +4,7 @@
     frame      kind 1 | body       SPOKEN 1 sender_key.py, ANNOUNCED 2 announcement.py, RECORDS 3 a GroupRecords
     padded     length 4 | frame | zeros, so that the envelope has one of the four sizes
 
-Entry names: "spoken" (version 0); "records" (with a version, so an admin's) for a frame of all records.
+Entry names: "spoken" (version 0), "typing" for what passes; "records" (with a version, so an admin's) for all records.
 """
 
 from enum import IntEnum
@@ -21,7 +21,7 @@ from essaim.protocol.padding import LENGTH_SIZE, envelope_size, pad, unpad
 
 NONCE_SIZE = 24
 OVERHEAD = NONCE_SIZE + 16
-SPOKEN_ENTRY, RECORDS_ENTRY = b"spoken", b"records"
+SPOKEN_ENTRY, RECORDS_ENTRY, TYPING_ENTRY = b"spoken", b"records", b"typing"
 BODY_NONCE_SIZE = 12
 
 
