@@ -5,19 +5,21 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import false
+from sqlalchemy import delete, false
 
 from essaim_push import queue
+from essaim_push.schema import WAKE
 
 
 def forgetful() -> None:
     """What comes while a delivery is under way goes with it."""
-    queue._AGAIN = queue._AGAIN.where(false())
+    queue._DONE = delete(WAKE).where(queue._MINE)
 
 
 def repeating() -> None:
     """A delivery that succeeded stays; its lease ends, and it is made again."""
     queue._DONE = queue._DONE.where(false())
+    queue._AGAIN = queue._AGAIN.where(WAKE.c.wakes > WAKE.c.begun)
 
 
 def hasty() -> None:

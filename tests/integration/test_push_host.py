@@ -8,6 +8,8 @@ import pytest
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.push.wake import Reason, Wake
 from essaim.push.v1 import push_pb2
+from essaim_push.assembly import rules_of
+from essaim_push.queue import Leasing
 from push_host import Bot, RunningPush, context, described, wake
 
 
@@ -76,6 +78,23 @@ async def test_slow_call_is_repeated_under_the_same_topic(tmp_path: Path) -> Non
         first, again = await bot.wait_for(2)
         bot.answers.set()
         assert first == again
+
+
+async def test_call_is_not_begun_under_a_lease_that_may_end_before_it(tmp_path: Path) -> None:
+    """The process was paused between the lease and the call: another replica may have it soon."""
+    async with Bot() as bot, RunningPush(tmp_path / "host") as push:
+        dispatcher, rules = push.host.dispatcher, rules_of(push.settings)
+        [push_id, _] = await push.device().subscribe(bot.endpoint())
+        dispatcher._draining = True  # nothing is leased but by hand
+        await push.wake(wake(push_id))
+        [leased], _ = await push.host.writer.submit(Leasing(1, push.node_id, rules).run)
+        dispatcher._draining = False
+        push.skew_ms = rules.lease_ms * 6 // 10
+
+        await dispatcher._deliver(leased)
+
+        assert not bot.told
+        assert len(await bot.wait_for(1)) == 1, "under a new lease, at once"
 
 
 async def test_failing_endpoint_is_tried_again_with_patience(tmp_path: Path) -> None:

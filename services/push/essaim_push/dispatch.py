@@ -22,7 +22,7 @@ from essaim_push.backoff import Backoff
 from essaim_push.providers import outcome as said
 from essaim_push.providers.notice import MAX_TTL_SECONDS, Notice, Urgency
 from essaim_push.providers.providers import Providers
-from essaim_push.queue import Delivered, Gone, Later, Leased, Rules, Settled, lease, settle
+from essaim_push.queue import Delivered, Gone, Later, Leased, Leasing, Rules, Settled, settle
 from essaim_push.writer import Writer
 
 POLL_SECONDS = 1.0
@@ -119,9 +119,7 @@ class Dispatcher:
             self._again = True
             return
         self._asking, self._again = True, False
-        job = self._writer.submit(
-            lambda connection, now_ms: lease(connection, now_ms, room, self._node_id, self._rules)
-        )
+        job = self._writer.submit(Leasing(room, self._node_id, self._rules).run)
         job.add_done_callback(lambda done: self._begin(done, room))
 
     def _begin(self, done: "asyncio.Future[tuple[list[Leased], int | None]]", room: int) -> None:
@@ -155,6 +153,9 @@ class Dispatcher:
     # Delivering
 
     async def _deliver(self, leased: Leased) -> None:
+        if self._is_late(leased):
+            self._settle((Later(leased, self._now_ms(), counted=False),))
+            return
         try:
             endpoint = self._open(leased)
         except EndpointRefusedError:  # sealed to a key that the host had before, or a kind it no longer knows
@@ -171,6 +172,11 @@ class Dispatcher:
             self._origins[endpoint.origin] -= 1
             if not self._origins[endpoint.origin]:
                 del self._origins[endpoint.origin]
+
+    def _is_late(self, leased: Leased) -> bool:
+        """A call takes half a lease at most (settings): begun later than that, by a process that was paused or waited
+        for its database, it might still be under way when another replica has the lease."""
+        return self._now_ms() - leased.leased_ms > self._rules.lease_ms / 2
 
     async def _call(self, endpoint: Endpoint, leased: Leased) -> Settled:
         now_ms, kind = self._now_ms(), endpoint.kind.name.lower()

@@ -60,6 +60,7 @@ class Leased:
     kind: int
     topic: bytes
     lease: bytes
+    leased_ms: int
     since_ms: int
     until_ms: int
     urgent: bool
@@ -197,12 +198,38 @@ def _upsert(connection: Connection) -> Any:
 # Leasing
 
 
-def lease(
-    connection: Connection, now_ms: int, most: int, holder: bytes, rules: Rules
-) -> tuple[list[Leased], int | None]:
-    """At most so many that are due, and when the next one will be (None: never)."""
-    columns = (*WAKE.c, ENDPOINT.c.sealed, ENDPOINT.c.kind, ENDPOINT.c.rest_until_ms)
-    due = select(*columns).join(ENDPOINT).where(WAKE.c.next_ms <= now_ms).order_by(WAKE.c.next_ms).limit(most)
+class Leasing:
+    """A job of the writer: at most `most` that are due become the holder's.
+
+    Where a connection ends with the commit under way the writer runs it again: what it had leased is still its own, and
+    does not wait for the lease's end.
+    """
+
+    def __init__(self, most: int, holder: bytes, rules: Rules) -> None:
+        self._most = most
+        self._holder = holder
+        self._rules = rules
+        self._mark = rules.random(LEASE_SIZE)
+        self._ran = False
+
+    def run(self, connection: Connection, now_ms: int) -> tuple[list[Leased], int | None]:
+        """What is leased, and when the next one will be due (None: never)."""
+        kept = self._kept(connection) if self._ran else []
+        self._ran = True
+        fresh = _lease(connection, now_ms, self._most - len(kept), self._holder, self._mark, self._rules)
+        return [*kept, *fresh], connection.execute(select(func.min(WAKE.c.next_ms))).scalar_one()
+
+    def _kept(self, connection: Connection) -> list[Leased]:
+        """Of the run before this one, if that was committed."""
+        rows = connection.execute(_DUE.where(WAKE.c.lease == self._mark)).all()
+        return [_leased(row, self._mark, row.attempts, row.next_ms - self._rules.lease_ms) for row in rows]
+
+
+_DUE = select(*WAKE.c, ENDPOINT.c.sealed, ENDPOINT.c.kind, ENDPOINT.c.rest_until_ms).join(ENDPOINT)
+
+
+def _lease(connection: Connection, now_ms: int, most: int, holder: bytes, mark: bytes, rules: Rules) -> list[Leased]:
+    due = _DUE.where(WAKE.c.next_ms <= now_ms).order_by(WAKE.c.next_ms).limit(most)
     rows = connection.execute(due.with_for_update(skip_locked=True, of=WAKE)).all()
     over = [row.endpoint for row in rows if row.until_ms <= now_ms]
     if over:
@@ -212,14 +239,13 @@ def lease(
     early = [{"of": row.endpoint, "then": row.rest_until_ms} for row in alive if row.rest_until_ms > now_ms]
     if early:  # taken by one replica while another was settling the delivery before
         connection.execute(_RESTS, early)
-    mark = rules.random(LEASE_SIZE)
-    leased = [_leased(row, mark) for row in alive if row.rest_until_ms <= now_ms]
+    leased = [_leased(row, mark, row.attempts + 1, now_ms) for row in alive if row.rest_until_ms <= now_ms]
     if leased:
         given = {"lease": mark, "holder": holder, "next_ms": now_ms + rules.lease_ms}
         counted = {"begun": WAKE.c.wakes, "attempts": WAKE.c.attempts + 1}
         taken = WAKE.c.endpoint.in_([each.endpoint for each in leased])
         connection.execute(update(WAKE).where(taken).values({**given, **counted}))
-    return leased, connection.execute(select(func.min(WAKE.c.next_ms))).scalar_one()
+    return leased
 
 
 _RESTS = (
@@ -227,17 +253,18 @@ _RESTS = (
 )
 
 
-def _leased(row: Found, mark: bytes) -> Leased:
+def _leased(row: Found, mark: bytes, attempts: int, leased_ms: int) -> Leased:
     return Leased(
         row.endpoint,
         row.sealed,
         row.kind,
         row.topic,
         mark,
+        leased_ms,
         row.since_ms,
         row.until_ms,
         row.urgent,
-        row.attempts + 1,
+        attempts,
         row.preview,
     )
 
@@ -251,9 +278,11 @@ def release(connection: Connection, now_ms: int, holder: bytes) -> int:
 # Settling
 
 _MINE = and_(WAKE.c.endpoint == bindparam("of"), WAKE.c.lease == bindparam("by"))
+_DONE = delete(WAKE).where(_MINE, WAKE.c.wakes <= WAKE.c.begun)
+"""Before `_AGAIN`: another replica's wake may be committed between any two statements, and what is left has one."""
 _AGAIN = (
     update(WAKE)
-    .where(_MINE, WAKE.c.wakes > WAKE.c.begun)
+    .where(_MINE)
     .values(
         topic=bindparam("fresh"),
         since_ms=bindparam("now"),
@@ -263,7 +292,6 @@ _AGAIN = (
         holder=None,
     )
 )
-_DONE = delete(WAKE).where(_MINE)
 _TOLD = (
     update(ENDPOINT)
     .where(ENDPOINT.c.tag == bindparam("of"))
@@ -300,8 +328,8 @@ def _delivered(connection: Connection, now_ms: int, delivered: Sequence[Delivere
         {**_key(each), "fresh": rules.random(TOPIC_SIZE), "now": now_ms, "then": rest_ms + _delay(each.leased, rules)}
         for each in delivered
     ]
-    connection.execute(_AGAIN, again)
     connection.execute(_DONE, [_key(each) for each in delivered])
+    connection.execute(_AGAIN, again)
     told = [{"of": each.leased.endpoint, "now": now_ms, "rest": rest_ms} for each in delivered if each.taken]
     if told:
         connection.execute(_TOLD, told)
