@@ -19,7 +19,7 @@ export class Account {
     this.agreement = x25519.getPublicKey(this.key("identity agreement"));
   }
 
-  key(purpose: "identity signing" | "identity agreement" | "mailbox" | "backup" | "authorship"): Bytes {
+  key(purpose: "identity signing" | "identity agreement" | "mailbox" | "backup" | "authorship" | "rooms"): Bytes {
     return hkdf(this.seed, "essaim/account/v1", purpose);
   }
 
