@@ -145,8 +145,8 @@ class Storm:
 
 
 async def standstills(found: list[float]) -> None:
-    """How long this process did not get to run, where that was long: an answer that a receiver gave may not have come to
-    its host in time then, who calls again, as it must."""
+    """How long this process did not get to run, where that was long: an answer that a receiver gave may not have come
+    to its host in time then, who calls again, as it must."""
     while True:
         before = time.monotonic()
         await asyncio.sleep(0.05)
