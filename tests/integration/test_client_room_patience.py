@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from essaim.opengroup.v1 import opengroup_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.onion import Refusal
+from essaim.protocol.opengroup.member import member_key
 from essaim.protocol.opengroup.refusal import BusyError
 from essaim.protocol.opengroup.settings import file_hash
 from essaim.protocol.status import read_status
@@ -136,7 +138,7 @@ class Member:
 
     def __init__(self, wire: Wire, number: int) -> None:
         self.waits: list = []
-        self.rooms = Rooms(wire, Account(number.to_bytes(32)), Memory())
+        self.rooms = Rooms(wire, partial(member_key, Account(number.to_bytes(32))), Memory())
         self.rooms.patience.on_waiting = self._note
         self.told = asyncio.Event()
 

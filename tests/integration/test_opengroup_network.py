@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 
 import grpc
@@ -20,8 +20,10 @@ from essaim.protocol.geometry import CellClass, Suite
 from essaim.protocol.keys import VerifyKey
 from essaim.protocol.onion import CellSpec, Refusal, minute_of, wrap
 from essaim.protocol.opengroup.member import is_account, member_factor
+from essaim.protocol.opengroup.refusal import MemberKeyWantedError
 from essaim.protocol.view import Role
 from essaim.runtime.clock import SystemClock
+from essaim_client import Client, NetworkFile
 from essaim_client.home import Home
 from essaim_client.network.failure import DestinationRefusedError
 from essaim_client.rooms.finding import DESCRIBE
@@ -242,6 +244,38 @@ async def test_moderation_bot_deletes_and_bans(network: RealNetwork, owner: Room
         assert caught.value.refused_reason == "BANNED"
     assert bot.looks_like_spam(RoomEvent(b"", 1, 1, b"", "post", text="https://x.example " * 4))
     assert not bot.looks_like_spam(RoomEvent(b"", 1, 1, b"", "post", text="good morning"))
+
+
+async def test_device_without_the_accounts_keys_is_the_same_member(
+    network: RealNetwork, owner: Rooms, tmp_path: Path
+) -> None:
+    """It asks for the host's key, a manager hands it; then it needs neither the manager nor the messages."""
+    host = await digits(owner)
+    made = await owner.create(host, f"room-{next(ROOMS)}")
+    address, home = f"{host}/{made.info.settings.name}", tmp_path / "laptop"
+    person = await network.newcomer()
+    async with person.online() as me:
+        async with Client.join(home, NetworkFile.load(network.net.network_file), PASSPHRASE, name="laptop") as joining:
+            sponsoring = me.devices.sponsor(joining.code)
+            candidate, _ = await asyncio.gather(sponsoring.meet(), joining.offered())
+            await asyncio.gather(joining.approved(), me.devices.approve(sponsoring, candidate))
+        mine = await me.rooms.own_key(host)
+        async with Client.open(home, passphrase=PASSPHRASE) as laptop:
+            await asyncio.wait_for(laptop.ready(), PATIENCE_SECONDS)
+            with pytest.raises(MemberKeyWantedError):
+                await laptop.rooms.room(address)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:  # messages bring it: each side takes what waits
+                    await asyncio.gather(me.receive_events(), laptop.receive_events())
+                    with suppress(MemberKeyWantedError):
+                        assert await laptop.rooms.own_key(host) == mine
+                        break
+    async with RoomClient(home, PASSPHRASE) as rooms:
+        room = await rooms.room(address)
+        await room.post("from the laptop")
+        assert room.me == mine
+    [post] = (await made.page())[0]
+    assert (post.text, post.author) == ("from the laptop", mine)
 
 
 async def test_client_reads_rooms_beside_messages(network: RealNetwork, owner: Rooms) -> None:

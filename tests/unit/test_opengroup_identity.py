@@ -11,7 +11,16 @@ from essaim.protocol.keys import SigningKey
 from essaim.protocol.opengroup.authorization import CLOCK_SKEW_MS, NONCE_MEMORY_MS, Method, Nonces, Request
 from essaim.protocol.opengroup.direct import MAX_DATA, MAX_TEXT, seal, unseal
 from essaim.protocol.opengroup.host import attest, attested
-from essaim.protocol.opengroup.member import LABEL, is_account, member_factor, member_key
+from essaim.protocol.opengroup.member import (
+    LABEL,
+    PROOF_LABEL,
+    Handed,
+    is_account,
+    member_factor,
+    member_key,
+    proves,
+)
+from essaim.protocol.opengroup.refusal import MemberKeyRefusedError
 
 NOW_MS = 1_800_000_000_000
 ALICE, BOB = Account(bytes(range(32))), Account(bytes(range(1, 33)))
@@ -41,6 +50,36 @@ def test_factor_proves_the_account_of_one_host_alone() -> None:
     assert not is_account(member_key(ALICE, OTHER_HOST).public, ALICE.id.identity, told)
     assert not is_account(member_key(ALICE, HOST).public, BOB.id.identity, told)
     assert not is_account(member_key(ALICE, HOST).public, ALICE.id.identity, b"")
+
+
+def test_handed_key_signs_as_the_member_and_is_known_by_the_identitys_word() -> None:
+    handed = Handed.make(ALICE, HOST)
+    again = Handed.decode(handed.encode(), ALICE.id.identity, HOST)
+
+    assert again == handed and again.key == member_key(ALICE, HOST)
+    assert ALICE.rooms_secret not in handed.encode() and member_factor(ALICE.rooms_secret, HOST) not in handed.encode()
+    raw = handed.encode()
+    for value, identity, host in (
+        *((raw[:at] + bytes((raw[at] ^ 1,)) + raw[at + 1 :], ALICE.id.identity, HOST) for at in (0, 70, 127)),
+        *((raw, BOB.id.identity, HOST), (raw, ALICE.id.identity, OTHER_HOST), (raw[:-1], ALICE.id.identity, HOST)),
+        *((bytes(32) + raw[32:], ALICE.id.identity, HOST), (b"\xff" * 32 + raw[32:], ALICE.id.identity, HOST)),
+        (b"", ALICE.id.identity, HOST),
+    ):
+        with pytest.raises(MemberKeyRefusedError):
+            Handed.decode(value, identity, host)
+
+
+def test_proof_takes_both_keys_and_holds_at_one_host() -> None:
+    member, proof = member_key(ALICE, HOST), Handed.make(ALICE, HOST).proof(ALICE.id.identity, HOST)
+
+    assert proves(proof, member.public, ALICE.id.identity, HOST)
+    assert not proves(proof, member.public, BOB.id.identity, HOST)
+    assert not proves(proof, member_key(BOB, HOST).public, ALICE.id.identity, HOST)
+    assert not proves(proof, member.public, ALICE.id.identity, OTHER_HOST)
+    claimed = BOB.identity.sign(PROOF_LABEL + HOST + member.public.raw)  # Bob says that Alice's member is his
+    assert not proves(claimed + proof[64:], member.public, BOB.id.identity, HOST)
+    assert not proves(proof[:64] + member_key(BOB, HOST).sign(PROOF_LABEL), member.public, ALICE.id.identity, HOST)
+    assert not proves(proof[:64], member.public, ALICE.id.identity, HOST)
 
 
 def test_host_attests_its_nodes() -> None:

@@ -1,21 +1,25 @@
 """The rooms of an account: hosts of the network, rooms of hosts, direct messages, live streams that go on."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from essaim.opengroup.v1 import action_pb2, room_pb2
-from essaim.protocol.account import Account
+from essaim.protocol.blinding import BlindedKey
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import KeyRefusedError, VerifyKey
 from essaim.protocol.opengroup.chain import ROOM_ID_SIZE
 from essaim.protocol.opengroup.direct import SEED_SIZE, DirectRefusedError, seal, unseal
 from essaim.protocol.opengroup.member import member_key
 from essaim_client.home import Home
+from essaim_client.messaging.agreement import Agreement
+from essaim_client.messaging.profile import Profile
+from essaim_client.messaging.room_keys import RoomKeys
 from essaim_client.network.connection import Connection
 from essaim_client.network.failure import DestinationRefusedError
 from essaim_client.rooms.address import RoomAddress, host_part
@@ -25,6 +29,9 @@ from essaim_client.rooms.history import History, Kept
 from essaim_client.rooms.patience import Patience, may_pass, pause_seconds
 from essaim_client.rooms.room import Room
 from essaim_client.rooms.shown import RoomEvent
+
+KeyAt = Callable[[bytes], BlindedKey]
+"""Host id -> what this account signs with there. Raises MemberKeyWantedError."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,9 @@ class Rooms:
     `patience` says how long what is asked goes on while a host cannot be reached, and who is told of it.
     """
 
-    def __init__(self, network: Connection, account: Account, kept: Kept) -> None:
+    def __init__(self, network: Connection, key_at: KeyAt, kept: Kept) -> None:
         self._network = network
-        self._account = account
+        self._key_at = key_at
         self._kept = kept
         self.patience = Patience()
         self._hosts = Hosts(network)
@@ -56,13 +63,13 @@ class Rooms:
         return await self._hosts.all()
 
     async def host(self, digits: str) -> Asker:
-        """By its id or the beginning of it. Raises HostUnknownError, RoomAddressError."""
+        """By its id or the beginning of it. Raises HostUnknownError, RoomAddressError, MemberKeyWantedError."""
         digits = host_part(digits)
         known = [each for host_id, each in self._askers.items() if host_id.hex().startswith(digits)]
         if len(known) == 1:
             return known[0]
         found = await self._find(digits)
-        signer = member_key(self._account, found.host_id)
+        signer = self._key_at(found.host_id)
         asker = self._askers[found.host_id] = Asker(self._network, self._hosts, found, signer, self.patience)
         return asker
 
@@ -208,12 +215,20 @@ class RoomClient:
             connection = Connection(home.network.genesis, home.network.seeds, home.store)
             network = await stack.enter_async_context(connection)
             self._stack = stack.pop_all()
-            return Rooms(network, home.account, home.store)
+            return Rooms(network, _keys(home, network), home.store)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+
+def _keys(home: Home, network: Connection) -> KeyAt:
+    """Where the account's keys are, nothing else is needed; another device has what it was handed."""
+    profile = Profile.load(home.keys, home.store)
+    if profile is None:
+        return partial(member_key, home.account)
+    return RoomKeys(profile, Agreement(profile, network.clock.now_ms)).at
 
 
 __all__ = ["DestinationRefusedError", "DirectMessage", "HostUnknownError", "RoomClient", "Rooms"]

@@ -3,7 +3,8 @@
 After Tor's rend-spec-v3, appendix A.2: with A = a*B and a factor h, the blinded public key is h*A and the private one
 h*a mod L; the nonce prefix is derived from the old one and h. Signatures are plain Ed25519 (RFC 8032).
 
-A blinded private key reveals its base to whoever knows the factor: it never leaves a device that holds the base.
+A blinded private key reveals its base to whoever knows the factor: it never goes where the factor is known but not the
+base. Where the factor's secret is not known, it is a scalar like any other (essaim.protocol.opengroup.member).
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from nacl.bindings import (
 )
 
 from essaim.protocol.kdf import blake2b256, hkdf
-from essaim.protocol.keys import SigningKey, VerifyKey
+from essaim.protocol.keys import KeyRefusedError, SigningKey, VerifyKey
 
 SECRET_SIZE = 32
 DAY_MS = 24 * 60 * 60 * 1000
@@ -70,7 +71,13 @@ def blind_private(base: SigningKey, by: bytes) -> BlindedKey:
     clamped[0] &= 0xF8
     clamped[31] = clamped[31] & 0x7F | 0x40
     scalar: bytes = crypto_core_ed25519_scalar_mul(by, bytes(clamped))
-    prefix = blake2b256(b"essaim/blinding/v1", expanded[32:], by)
+    return blinded_key(scalar, blake2b256(b"essaim/blinding/v1", expanded[32:], by))
+
+
+def blinded_key(scalar: bytes, prefix: bytes) -> BlindedKey:
+    """From its two halves of 32 bytes. Raises KeyRefusedError for a scalar that is 0 or not below L."""
+    if not any(scalar) or crypto_core_ed25519_scalar_reduce(scalar + bytes(32)) != scalar:
+        raise KeyRefusedError("no scalar of a key")
     return BlindedKey(scalar, prefix, VerifyKey(crypto_scalarmult_ed25519_base_noclamp(scalar)))
 
 

@@ -2,17 +2,29 @@
 
     factor = BLAKE2b-512("essaim/member/v1" || rooms secret 32 || host id 32) mod L        member = factor * identity
 
-The rooms secret never leaves the account's devices, so neither a host nor anybody who knows the account ID can compute
-a member key, and nothing joins the member keys of two hosts. Who wants to may prove to somebody that a member is their
-account by telling the factor of that host (`is_account`): it says nothing of other hosts. A private member key reveals
-the identity's private key to whoever knows the factor as well: it never leaves a device that holds the identity.
+The rooms secret never leaves the devices that hold the account's keys, so neither a host nor anybody who knows the
+account ID can compute a member key, and nothing joins the member keys of two hosts.
+
+A private member key together with its factor gives the identity's private key. So a *handed key* goes to devices
+without the account's keys, the factor to nobody: a private member key alone is a uniform scalar, whatever it is of
+other hosts. Who wants to show that a member is their account gives a `Handed.word` of both keys (`proof`, `proves`).
+
+    word    = Ed25519(identity, "essaim/member-proof/v1" || host id 32 || member 32)
+    handed  = scalar 32 | nonce prefix 32 | word 64
+    proof   = word 64 | Ed25519(member, "essaim/member-proof/v1" || host id 32 || identity 32) 64
 """
 
+from dataclasses import dataclass, field
+
 from essaim.protocol.account import Account
-from essaim.protocol.blinding import SECRET_SIZE, BlindedKey, blind_private, blind_public, factor
-from essaim.protocol.keys import PUBLIC_SIZE, VerifyKey
+from essaim.protocol.blinding import SECRET_SIZE, BlindedKey, blind_private, blind_public, blinded_key, factor
+from essaim.protocol.keys import PUBLIC_SIZE, KeyRefusedError, VerifyKey
+from essaim.protocol.opengroup.refusal import MemberKeyRefusedError
 
 LABEL = b"essaim/member/v1"
+PROOF_LABEL = b"essaim/member-proof/v1"
+SIGNATURE_SIZE = 64
+HANDED_SIZE = 2 * SECRET_SIZE + SIGNATURE_SIZE
 
 
 def member_factor(rooms_secret: bytes, host_id: bytes) -> bytes:
@@ -28,5 +40,49 @@ def member_key(account: Account, host_id: bytes) -> BlindedKey:
 
 
 def is_account(member: VerifyKey, account: VerifyKey, told_factor: bytes) -> bool:
-    """Whether a factor that somebody told proves that `member` is that account."""
+    """Whether a factor proves that `member` is that account. It was told for that; now `proof` is, which gives less."""
     return len(told_factor) == SECRET_SIZE and blind_public(account, told_factor) == member
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A member key for a device that does not hold the account's keys; `word` is the identity key's."""
+
+    key: BlindedKey = field(repr=False)
+    word: bytes
+
+    @classmethod
+    def make(cls, account: Account, host_id: bytes) -> "Handed":
+        """By a device that holds them."""
+        key = member_key(account, host_id)
+        return cls(key, account.identity.sign(PROOF_LABEL + host_id + key.public.raw))
+
+    def encode(self) -> bytes:
+        return self.key.scalar + self.key.prefix + self.word
+
+    @classmethod
+    def decode(cls, raw: bytes, identity: VerifyKey, host_id: bytes) -> "Handed":
+        """Raises MemberKeyRefusedError: another device of the account can write, but not sign, one."""
+        if len(raw) != HANDED_SIZE:
+            raise MemberKeyRefusedError("a handed member key has 128 bytes")
+        scalar, prefix, word = raw[:SECRET_SIZE], raw[SECRET_SIZE : 2 * SECRET_SIZE], raw[2 * SECRET_SIZE :]
+        try:
+            key = blinded_key(scalar, prefix)
+        except KeyRefusedError:
+            raise MemberKeyRefusedError("no member key") from None
+        if not identity.verifies(word, PROOF_LABEL + host_id + key.public.raw):
+            raise MemberKeyRefusedError("a member key that no manager of the account gave")
+        return cls(key, word)
+
+    def proof(self, identity: VerifyKey, host_id: bytes) -> bytes:
+        """128 bytes that show somebody that this member is that account, at this host alone."""
+        return self.word + self.key.sign(PROOF_LABEL + host_id + identity.raw)
+
+
+def proves(proof: bytes, member: VerifyKey, identity: VerifyKey, host_id: bytes) -> bool:
+    """Whether both keys say that they are one person's: neither can claim the other alone."""
+    if len(proof) != 2 * SIGNATURE_SIZE:
+        return False
+    word, answer = proof[:SIGNATURE_SIZE], proof[SIGNATURE_SIZE:]
+    said = identity.verifies(word, PROOF_LABEL + host_id + member.raw)
+    return said and member.verifies(answer, PROOF_LABEL + host_id + identity.raw)

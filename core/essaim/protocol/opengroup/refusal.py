@@ -193,3 +193,15 @@ class HostRefusedError(RoomRefusedError):
     """For clients: the node does not prove that it serves the host."""
 
     reason = "HOST_REFUSED"
+
+
+class MemberKeyRefusedError(RoomRefusedError):
+    """For clients: not a member key that the account's identity has signed."""
+
+    reason = "MEMBER_KEY_REFUSED"
+
+
+class MemberKeyWantedError(RoomRefusedError):
+    """For clients: this device has no key for the host yet; a manager of the account was asked for it."""
+
+    reason = "MEMBER_KEY_WANTED"
