@@ -24,7 +24,6 @@ from essaim.runtime.operator import standing_of
 from essaim.runtime.persist import MembershipEvent, backoff, persist
 from essaim.runtime.reachability import Reachability
 from essaim.runtime.refusal import StartError
-from essaim.runtime.release import version_of
 from essaim.runtime.retirement import RetirementLimits, retire
 from essaim.runtime.standing import Standing
 from essaim.runtime.start import Start
@@ -171,7 +170,7 @@ class Membership:
             start_id=self.start_id,
             sequence=self._now_ms(),
             issued_ms=self._now_ms(),
-            version=version_of(settings.service),
+            version=settings.release,
         )
         keys = self.keyring.published
         records = self._keys.records(keys)

@@ -36,7 +36,6 @@ from essaim.runtime.lag import watch_lag
 from essaim.runtime.logs import INFO, LogLevel, NodeEvent
 from essaim.runtime.metrics import MetricsPage
 from essaim.runtime.refusal import WRONG_SETTING, StartError
-from essaim.runtime.release import version_of
 from essaim.runtime.start import Build, Service, Start
 from essaim.runtime.volume import PUBLIC_MODE, Hold, watch_volume, write_durably
 
@@ -89,9 +88,7 @@ class _Life(Generic[S]):
             stack.push_async_callback(server.stop, None)
             health = await self._mount(server, service)
             await server.start()
-            page = MetricsPage(
-                Address.parse(self._settings.metrics), self._settings.service, version_of(self._settings.service)
-            )
+            page = MetricsPage(Address.parse(self._settings.metrics), self._settings.service, self._settings.release)
             ports = {"port": port, "metrics_port": page.address.port}
             self._tell(identity, port, page.address)
             logs.write(NodeEvent.LISTENING, INFO, **ports)

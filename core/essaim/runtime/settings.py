@@ -170,6 +170,16 @@ class NodeSettings(BaseSettings):
     ] = 2
 
     @property
+    def release(self) -> str:
+        """Version of the installed service, for its metrics page and its descriptor."""
+        from importlib.metadata import PackageNotFoundError, version  # with zip files and mails: 1 MB
+
+        try:
+            return version(f"essaim-{self.service}")
+        except PackageNotFoundError:
+            return "unreleased"
+
+    @property
     def plain_calls(self) -> int:
         """How many of `concurrent_calls` may be no links, where there are links."""
         return max(1, self.concurrent_calls * 3 // 8)

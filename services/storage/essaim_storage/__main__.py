@@ -14,7 +14,6 @@ from essaim.runtime.node import run
 from essaim.runtime.start import Service, Start
 from essaim.runtime.told import told
 from essaim.runtime.view_service import view_offer
-from essaim_storage import backup
 from essaim_storage.assembly import Storage
 from essaim_storage.hosts import hosts_of
 from essaim_storage.members import neighbours_of
@@ -76,6 +75,8 @@ async def build(start: "Start[StorageSettings]") -> Service:
 def main() -> None:
     """The command: a node, or what keeps a copy of one."""
     if sys.argv[1:2] in (["backup"], ["restore"]):
+        from essaim_storage import backup  # what a node never needs
+
         backup.main(sys.argv[1:])
     sys.exit(run(told("essaim_storage.settings:StorageSettings"), build))
 
