@@ -398,7 +398,7 @@ class Client:
     @cached_property
     def rooms(self) -> Rooms:
         """Open groups, under another key at each host; a device that is no manager asks one for it."""
-        return Rooms(self._network, self._person.room_keys.at, self._profile.store)
+        return Rooms(self._network, self._person.room_keys, self._profile.store)
 
     # The network
 

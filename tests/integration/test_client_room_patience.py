@@ -8,7 +8,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +17,6 @@ from essaim.opengroup.v1 import opengroup_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.onion import Refusal
-from essaim.protocol.opengroup.member import member_key
 from essaim.protocol.opengroup.refusal import BusyError
 from essaim.protocol.opengroup.settings import file_hash
 from essaim.protocol.status import read_status
@@ -29,7 +27,7 @@ from essaim_client.network.failure import DestinationLostError, DestinationRefus
 from essaim_client.rooms.finding import HostUnknownError
 from essaim_client.rooms.patience import MAX_PATIENCE_SECONDS, Patience, pause_seconds
 from essaim_client.rooms.room import Room
-from essaim_client.rooms.rooms import Rooms
+from essaim_client.rooms.rooms import Alone, Rooms
 from essaim_opengroup.service import RoomService
 from room_host import HOST_ID, RunningHost
 
@@ -138,7 +136,7 @@ class Member:
 
     def __init__(self, wire: Wire, number: int) -> None:
         self.waits: list = []
-        self.rooms = Rooms(wire, partial(member_key, Account(number.to_bytes(32))), Memory())
+        self.rooms = Rooms(wire, Alone(Account(number.to_bytes(32))), Memory())
         self.rooms.patience.on_waiting = self._note
         self.told = asyncio.Event()
 

@@ -5,6 +5,7 @@ import pytest
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.opengroup.member import Handed, member_key
+from essaim_client.messaging.profile import NotAManagerError
 from essaim_client.messaging.room_keys import KEY, WISH
 from people.town import town
 
@@ -46,7 +47,7 @@ async def test_key_that_no_manager_wrote_is_not_used_and_is_written_over(tmp_pat
         second = await here.linked(alice)
         good = Handed.make(alice.person.profile.keys, OTHER).encode()
         forged = Handed.make(mallory.person.profile.keys, HOST).encode()
-        for value in (forged, good, good[:-1], bytes(128)):
+        for value in (forged, good, good[:-1], bytes(132)):
             with second.person.agreement.changing() as (state, now):
                 state.write(KEY + HOST, value, now)
             assert refused(second, HOST) == "MEMBER_KEY_WANTED"
@@ -72,3 +73,30 @@ async def test_wishes_are_bounded_and_nobody_else_hands(tmp_path):
         await alice.person.room_keys.settle()
         given = alice.person.profile.configuration.values(KEY)
         assert len(given) == 64 and all(len(key) == len(KEY) + 32 for key in given)
+
+
+async def test_key_is_renewed_where_a_device_with_it_is_none_of_ours_any_more(tmp_path):
+    async with town(tmp_path) as here:
+        alice = await here.person()
+        account = alice.person.profile.keys
+        lost, kept = await here.linked(alice), await here.linked(alice)
+        assert refused(lost, HOST) == "MEMBER_KEY_WANTED"
+        for _ in range(2):
+            for gadget in (alice, lost, kept):
+                await gadget.look()
+                await gadget.person.room_keys.settle()
+        before = lost.person.room_keys.at(HOST)
+        with pytest.raises(NotAManagerError):
+            kept.person.room_keys.renew(HOST)
+        await alice.person.devices.revoke(1)
+        renewed = alice.person.room_keys.renew(HOST)
+        assert renewed == member_key(account, HOST, 1) != before
+        for _ in range(2):
+            for gadget in (alice, kept):
+                await gadget.look()
+                await gadget.person.room_keys.settle()
+        assert kept.person.room_keys.at(HOST) == renewed == alice.person.room_keys.at(HOST)
+        assert lost.person.room_keys.at(HOST) == before  # what it knew it knows
+        with kept.person.agreement.changing() as (state, now):
+            state.write(KEY + HOST, Handed.make(account, HOST).encode(), now)  # the old one again
+        assert refused(kept, HOST) == "MEMBER_KEY_WANTED"

@@ -60,9 +60,9 @@ def test_handed_key_signs_as_the_member_and_is_known_by_the_identitys_word() -> 
     assert ALICE.rooms_secret not in handed.encode() and member_factor(ALICE.rooms_secret, HOST) not in handed.encode()
     raw = handed.encode()
     for value, identity, host in (
-        *((raw[:at] + bytes((raw[at] ^ 1,)) + raw[at + 1 :], ALICE.id.identity, HOST) for at in (0, 70, 127)),
+        *((raw[:at] + bytes((raw[at] ^ 1,)) + raw[at + 1 :], ALICE.id.identity, HOST) for at in (3, 4, 70, 131)),
         *((raw, BOB.id.identity, HOST), (raw, ALICE.id.identity, OTHER_HOST), (raw[:-1], ALICE.id.identity, HOST)),
-        *((bytes(32) + raw[32:], ALICE.id.identity, HOST), (b"\xff" * 32 + raw[32:], ALICE.id.identity, HOST)),
+        *((raw[:4] + scalar + raw[36:], ALICE.id.identity, HOST) for scalar in (bytes(32), b"\xff" * 32)),
         (b"", ALICE.id.identity, HOST),
     ):
         with pytest.raises(MemberKeyRefusedError):
@@ -76,10 +76,20 @@ def test_proof_takes_both_keys_and_holds_at_one_host() -> None:
     assert not proves(proof, member.public, BOB.id.identity, HOST)
     assert not proves(proof, member_key(BOB, HOST).public, ALICE.id.identity, HOST)
     assert not proves(proof, member.public, ALICE.id.identity, OTHER_HOST)
-    claimed = BOB.identity.sign(PROOF_LABEL + HOST + member.public.raw)  # Bob says that Alice's member is his
-    assert not proves(claimed + proof[64:], member.public, BOB.id.identity, HOST)
-    assert not proves(proof[:64] + member_key(BOB, HOST).sign(PROOF_LABEL), member.public, ALICE.id.identity, HOST)
-    assert not proves(proof[:64], member.public, ALICE.id.identity, HOST)
+    claimed = BOB.identity.sign(PROOF_LABEL + HOST + bytes(4) + member.public.raw)  # that Alice's member is his
+    assert not proves(bytes(4) + claimed + proof[68:], member.public, BOB.id.identity, HOST)
+    answer = member_key(BOB, HOST).sign(PROOF_LABEL + HOST + ALICE.id.raw)
+    assert not proves(proof[:68] + answer, member.public, ALICE.id.identity, HOST)
+    assert not proves(proof[:68], member.public, ALICE.id.identity, HOST)
+
+
+def test_another_turn_is_another_member() -> None:
+    keys = [member_key(ALICE, HOST, turn) for turn in range(3)]
+
+    assert len({each.public for each in keys}) == 3 and keys[0] == member_key(ALICE, HOST)
+    handed = Handed.make(ALICE, HOST, 2)
+    assert Handed.decode(handed.encode(), ALICE.id.identity, HOST).key == keys[2]
+    assert proves(handed.proof(ALICE.id.identity, HOST), keys[2].public, ALICE.id.identity, HOST)
 
 
 def test_host_attests_its_nodes() -> None:

@@ -1,4 +1,4 @@
-"""`essaim room`: direct messages to members."""
+"""`essaim room`: direct messages to members, and who one is at a host."""
 
 from typing import Annotated
 
@@ -78,5 +78,24 @@ def block(
     async def work(rooms: Rooms) -> None:
         await rooms.block(host, member_part(member), lift=lift)
         say_done(as_json, "lifted" if lift else "blocked")
+
+    with_rooms(home, passphrase_file, as_json, work)
+
+
+@app.command()
+def renew(
+    host: HostArgument,
+    home: HomeOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Be somebody else at a host from now on, after a device with your key there was lost; have the old one banned."""
+
+    async def work(rooms: Rooms) -> None:
+        before, now = await rooms.own_key(host), await rooms.renew(host)
+        if as_json:
+            emit({"before": before.hex(), "me": now.hex()})
+        else:
+            screen.print(f"you were {before.hex()}\nyou are  {now.hex()}")
 
     with_rooms(home, passphrase_file, as_json, work)

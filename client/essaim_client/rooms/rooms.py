@@ -1,15 +1,15 @@
 """The rooms of an account: hosts of the network, rooms of hosts, direct messages, live streams that go on."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from essaim.opengroup.v1 import action_pb2, room_pb2
+from essaim.protocol.account import Account
 from essaim.protocol.blinding import BlindedKey
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import KeyRefusedError, VerifyKey
@@ -30,8 +30,15 @@ from essaim_client.rooms.patience import Patience, may_pass, pause_seconds
 from essaim_client.rooms.room import Room
 from essaim_client.rooms.shown import RoomEvent
 
-KeyAt = Callable[[bytes], BlindedKey]
-"""Host id -> what this account signs with there. Raises MemberKeyWantedError."""
+
+class Keys(Protocol):
+    """Host id -> what this account signs with there: a RoomKeys."""
+
+    def at(self, host_id: bytes) -> BlindedKey:
+        """Raises MemberKeyWantedError."""
+
+    def renew(self, host_id: bytes) -> BlindedKey:
+        """Another one from now on. Raises NotAManagerError."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +57,9 @@ class Rooms:
     `patience` says how long what is asked goes on while a host cannot be reached, and who is told of it.
     """
 
-    def __init__(self, network: Connection, key_at: KeyAt, kept: Kept) -> None:
+    def __init__(self, network: Connection, keys: Keys, kept: Kept) -> None:
         self._network = network
-        self._key_at = key_at
+        self._keys = keys
         self._kept = kept
         self.patience = Patience()
         self._hosts = Hosts(network)
@@ -69,7 +76,7 @@ class Rooms:
         if len(known) == 1:
             return known[0]
         found = await self._find(digits)
-        signer = self._key_at(found.host_id)
+        signer = self._keys.at(found.host_id)
         asker = self._askers[found.host_id] = Asker(self._network, self._hosts, found, signer, self.patience)
         return asker
 
@@ -87,6 +94,16 @@ class Rooms:
     async def own_key(self, digits: str) -> bytes:
         """The name that this account has at a host."""
         return (await self.host(digits)).signer.public.raw
+
+    async def renew(self, digits: str) -> bytes:
+        """Another member key at a host, for a device that had the old one is the account's no more; the new one.
+
+        To the host it is a stranger: it joins anew, and the old one is to be banned. Raises NotAManagerError.
+        """
+        host_id = (await self.host(digits)).host.host_id
+        key = self._keys.renew(host_id)
+        del self._askers[host_id]
+        return key.public.raw
 
     # Rooms
 
@@ -223,12 +240,26 @@ class RoomClient:
         await self._stack.aclose()
 
 
-def _keys(home: Home, network: Connection) -> KeyAt:
-    """Where the account's keys are, nothing else is needed; another device has what it was handed."""
+def _keys(home: Home, network: Connection) -> Keys:
+    """Raises NoAccountError: before an account's first time online its devices have agreed on nothing."""
     profile = Profile.load(home.keys, home.store)
     if profile is None:
-        return partial(member_key, home.account)
-    return RoomKeys(profile, Agreement(profile, network.clock.now_ms)).at
+        return Alone(home.account)
+    return RoomKeys(profile, Agreement(profile, network.clock.now_ms))
 
 
-__all__ = ["DestinationRefusedError", "DirectMessage", "HostUnknownError", "RoomClient", "Rooms"]
+@dataclass(frozen=True)
+class Alone:
+    """The keys of an account that was not online yet."""
+
+    account: Account
+
+    def at(self, host_id: bytes) -> BlindedKey:
+        return member_key(self.account, host_id)
+
+    def renew(self, host_id: bytes) -> BlindedKey:
+        """Nobody else has the old one."""
+        return self.at(host_id)
+
+
+__all__ = ["Alone", "DestinationRefusedError", "DirectMessage", "HostUnknownError", "RoomClient", "Rooms"]
