@@ -15,7 +15,7 @@ from room_host import RunningHost
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = "820,1180"
 TALK = (
-    (1, "Who has seen the new release notes? The wire is still v0, so read the changelog before you upgrade."),
+    (1, "Who has seen the new release notes? Read the changelog before you upgrade."),
     (2, "I have. Our host runs two replicas on PostgreSQL now; the small ones stay on SQLite."),
     (3, "Does this page need scripts?\n\nAsking for a friend who reads with a terminal browser."),
     (2, "No. View the source: there is none."),

@@ -1,4 +1,4 @@
-"""Writes attachment.json: files of several sizes, sealed under fixed keys and headers; they are frozen (v0).
+"""Writes attachment.json: files of several sizes, sealed under fixed keys and headers; they are frozen (v1).
 
 python tests/vectors/make_attachment.py > tests/vectors/attachment.json
 

@@ -1,6 +1,6 @@
 """Writes discovery.json from docs/protocol/view.md alone: the stubs and `cryptography`, nothing else of essaim.
 
-Run: python tests/vectors/make_discovery.py. The file is frozen as v0; a change of it is a change of the wire.
+Run: python tests/vectors/make_discovery.py. The file is frozen as v1; a change of it is a change of the wire.
 """
 
 import hashlib

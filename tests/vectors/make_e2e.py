@@ -2,7 +2,7 @@
 
 python tests/vectors/make_e2e.py > tests/vectors/e2e.json
 
-ML-KEM encapsulation and AEAD nonces are random, so every run writes other bytes; what is committed is frozen (v0).
+ML-KEM encapsulation and AEAD nonces are random, so every run writes other bytes; what is committed is frozen (v1).
 `open_e2e.py` opens it without `essaim`.
 """
 
@@ -85,7 +85,7 @@ def main() -> None:
         story.append({"to": "bob" if reader is receiver else "alice", "text": text, "envelope": envelope.hex()})
     names = {"manifest": outbox.MANIFEST.hex(), "prekeys": outbox.prekeys_name(0).hex()}
     receiver_records = {key.hex(): value.hex() for key, value in records.items()}
-    vectors = {"version": "v0", "entries": names, "alice": alice, "bob": bob, "story": story}
+    vectors = {"version": "v1", "entries": names, "alice": alice, "bob": bob, "story": story}
     print(json.dumps(vectors | {"bob_records": receiver_records}, indent=1))
 
 

@@ -3,7 +3,7 @@
 python tests/vectors/make_export.py > tests/vectors/export.json
 
 ML-KEM encapsulation is random: of the export for devices every run writes other bytes, the one for a passphrase is
-always the same. What is committed is frozen (v0).
+always the same. What is committed is frozen (v1).
 """
 
 import base64
@@ -73,7 +73,7 @@ def main() -> None:
     cheap = PassphraseLock(PASSPHRASE, argon2id.OPSLIMIT_MIN, argon2id.MEMLIMIT_MIN >> 10)
     reader = AccountLock((Recipient(READER.agreement.public, READER.kem.public),))
     vectors = {
-        "version": "v0",
+        "version": "v1",
         "maker": str(ALICE.id),
         "maker_signing_seed": MAKER.signing.seed.hex(),
         "maker_certificate": first_manifest(ALICE, MAKER, NOW).certificate(0).encode().hex(),

@@ -2,7 +2,7 @@
 
 python tests/vectors/make_group.py > tests/vectors/group.json
 
-Everything follows from one seed, all secrets are there; what is committed is frozen (v0).
+Everything follows from one seed, all secrets are there; what is committed is frozen (v1).
 """
 
 import json
@@ -116,7 +116,7 @@ def speech(log: GroupLog, epoch: Epoch) -> dict[str, object]:
 def main() -> None:
     log, refused = a_log()
     epoch, keys = epochs(log)
-    vectors = {"version": "v0", "log": groups(log, refused), "epoch": keys, "speech": speech(log, epoch)}
+    vectors = {"version": "v1", "log": groups(log, refused), "epoch": keys, "speech": speech(log, epoch)}
     print(json.dumps(vectors, indent=1))
 
 

@@ -2,7 +2,7 @@
 
 python tests/vectors/make_messaging.py > tests/vectors/messaging.json
 
-ML-KEM encapsulation and a backup's header are random: every run writes other bytes; what is committed is frozen (v0).
+ML-KEM encapsulation and a backup's header are random: every run writes other bytes; what is committed is frozen (v1).
 """
 
 import io
@@ -124,7 +124,7 @@ def main() -> None:
     people = {"alice_seed": ALICE.seed.hex(), "bob_seed": BOB.seed.hex(), "alice": str(ALICE.id), "bob": str(BOB.id)}
     safety = {"number": safety_number(ALICE.id, BOB.id), "code_of_alice": safety_code(ALICE.id, BOB.id)}
     vectors = {
-        "version": "v0",
+        "version": "v1",
         "people": people,
         "linking": linking(),
         "marks": marks(),

@@ -1,4 +1,4 @@
-"""Writes opengroup.json, wire v0: `python tests/vectors/make_opengroup.py`. Everything follows from the seeds in it."""
+"""Writes opengroup.json, wire v1: `python tests/vectors/make_opengroup.py`. Everything follows from the seeds in it."""
 
 import json
 from pathlib import Path
@@ -57,7 +57,7 @@ def vectors() -> dict[str, object]:
         "direct_seed": bytes(range(64)),
         "direct_data": seal(b"just to you", key, other.public, host_id, bytes(range(64))),
     }
-    return {"wire": 0, "time_ms": TIME_MS, **{name: value.hex() for name, value in found.items()}}
+    return {"wire": 1, "time_ms": TIME_MS, **{name: value.hex() for name, value in found.items()}}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def vectors() -> dict[str, object]:
     block = Block.sign(account, capability, block_of(DAY), SLOT, DEVICE.public, VERSION)
     gift = content_pb2.PrivateInbox(capability=capability.encode())
     return {
-        "version": 0,
+        "version": 1,
         "account_seed": SEED.hex(),
         "secret": SECRET.hex(),
         "base_seed": base_key(account, SECRET).seed.hex(),

@@ -1,4 +1,4 @@
-"""Writes push.json, wire v0: `python tests/vectors/make_push.py`. All but the sealed endpoint follows from seeds."""
+"""Writes push.json, wire v1: `python tests/vectors/make_push.py`. All but the sealed endpoint follows from seeds."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def vectors() -> dict[str, object]:
         "wake_batch": WakeBatch(BATCH, (wake,)).encode(),
     }
     numbers = {"time_ms": TIME_MS, "day": DAY, "number": NUMBER, "generation": GENERATION, "lane": LANE, "batch": BATCH}
-    return {"wire": 0, **numbers, **{name: value.hex() for name, value in found.items()}}
+    return {"wire": 1, **numbers, **{name: value.hex() for name, value in found.items()}}
 
 
 if __name__ == "__main__":

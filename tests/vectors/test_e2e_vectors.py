@@ -1,4 +1,4 @@
-"""End-to-end encryption against a frozen conversation (v0), opened by us and by a reader without our code."""
+"""End-to-end encryption against a frozen conversation (v1), opened by us and by a reader without our code."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Mailboxes against frozen examples (v0), which make_mailbox.py wrote from the document alone."""
+"""Mailboxes against frozen examples (v1), which make_mailbox.py wrote from the document alone."""
 
 import json
 from pathlib import Path
