@@ -1,5 +1,7 @@
 """The replay window: exact, bounded, and not fooled by a clock that is set back."""
 
+import random
+
 import pytest
 
 from essaim.protocol.onion import Refusal, ReplayError, ReplayWindowFullError, StaleError
@@ -55,3 +57,20 @@ def test_full_window_refuses_and_forgets_nothing_within_the_window() -> None:
     with pytest.raises(ReplayError):
         window.admit(bytes(16), M, at(M + 5))
     window.admit(TAG, M + 6, at(M + 6))  # the window has moved on
+
+
+@pytest.mark.parametrize("common", [0, 4])
+def test_window_knows_each_of_many_tags_again_also_those_that_crowd_together(common: int) -> None:
+    """`common`: as many bytes of the tags' places are the same, as somebody who tries many keys could make them."""
+    rng, window = random.Random(common), ReplayWindow()
+    lasts = (bytes((number % 3,)) for number in range(600))
+    tags = [rng.randbytes(8 - common) + bytes(common) + rng.randbytes(7) + last for last in lasts]
+    for tag in tags:
+        window.admit(tag, M, at(M))
+    assert len(window) == len(set(tags)) == 600
+    for tag in tags:
+        with pytest.raises(ReplayError):
+            window.admit(tag, M, at(M))
+    for _ in range(2_000):
+        window.admit(rng.randbytes(16), M, at(M))
+    assert len(window) == 2_600
