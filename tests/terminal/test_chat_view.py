@@ -9,6 +9,7 @@ from textual.widgets import Input, Static
 
 from essaim_client import Settings
 from essaim_client.cli.chat.line import Line
+from essaim_client.cli.chat.place import Direct, InClosedGroup
 from essaim_client.cli.chat.screen import ChatScreen
 from essaim_client.cli.chat.typed import Typed
 
@@ -39,7 +40,7 @@ async def test_view_shows_what_is_said_by_both_and_what_becomes_of_it(people):
     alice, bob = people
     async with alice.online() as her, bob.online() as him:
         before = await him.send(alice.account_id, "before she looked")
-        screen = ChatScreen(her, bob.account_id)
+        screen = ChatScreen(her, Direct(her, bob.account_id))
         async with screen.run_test(size=(100, 30)) as pilot:
             await shows(pilot, lambda text: "before she looked" in text and " live" in text, screen)
             assert "ask to write to you" in seen(screen)
@@ -72,10 +73,50 @@ async def test_view_shows_what_is_said_by_both_and_what_becomes_of_it(people):
         assert screen.failure is None
 
 
+async def test_view_of_a_group_shows_who_says_what_and_goes_to_another(people):
+    alice, bob = people
+    async with alice.online() as her, bob.online() as him:
+        group = (await her.groups.create("climbing", [bob.account_id])).group_id
+        await her.groups.create("singing")
+        await him.receive_events()
+        await him.groups.accept(group)
+        await her.receive_events()
+        her.contacts.rename(bob.account_id, "Bob")
+        screen = ChatScreen(her, InClosedGroup(her, group))
+        async with screen.run_test(size=(100, 30)) as pilot:
+            await shows(pilot, lambda text: "climbing" in text and " live" in text, screen)
+            await enter(pilot, "hello, all")
+            await shows(pilot, lambda text: "hello, all" in text and "ms, sent" in text, screen)
+            async with asyncio.timeout(60):
+                while not (heard := him.groups.history(group)):
+                    await him.receive_events()
+            await him.groups.react(group, heard[0].message_id, "*")
+            await him.groups.send(group, "from bob", reply_to=heard[0].message_id)
+            text = await shows(pilot, lambda text: "from bob" in text and "*" in text, screen)
+            assert "Bob  re: hello, all" in text
+            await enter(pilot, "/edit hello, both")
+            await enter(pilot, "/react +")
+            await shows(pilot, lambda text: "hello, both" in text and "edited" in text and "  +" in text, screen)
+            await enter(pilot, "/members")
+            await shows(pilot, lambda text: "you (admin), Bob (member)" in text, screen)
+            await enter(pilot, "/groups")
+            await shows(pilot, lambda text: "climbing (admin, 2), singing (admin, 1)" in text, screen)
+            her.contacts.block(bob.account_id)
+            await shows(pilot, lambda text: "(said by somebody you have blocked)" in text, screen)
+            assert "from bob" not in seen(screen)
+            await enter(pilot, "/go singing")
+            await shows(pilot, lambda text: " singing " in text and "hello, both" not in text, screen)
+            await enter(pilot, f"/go {bob.account_id}")
+            await shows(pilot, lambda text: f" Bob  {bob.account_id}" in text, screen)
+            await enter(pilot, "/go nowhere")
+            await shows(pilot, lambda text: "no such group" in text, screen)
+        assert screen.failure is None
+
+
 async def test_refusal_is_shown_and_the_view_goes_on(people):
     alice, bob = people
     async with alice.online() as her:
-        screen = ChatScreen(her, bob.account_id)
+        screen = ChatScreen(her, Direct(her, bob.account_id))
         async with screen.run_test(size=(100, 30)) as pilot:
             await enter(pilot, "/block")
             await enter(pilot, "to somebody blocked")

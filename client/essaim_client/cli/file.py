@@ -44,8 +44,9 @@ def save(
 
 
 def files_of(me: Client, name: bytes) -> list[File]:
-    """Of the message of this id, in whichever conversation. Raises UnknownMessageError."""
-    files = [file for text in me.history() if text.message_id == name for file in text.files]
+    """Of the message of this id, in whichever conversation or group. Raises UnknownMessageError."""
+    shown = [*me.history(), *(each for group in me.groups.names for each in me.groups.history(group))]
+    files = [file for text in shown if text.message_id == name for file in text.files]
     if not files:
         raise UnknownMessageError("there is no such message, or it has no file")
     return files

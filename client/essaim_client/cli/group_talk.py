@@ -1,19 +1,24 @@
 """`essaim group`: what is said in closed groups."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
+from rich.text import Text
 
 from essaim.protocol.account import AccountId
 from essaim.protocol.keys import VerifyKey
-from essaim_client.cli.group_name import GroupArgument, group_id
-from essaim_client.cli.opened import MessageArgument, message_id, with_account
-from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
-from essaim_client.cli.output import emit, screen, visible
+from essaim_client.cli.chat.line import BLOCKED
+from essaim_client.cli.declared import Told, command
+from essaim_client.cli.file import file_line, flat_file, watched
+from essaim_client.cli.group import named
+from essaim_client.cli.group_name import GroupArgument, find_group
+from essaim_client.cli.messages import AsIsOption, FileOption, VoiceOption, one_file
+from essaim_client.cli.opened import MessageArgument, message_id
+from essaim_client.cli.output import local_time, visible
 from essaim_client.client import Client
+from essaim_client.messaging.events import Disappearing
 from essaim_client.messaging.sender import Sent
 from essaim_client.messaging.transcript import Shown
 
@@ -22,120 +27,90 @@ app = typer.Typer()
 TextArgument = Annotated[str, typer.Argument(help="What to write.")]
 
 
-def _say(
-    home: Path | None,
-    passphrase_file: Path | None,
-    as_json: bool,
-    group: str,
-    work: Callable[[Client, bytes], Awaitable[Sent]],
-) -> None:
-    async def online(me: Client) -> None:
-        await me.receive_events()  # so that it is said to those who are there now
-        sent = await work(me, group_id(me, group))
-        if as_json:
-            emit({"message_id": sent.message_id.hex(), "sent_ms": sent.sent_ms, "members": sent.devices})
-        else:
-            screen.print(f"sent {sent.message_id.hex()}")
-
-    with_account(home, passphrase_file, as_json, online)
+def _sent(sent: Sent) -> Told:
+    flat = {"message_id": sent.message_id.hex(), "sent_ms": sent.sent_ms, "members": sent.devices}
+    return Told(flat, [f"sent {sent.message_id.hex()}"])
 
 
-@app.command()
-def send(
+@command(app)
+async def send(
+    me: Client,
     group: GroupArgument,
-    text: TextArgument,
+    text: TextArgument = "",
     reply_to: Annotated[str, typer.Option(metavar="MESSAGE", help="The text that this answers.")] = "",
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Write to a group; returns when a quorum has it on disk."""
+    file: FileOption = None,
+    voice: VoiceOption = None,
+    as_is: AsIsOption = False,
+    as_json: bool = False,
+) -> Told:
+    """Write to a group, or send a file; returns when a quorum has it on disk."""
+    path, answered = one_file(text, file, voice), message_id(reply_to) if reply_to else b""
+    which = await named(me, group)  # so that it is said to those who are there now
+    if path is None:
+        return _sent(await me.groups.send(which, text, reply_to=answered))
+    with watched(path.name, as_json) as on_progress:
+        how = {"voice": voice is not None, "as_is": as_is}
+        sent = await me.groups.send_file(which, path, text=text, reply_to=answered, on_progress=on_progress, **how)
+    return _sent(sent)
 
-    async def work(me: Client, which: bytes) -> Sent:
-        return await me.groups.send(which, text, reply_to=message_id(reply_to) if reply_to else b"")
 
-    _say(home, passphrase_file, as_json, group, work)
-
-
-@app.command()
-def react(
+@command(app)
+async def react(
+    me: Client,
     group: GroupArgument,
     message: MessageArgument,
     emoji: Annotated[str, typer.Argument(help="An empty one takes it back.")],
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> Told:
     """React to a text."""
-
-    async def work(me: Client, which: bytes) -> Sent:
-        return await me.groups.react(which, message_id(message), emoji)
-
-    _say(home, passphrase_file, as_json, group, work)
+    return _sent(await me.groups.react(await named(me, group), message_id(message), emoji))
 
 
-@app.command()
-def edit(
-    group: GroupArgument,
-    message: MessageArgument,
-    text: TextArgument,
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app)
+async def edit(me: Client, group: GroupArgument, message: MessageArgument, text: TextArgument) -> Told:
     """Another wording of a text of yours."""
-
-    async def work(me: Client, which: bytes) -> Sent:
-        return await me.groups.edit(which, message_id(message), text)
-
-    _say(home, passphrase_file, as_json, group, work)
+    return _sent(await me.groups.edit(await named(me, group), message_id(message), text))
 
 
-@app.command()
-def unsend(
+@command(app)
+async def unsend(me: Client, group: GroupArgument, message: MessageArgument) -> Told:
+    """Take a text of yours back, everywhere, and its files."""
+    return _sent(await me.groups.unsend(await named(me, group), message_id(message)))
+
+
+@command(app)
+async def timer(
+    me: Client,
     group: GroupArgument,
-    message: MessageArgument,
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Take a text of yours back, everywhere."""
-
-    async def work(me: Client, which: bytes) -> Sent:
-        return await me.groups.unsend(which, message_id(message))
-
-    _say(home, passphrase_file, as_json, group, work)
+    seconds: Annotated[int, typer.Argument(help="After how long messages disappear, 5 to 2419200; 0: they stay.")],
+    once_read: Annotated[bool, typer.Option("--once-read", help="Counted from when each reads them.")] = False,
+) -> Told:
+    """Let messages of a group disappear, for all, from now on."""
+    wanted = Disappearing(seconds * 1000, once_read) if seconds else None
+    return _sent(await me.groups.set_timer(await named(me, group), wanted))
 
 
-@app.command()
-def read(
+@command(app)
+async def read(
+    me: Client,
     group: GroupArgument,
     limit: Annotated[int, typer.Option(min=1, help="The last ones.")] = 50,
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """What was said in a group, the newest last."""
-
-    async def work(me: Client) -> None:
-        await me.receive_events()
-        shown = me.groups.history(group_id(me, group))[-limit:]
-        if as_json:
-            emit({"messages": [_flat(each) for each in shown]})
-        for each in () if as_json else shown:
-            _show(each)
-
-    with_account(home, passphrase_file, as_json, work)
+) -> Told:
+    """What was said in a group, the newest last; also in one that you have left."""
+    await me.receive_events()
+    shown = me.groups.history(find_group(me.groups.names, group), newest=limit)
+    lines = [line for each in shown for line in _lines(each)]
+    return Told({"messages": [_flat(each) for each in shown]}, lines)
 
 
-def _author(text: Shown) -> str:
+def author_of(text: Shown) -> str:
+    """Its account ID."""
     return str(AccountId(VerifyKey(text.author)))
 
 
 def _flat(text: Shown) -> Mapping[str, object]:
     return {
         "message_id": text.message_id.hex(),
-        "author": _author(text),
+        "author": author_of(text),
         "outgoing": text.outgoing,
         "text": text.text,
         "sent_ms": text.sent_ms,
@@ -143,12 +118,18 @@ def _flat(text: Shown) -> Mapping[str, object]:
         "reply_to": text.reply_to.hex() or None,
         "edited": text.edited,
         "reactions": [emoji for _, emoji in text.reactions],
+        "files": [flat_file(file) for file in text.files],
+        "blocked": text.blocked,
     }
 
 
-def _show(text: Shown) -> None:
-    when = datetime.fromtimestamp(min(text.sent_ms, text.shown_ms) / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def _lines(text: Shown) -> Iterator[RenderableType]:
     notes = " ".join([*(["edited"] if text.edited else []), *(visible(emoji) for _, emoji in text.reactions)])
-    who = "you" if text.outgoing else _author(text)
-    screen.print(f"{when}  {who}  {text.message_id.hex()}  {notes}", style="bold")
-    screen.print(visible(text.text))
+    who = "you" if text.outgoing else author_of(text)
+    when = local_time(min(text.sent_ms, text.shown_ms))
+    yield Text(f"{when}  {who}  {text.message_id.hex()}  {notes}", style="bold")
+    if text.blocked:
+        yield Text(BLOCKED, style="dim")
+    elif text.text or not text.files:
+        yield visible(text.text)
+    yield from (file_line(file) for file in text.files)

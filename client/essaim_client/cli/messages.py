@@ -50,7 +50,7 @@ def send(
     """
     with sentences(as_json):
         recipient = AccountId.parse(account)
-        path = _one(text, file, voice)
+        path = one_file(text, file, voice)
         content = sys.stdin.buffer.read().decode(errors="surrogateescape") if text == "-" else text
         place = home_of(home)
         passphrase = passphrase_for(place, passphrase_file)
@@ -70,7 +70,8 @@ def send(
         run(work)
 
 
-def _one(text: str, file: Path | None, voice: Path | None) -> Path | None:
+def one_file(text: str, file: Path | None, voice: Path | None) -> Path | None:
+    """Which one is sent; None: the text alone. Raises NothingToSendError."""
     if file is not None and voice is not None:
         raise NothingToSendError("give --file or --voice, not both")
     if file is None and voice is None and not text:

@@ -7,7 +7,8 @@ import typer
 
 from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
-from essaim_client.cli.opened import AccountArgument
+from essaim_client.cli.chat.place import place_of
+from essaim_client.cli.group_name import ConversationArgument, WhichGroupError, conversation
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption, home_of, passphrase_for
 from essaim_client.cli.output import complaints, run, sentences
 from essaim_client.client import Client
@@ -20,39 +21,48 @@ class NoTerminalError(ProtocolError):
 
 
 def chat(
-    account: AccountArgument,
+    conversation_with: ConversationArgument,
     home: HomeOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write with somebody: history, what arrives, what becomes of what you send.
+    """Write with somebody, or in a group: history, what arrives, what becomes of what you send.
 
     With --json there is no view: each line of the standard input is sent, and all that happens is an object on a line.
     """
     with sentences(as_json):
-        other = AccountId.parse(account)
         if not as_json and not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise NoTerminalError("the view needs a terminal: give --json to chat by lines")
         place = home_of(home)
         passphrase = passphrase_for(place, passphrase_file)
         try:
-            run(lambda: _online(place, passphrase, other, as_json))
+            run(lambda: _online(place, passphrase, conversation_with, as_json))
         except KeyboardInterrupt:
             raise typer.Exit(0) from None
 
 
-async def _online(place: Path, passphrase: str | None, other: AccountId, as_json: bool) -> None:
+async def _found(me: Client, given: str) -> AccountId | bytes:
+    """A group of which this device has not heard yet, too."""
+    try:
+        return conversation(me.groups.names, given)
+    except WhichGroupError:
+        await me.receive_events()
+        return conversation(me.groups.names, given)
+
+
+async def _online(place: Path, passphrase: str | None, with_whom: str, as_json: bool) -> None:
     if not as_json:
         complaints.print("connecting ...")
     async with Client.open(place, passphrase=passphrase) as me:
+        where = place_of(me, await _found(me, with_whom))
         if as_json:
             from essaim_client.cli.chat.lines import by_lines
 
-            await by_lines(me, other)
+            await by_lines(me, where)
             return
         from essaim_client.cli.chat.screen import ChatScreen  # Textual is for this command alone
 
-        screen = ChatScreen(me, other)
+        screen = ChatScreen(me, where)
         await screen.run_async()
         if screen.failure is not None:
             raise screen.failure

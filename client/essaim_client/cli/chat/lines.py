@@ -9,19 +9,20 @@ from dataclasses import fields, is_dataclass
 
 from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
+from essaim_client.cli.chat.place import Place
 from essaim_client.cli.output import emit
 from essaim_client.client import Client
 from essaim_client.messaging.events import Event, Message
 
 
-async def by_lines(me: Client, other: AccountId) -> None:
+async def by_lines(me: Client, place: Place) -> None:
     """Until the standard input ends and all of it is sent."""
-    following = asyncio.create_task(_follow(me, other))
+    following = asyncio.create_task(_follow(me, place))
     try:
         lines = _lines()
         while (line := await lines.get()) is not None:
             if line:
-                await _send(me, other, line)
+                await _send(place, line)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
@@ -43,10 +44,10 @@ def _lines() -> "asyncio.Queue[str | None]":
     return queue
 
 
-async def _send(me: Client, other: AccountId, text: str) -> None:
+async def _send(place: Place, text: str) -> None:
     began = time.monotonic()
     try:
-        sent = await me.send(other, text)
+        sent = await place.send(text, b"")
     except ProtocolError as error:
         emit({"event": "refused", "reason": error.reason, "message": str(error)})
         return
@@ -55,21 +56,14 @@ async def _send(me: Client, other: AccountId, text: str) -> None:
     emit({"event": "sent", "message_id": sent.message_id.hex(), "milliseconds": took, "changes": changes})
 
 
-async def _follow(me: Client, other: AccountId) -> None:
+async def _follow(me: Client, place: Place) -> None:
     async with aclosing(me.events()) as events:
         async for event in events:
-            if _whose(event) == other:
-                emit({"event": _snake(type(event).__name__), **_told(event)})
-                if isinstance(event, Message) and not event.outgoing and not event.request:
-                    await me.mark_read(other, event.position)
-
-
-def _whose(event: Event) -> AccountId | None:
-    for name in ("conversation", "account", "before"):
-        whose = getattr(event, name, None)
-        if isinstance(whose, AccountId):
-            return whose
-    return None
+            here = place.of(event)
+            if here is not None:
+                emit({"event": _snake(type(here).__name__), **_told(here)})
+                if isinstance(here, Message) and not here.outgoing and not here.request:
+                    await place.mark_read(here.position)
 
 
 def _told(event: Event) -> dict[str, object]:

@@ -12,9 +12,9 @@ from textual.containers import VerticalScroll
 from textual.widgets import Input, Static
 from textual.worker import WorkerFailed, get_current_worker
 
-from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
 from essaim_client.cli.chat.line import Line
+from essaim_client.cli.chat.place import Place
 from essaim_client.cli.chat.talk import Talk
 from essaim_client.cli.chat.typed import Commands
 from essaim_client.cli.output import NO_ANONYMITY, visible
@@ -28,7 +28,7 @@ LEAVE_SECONDS = 10.0
 
 
 class ChatScreen(App[None]):
-    """`await ChatScreen(me, account).run_async()`; `failure` says why it ended, if the person did not end it."""
+    """`await ChatScreen(me, place).run_async()`; `failure` says why it ended, if the person did not end it."""
 
     ENABLE_COMMAND_PALETTE = False
     CSS = """
@@ -44,10 +44,10 @@ class ChatScreen(App[None]):
         Binding("ctrl+c,ctrl+q", "quit", "quit", priority=True),
     ]
 
-    def __init__(self, me: Client, account: AccountId) -> None:
+    def __init__(self, me: Client, place: Place) -> None:
         super().__init__()
         self._me = me
-        self.talk = Talk(me, account, self._changed)
+        self.talk = Talk(me, place, self._changed)
         self._do = Commands(me, self.talk)
         self._drawn: list[tuple[Line, bool]] = []
         self._chosen = ""
@@ -87,8 +87,10 @@ class ChatScreen(App[None]):
     def _draw(self) -> None:
         """Only what differs from what is there."""
         state = "live" if self._me.live.is_set() else "connecting"
-        self.query_one("#title", Static).update(Text(f" {visible(self.talk.name)}  {self.talk.account}  {state}"))
-        note = f"{self.talk.name} is writing" if self.talk.typing else self.talk.note
+        place = self.talk.place
+        self.query_one("#title", Static).update(Text(f" {visible(place.name)}  {place.address}  {state}"))
+        writer = self.talk.writer
+        note = f"{writer} is writing" if writer else self.talk.note
         self.query_one("#note", Static).update(Text(visible(note)))
         lines = [(line, line.key == self._chosen) for line in self.talk.lines()]
         if lines != self._drawn:
@@ -96,7 +98,7 @@ class ChatScreen(App[None]):
             self._drawn = lines
 
     def _put(self, lines: list[tuple[Line, bool]]) -> None:
-        place, name = self.query_one("#lines", VerticalScroll), self.talk.name
+        place, name = self.query_one("#lines", VerticalScroll), self.talk.place.name
         same = next((at for at, (one, other) in enumerate(zip(lines, self._drawn, strict=False)) if one != other), None)
         kept = min(len(lines), len(self._drawn)) if same is None else same
         widgets = list(place.query(".line"))

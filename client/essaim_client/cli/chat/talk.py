@@ -4,23 +4,34 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
 from essaim_client.cli.chat.line import Line, line_of
+from essaim_client.cli.chat.place import Place, called
 from essaim_client.client import Client
 from essaim_client.mailbox.swarm_call import SwarmUnreachableError
-from essaim_client.messaging.events import AccountMoved, Event, Message, NewDevice, SessionRenewed, TimerChanged, Typing
+from essaim_client.messaging.events import (
+    AccountMoved,
+    Event,
+    GroupChanged,
+    InGroup,
+    Message,
+    NewDevice,
+    SessionRenewed,
+    TimerChanged,
+    Typing,
+)
 from essaim_client.messaging.sender import Sent
 from essaim_client.messaging.transcript import Shown
 
 NEWEST = 300
-TYPING_SECONDS = 10.0
+TYPING_SECONDS, TYPING_IN_GROUPS_SECONDS = 10.0, 40.0
 
 
 @dataclass(frozen=True)
 class Pending:
     """A text that is on its way to the swarm."""
 
+    place: Place
     number: int
     text: str
     began_ms: int
@@ -29,9 +40,9 @@ class Pending:
 class Talk:
     """`on_change` is called when `lines()` or `note` may have changed."""
 
-    def __init__(self, me: Client, account: AccountId, on_change: Callable[[], None]) -> None:
+    def __init__(self, me: Client, place: Place, on_change: Callable[[], None]) -> None:
         self._me = me
-        self.account = account
+        self.place = place
         self._on_change = on_change
         self._pending: dict[int, Pending] = {}
         self._count = 0
@@ -39,24 +50,25 @@ class Talk:
         """Of what was sent or arrived while this is open: milliseconds."""
         self._kept: set[bytes] = set()
         """Sealed, and the swarm could not be reached."""
-        self._typing_until = 0.0
+        self._typing_until, self._writer = 0.0, ""
         self.note = ""
 
-    @property
-    def name(self) -> str:
-        """What this person calls the other one."""
-        return self._me.contacts.get(self.account).name or str(self.account)[:12]
+    def go(self, place: Place) -> None:
+        """Be about another conversation from now on; what is being sent here goes on."""
+        self.place, self.note = place, ""
+        self._typing_until = 0.0
+        self._on_change()
 
     @property
-    def typing(self) -> bool:
-        """Whether the other side is writing, as it says."""
-        return time.monotonic() < self._typing_until
+    def writer(self) -> str:
+        """Who is writing, as they say; empty: nobody."""
+        return self._writer if time.monotonic() < self._typing_until else ""
 
     # What is shown
 
     def shown(self) -> list[Shown]:
         """The newest messages, in order."""
-        return self._me.history(self.account, newest=NEWEST)
+        return self.place.history(NEWEST)
 
     def lines(self) -> list[Line]:
         """Those, then what is being sent."""
@@ -64,10 +76,12 @@ class Talk:
         named = {each.message_id: each for each in shown}
         if self._kept and not self._me.waiting:
             self._kept.clear()
-        lines = [line_of(each, named.get(each.reply_to), self._notes(each)) for each in shown]
+        who = self.place.who
+        lines = [line_of(each, named.get(each.reply_to), self._notes(each), who(each.author)) for each in shown]
         sending = [
             Line(f"pending-{each.number}", b"", True, each.began_ms, each.text, notes=("sending",))
             for each in self._pending.values()
+            if each.place is self.place
         ]
         return lines + sending
 
@@ -82,22 +96,37 @@ class Talk:
 
     async def heard(self, event: Event) -> None:
         """Something happened, in this conversation or elsewhere."""
-        match event:
-            case Message() if event.conversation == self.account:
-                await self._arrived(event)
-            case Message() if not event.outgoing and event.conversation:
-                self.note = f"another message, from {self._me.contacts.get(event.conversation).name or event.sender}"
-            case Typing() if event.conversation == self.account:
-                self._typing_until = 0.0 if event.stopped else time.monotonic() + TYPING_SECONDS
-            case NewDevice() if event.account == self.account:
-                self.note = f"NEW DEVICE {event.slot}: nothing is sent before you /acknowledge it, or ask them"
-            case AccountMoved() if event.before == self.account:
-                self.note = f"they say: I am {event.after} now (`essaim contact follow`)"
-            case SessionRenewed() if event.account == self.account:
-                self.note = "a device of theirs began anew"
-            case TimerChanged() if event.conversation == self.account:
-                self.note = _timer(event)
+        here = self.place.of(event)
+        if here is None:
+            self._elsewhere(event)
+        elif isinstance(here, Message):
+            await self._arrived(here)
+        else:
+            self._happened(here, TYPING_IN_GROUPS_SECONDS if isinstance(event, InGroup) else TYPING_SECONDS)
         self._on_change()
+
+    def _elsewhere(self, event: Event) -> None:
+        match event:
+            case Message() if not event.outgoing and event.conversation:
+                self.note = f"another message, from {called(self._me, event.conversation)}"
+            case InGroup(group, Message() as message) if not message.outgoing:
+                self.note = f"another message, in {self._me.groups.names.get(group, 'a group')}"
+
+    def _happened(self, event: Event, typing_seconds: float) -> None:
+        match event:
+            case Typing():
+                self._writer = called(self._me, event.conversation)
+                self._typing_until = 0.0 if event.stopped else time.monotonic() + typing_seconds
+            case NewDevice():
+                self.note = f"NEW DEVICE {event.slot}: nothing is sent before you /acknowledge it, or ask them"
+            case AccountMoved():
+                self.note = f"they say: I am {event.after} now (`essaim contact follow`)"
+            case SessionRenewed():
+                self.note = "a device of theirs began anew"
+            case TimerChanged():
+                self.note = _timer(event)
+            case GroupChanged():
+                self.note = f"{called(self._me, event.author)}: {event.act} {called(self._me, event.subject)}"
 
     async def _arrived(self, message: Message) -> None:
         self._typing_until = 0.0
@@ -106,16 +135,15 @@ class Talk:
         if message.request:
             self.note = "they ask to write to you: answer, and they are accepted; or /block"
         elif not message.outgoing:
-            await self._quietly(self._me.mark_read(self.account, message.position))
+            await self._quietly(self.place.mark_read(message.position))
 
     async def seen(self) -> None:
         """All that is here is read."""
-        if self._me.contacts.get(self.account).accepted:
-            await self._quietly(self._me.mark_read(self.account))
+        await self._quietly(self.place.mark_read())
 
     async def writing(self) -> None:
         """This person is writing; told only if that is switched on."""
-        await self._quietly(self._me.typing(self.account))
+        await self._quietly(self.place.typing())
 
     async def _quietly(self, work: Awaitable[None]) -> None:
         """A receipt that is not sent now is sent with the next one."""
@@ -130,10 +158,10 @@ class Talk:
         """A text, with its state on the screen."""
         self._count += 1
         number = self._count
-        self._pending[number] = Pending(number, text, int(time.time() * 1000))
+        self._pending[number] = Pending(self.place, number, text, int(time.time() * 1000))
         self._on_change()
         try:
-            await self.do(self._me.send(self.account, text, reply_to=reply_to))
+            await self.do(self.place.send(text, reply_to))
         finally:
             del self._pending[number]
             self._on_change()

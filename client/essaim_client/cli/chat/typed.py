@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from essaim.protocol.errors import ProtocolError
+from essaim_client.cli.chat.place import place_of
 from essaim_client.cli.chat.talk import Talk
+from essaim_client.cli.group_name import conversation
 from essaim_client.client import Client
 
 HELP = (
     "Up and Down choose a message. /reply TEXT, /react EMOJI, /edit TEXT, /unsend: of the chosen one, else of the last;"
-    " /accept, /block, /acknowledge; /quit. A text that begins with a stroke: write two."
+    " /accept, /block, /acknowledge; in a group /members. /groups: yours; /go NAME: to a group or somebody; /quit."
+    " A text that begins with a stroke: write two."
 )
 
 
@@ -45,12 +49,14 @@ class Commands:
                 await self._talk.say(typed.text)
         elif typed.command in ("reply", "react", "edit", "unsend"):
             await self._about(typed, chosen)
+        elif typed.command == "go":
+            await self._go(typed.text)
         else:
             self._decide(typed.command)
         return True
 
     async def _about(self, typed: Typed, chosen: bytes) -> None:
-        talk, me = self._talk, self._me
+        talk = self._talk
         target = talk.target(chosen, own=typed.command in ("edit", "unsend"))
         if not target or (not typed.text and typed.command in ("reply", "edit")):
             talk.note = "there is no such message" if not target else f"/{typed.command} what?"
@@ -59,24 +65,28 @@ class Commands:
             case "reply":
                 await talk.say(typed.text, target)
             case "react":
-                await talk.do(me.react(talk.account, target, typed.text))
+                await talk.do(talk.place.react(target, typed.text))
             case "edit":
-                await talk.do(me.edit(talk.account, target, typed.text))
+                await talk.do(talk.place.edit(target, typed.text))
             case "unsend":
-                await talk.do(me.unsend(talk.account, target))
+                await talk.do(talk.place.unsend(target))
+
+    async def _go(self, name: str) -> None:
+        """To another conversation, as its name or address says."""
+        try:
+            self._talk.go(place_of(self._me, conversation(self._me.groups.names, name)))
+        except ProtocolError as error:
+            self._talk.note = str(error)
+            return
+        await self._talk.seen()
 
     def _decide(self, command: str) -> None:
-        talk, contacts = self._talk, self._me.contacts
+        talk = self._talk
         match command:
-            case "accept":
-                contacts.accept(talk.account)
-                talk.note = "accepted"
-            case "block":
-                contacts.block(talk.account)
-                talk.note = "blocked: what they send is dropped, and they are not told"
-            case "acknowledge":
-                talk.note = f"acknowledged {len(contacts.acknowledge(talk.account))} device(s)"
             case "help":
                 talk.note = HELP
+            case "groups":
+                named = [f"{each.name} ({each.role}, {len(each.members)})" for each in self._me.groups.all()]
+                talk.note = ", ".join(named) or "you are in no group"
             case _:
-                talk.note = f"there is no /{command}; see /help"
+                talk.note = talk.place.decide(command) or f"there is no /{command} here; see /help"
