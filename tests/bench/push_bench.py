@@ -30,7 +30,8 @@ from testnet import Layout, Testnet  # noqa: E402
 from testnet.process import NodeProcess  # noqa: E402
 
 ENDPOINTS = 400
-ROUNDS = 8
+ROUNDS = 20
+"""The first opens 400 sealed endpoints and 256 connections."""
 APART = 0.1
 """Seconds between two wakes whose latency is measured."""
 MEASURED = 200
