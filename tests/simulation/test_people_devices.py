@@ -229,3 +229,30 @@ async def test_two_devices_that_send_at_once_agree_on_the_order(tmp_path):
         await here.rest(alice, second, bob)
         assert texts(alice, bob) == texts(second, bob) == texts(bob, alice)
         assert len(texts(alice, bob)) == 10
+
+
+async def test_what_was_said_to_an_old_copy_is_given_again_when_it_speaks(tmp_path):
+    """The last words of a device that the copy had not met: nothing that is said later would name them."""
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        await say(alice, bob, "hello")
+        await bob.look()
+        await bob.stop()
+        copy = bob.copy()
+        bob.start()
+        here.later(10)
+        await here.rest(bob, alice)  # prekeys are renewed: what is sealed to them opens in no older copy
+        second = await here.linked(alice)
+        await say(second, bob, "from the second")
+        await bob.look()
+        await bob.stop()
+        bob.put_back(copy)
+        bob.start()
+        await bob.rest()
+        await say(second, bob, "in a session that bob has no more")
+        await bob.look()
+        assert "in a session that bob has no more" not in texts(bob, alice)
+        await bob.do(bob.person.sender.send_text, alice.account, "back")
+        await second.look()
+        await here.rest(bob, second, rounds=3)
+        assert "in a session that bob has no more" in texts(bob, alice)

@@ -80,7 +80,7 @@ def test_first_message_opens_and_names_its_sender(one_time):
     assert opened[:4] == (alice.peer, b"hello", (Change.NEW_ACCOUNT,), True)
     assert opened.certificate == alice.device.manifest.certificate(0)
     assert not bob.device.needs_handshake(alice.peer, NOW)
-    assert alice.open(bob.seal(alice, b"hi")) == (bob.peer, b"hi", (), False, None)
+    assert alice.open(bob.seal(alice, b"hi"))[:5] == (bob.peer, b"hi", (), False, None)
     assert len(alice.seal(bob)) == 4096
 
 
@@ -247,6 +247,35 @@ def test_message_on_its_way_does_not_bring_a_given_up_session_back():
     bob.device.retire(alice.peer)
     assert bob.open(late).content == b"late"
     bob.device = Device.restore({key: value for key, value in bob.device.take_changes().items() if value is not None})
+    assert alice.open(bob.seal(alice, b"in the new one")).content == b"in the new one"
+
+
+def test_session_that_is_named_as_the_only_one_is_sent_in_again():
+    alice, bob = friends()
+    late, later = alice.seal(bob, b"late"), alice.seal(bob, b"later")
+    alice.device.discard_sessions()
+    alice.start(bob)
+    anew = bob.open(alice.seal(bob, b"begun anew")).session
+    assert bob.open(late).session != anew
+    bob.device.retire(alice.peer)  # as if `late` had said so: it is the old one that stays
+    bob.open(later)
+    again = bob.open(alice.seal(bob, b"the only one"))
+    assert again.session == anew
+    bob.device.retire(alice.peer, again.session)
+    assert alice.open(bob.seal(alice, b"in the new one")).content == b"in the new one"
+
+
+def test_session_that_was_given_up_before_its_first_message_came_is_not_sent_in():
+    alice, bob = friends()
+    alice.device.renew(bob.peer)
+    alice.start(bob)
+    late = alice.seal(bob, b"late")
+    alice.device.discard_sessions()
+    alice.start(bob)
+    bob.open(alice.seal(bob, b"begun anew"))
+    opened = bob.open(late)
+    assert opened.initial and opened.content == b"late"
+    bob.device.give_up(alice.peer, opened.session)
     assert alice.open(bob.seal(alice, b"in the new one")).content == b"in the new one"
 
 

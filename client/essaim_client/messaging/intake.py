@@ -21,6 +21,7 @@ from essaim_client.messaging.conversations import ENTRY_KINDS, GRACE_MS, Convers
 from essaim_client.messaging.events import ConfigurationChanged, Event, Read, SessionRenewed, Typing
 from essaim_client.messaging.giving import Giving
 from essaim_client.messaging.profile import Profile
+from essaim_client.messaging.renewals import Renewals
 from essaim_client.messaging.vigil import Vigil
 
 HEADS_MAX = 100
@@ -76,6 +77,7 @@ class Intake:
         self._conversations = conversations
         self._vigil = vigil
         self._giving = Giving(profile)
+        self._renewals = Renewals(profile)
 
     def take(self, opened: Opened, now_ms: int) -> Taken:
         """What came, from one device of somebody."""
@@ -98,23 +100,27 @@ class Intake:
         self._addresses.heard(sender, content, now_ms)
         content.ClearField("reads")
         taken.late = content.HasField("late") and self._agreement.is_contact(sender.account)
+        if opened.initial:
+            self._renewals.began(opened, content.sent_ms, now_ms)
         if content.WhichOneof("body") == "group":
             self.on_group(opened, content, taken, now_ms)
             return taken
         if sender.account == self._profile.account_id:
-            self._from_own(sender, content, taken, now_ms)
+            self._from_own(opened, content, taken, now_ms)
         else:
-            self._from_other(sender, content, opened.changes, taken, now_ms)
+            self._from_other(opened, content, taken, now_ms)
         return taken
 
     # From others
 
-    def _from_other(
-        self, sender: Peer, content: content_pb2.Content, changes: tuple[Change, ...], taken: Taken, now_ms: int
-    ) -> None:
+    def _from_other(self, opened: Opened, content: content_pb2.Content, taken: Taken, now_ms: int) -> None:
+        sender = opened.sender
         conversation, kind = sender.account.raw, content.WhichOneof("body")
+        if Change.SESSION_RENEWED in opened.changes and self._agreement.is_contact(sender.account):
+            # What was sent in the session before may never have been read.
+            taken.answers.append(Answer(sender, {"summary": content_pb2.Summary()}))
         if kind in ENTRY_KINDS:
-            taken.events += self._conversations.take(conversation, conversation, sender.slot, content, changes)
+            taken.events += self._conversations.take(conversation, conversation, sender.slot, content, opened.changes)
         elif kind == "receipt":
             if self._agreement.settings.read_receipts and self._history.read_by(
                 conversation, conversation, min(content.receipt.position, 1 << 48)
@@ -125,16 +131,17 @@ class Intake:
         elif kind == "private_inbox":
             self._addresses.take(sender.account, content.private_inbox, content.sent_ms, now_ms)
         elif self._agreement.is_contact(sender.account):
-            self._healing(sender, content, taken, now_ms)
+            self._healing(opened, content, taken, now_ms)
 
-    def _healing(self, sender: Peer, content: content_pb2.Content, taken: Taken, now_ms: int) -> None:
+    def _healing(self, opened: Opened, content: content_pb2.Content, taken: Taken, now_ms: int) -> None:
         """Between contacts alone: strangers learn nothing of what is here."""
-        conversation = sender.account.raw
+        sender, conversation = opened.sender, opened.sender.account.raw
         self._history.want(conversation, named(content.after), now_ms + GRACE_MS)
         match content.WhichOneof("body"):
             case "renewal":
-                self._profile.device.retire(sender)
-                taken.answers.append(Answer(sender, {"summary": content_pb2.Summary()}))
+                self._renewals.gave_up_others(opened, content.sent_ms, now_ms)
+                if Change.SESSION_RENEWED not in opened.changes:
+                    taken.answers.append(Answer(sender, {"summary": content_pb2.Summary()}))
             case "want":
                 given = self._giving.answer(conversation, content.want.ids)
                 taken.answers.append(Answer(sender, {"given": given}))
@@ -166,8 +173,8 @@ class Intake:
 
     # From own devices
 
-    def _from_own(self, sender: Peer, content: content_pb2.Content, taken: Taken, now_ms: int) -> None:
-        sync, conversation = content.sync, content.sync.conversation
+    def _from_own(self, opened: Opened, content: content_pb2.Content, taken: Taken, now_ms: int) -> None:
+        sender, sync, conversation = opened.sender, content.sync, content.sync.conversation
         match sync.WhichOneof("body") if content.HasField("sync") else None:
             case "entry" if _is_account(conversation) and sync.entry.author in (self._profile.own, conversation):
                 taken.events += self._entry(conversation, sync.entry)
@@ -177,6 +184,8 @@ class Intake:
             case "given" if _is_account(conversation):
                 self._given(conversation, sync.given, taken, now_ms, trusted=True)
             case "conversations":
+                if sync.conversations.answer:
+                    self._renewals.gave_up_others(opened, content.sent_ms, now_ms)
                 self._compare(sender, sync.conversations, taken, now_ms)
             case "configuration":
                 taken.events += self.merge(sync.configuration)
@@ -193,7 +202,6 @@ class Intake:
         for heads in filter(lambda each: self._is_conversation(each.conversation), state.heads):
             self._history.want(heads.conversation, named(heads.after), now_ms)
         if state.answer:
-            self._profile.device.retire(sender)
             taken.answers.append(_own(sender, conversations=self.state(answer=False)))
             whole = self._profile.configuration.encode()
             taken.answers.append(_own(sender, configuration=whole))

@@ -48,13 +48,17 @@ TRIED_SESSIONS = 500
 
 
 class Opened(NamedTuple):
-    """What an envelope held. `initial`: it began a session; `certificate` then says which device that is."""
+    """What an envelope held. `initial`: it began a session; `certificate` then says which device that is.
+
+    `session`: the base of the session that it came in.
+    """
 
     sender: Peer
     content: bytes
     changes: tuple[Change, ...]
     initial: bool
     certificate: Certificate | None = None
+    session: bytes = b""
 
 
 class SessionBrokenError(ProtocolError):
@@ -193,11 +197,18 @@ class Device:
             device.active.renew = True
             self._roster.touch(peer)
 
-    def retire(self, peer: Peer) -> None:
-        """The other side says, in the session that is active now, that it gave up those before."""
+    def retire(self, peer: Peer, session: bytes = b"") -> None:
+        """The other side says, in this session (b"": in the one that is active now), that it gave up those before."""
+        device = self._roster.device(peer)
+        if device is not None and device.sessions:
+            device.retire_others(session)
+            self._roster.touch(peer)
+
+    def give_up(self, peer: Peer, session: bytes) -> None:
+        """The other side gave this session up before its first message came: it is read, and never sent in."""
         device = self._roster.device(peer)
         if device is not None:
-            device.retire_others()
+            device.give_up(session)
             self._roster.touch(peer)
 
     def start(self, bundle: Bundle, now: int, random: Random) -> None:
@@ -263,7 +274,7 @@ class Device:
             self._roster.used(place)
         else:
             self._roster.activate(place.peer, device.record, place.session)
-        return Opened(place.peer, content, (), initial=False)
+        return Opened(place.peer, content, (), initial=False, session=place.session.base)
 
     def _open_initial(self, envelope: bytes, now: int, random: Random) -> Opened:
         opened = sealed.open_initial(envelope, self._prekeys.signed)
@@ -293,7 +304,7 @@ class Device:
         if self._roster.device(peer) is not None:
             changes += (Change.SESSION_RENEWED,)
         self._roster.activate(peer, certificate.device, session)
-        return Opened(peer, content, changes, initial=True, certificate=certificate)
+        return Opened(peer, content, changes, initial=True, certificate=certificate, session=base)
 
     # The store
 

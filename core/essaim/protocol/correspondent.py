@@ -60,10 +60,21 @@ class DeviceSessions:
         self.sessions, dropped = [session, *others[:INACTIVE_KEPT]], others[INACTIVE_KEPT:]
         return dropped
 
-    def retire_others(self) -> None:
-        """All but the active one and those that wait for an answer: who begins at the same time has not given up."""
+    def retire_others(self, base: bytes = b"") -> None:
+        """All but the one of this base (b"": the active one) and those that wait for an answer: who begins at the same
+        time has not given up. The one that stays is active from now on."""
+        chosen = self.begun_by(base) or self.active
+        chosen.retired = False
+        self.activate(chosen)
         for session in self.sessions[1:]:
             session.retired = session.retired or session.opening is None
+
+    def give_up(self, base: bytes) -> None:
+        """The one of this base is retired; the one that was active before is so again."""
+        session = self.begun_by(base)
+        if session is not None and len(self.sessions) > 1:
+            session.retired = True
+            self.sessions = [*(other for other in self.sessions if other is not session), session]
 
     def begun_by(self, base: bytes) -> Session | None:
         return next((session for session in self.sessions if session.base == base), None)
