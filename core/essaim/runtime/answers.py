@@ -5,20 +5,14 @@ still under way.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 KEPT_MS = 10 * 60_000
 MOST_KEPT = 4_096
 LARGEST_KEPT = 4_096
 """Bytes: acknowledgements are small; what is larger was read, and can be read again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    answer: bytes
-    until_ms: int
+TIME_SIZE = 8
 
 
 class Answers:
@@ -26,7 +20,9 @@ class Answers:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
-        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._kept: dict[bytes, bytes] = {}
+        """Each answer behind the time until which it is kept: one object, for there are thousands of them."""
+        self._order: deque[bytes] = deque()
         self._pending: dict[bytes, asyncio.Future[bytes]] = {}
 
     def __len__(self) -> int:
@@ -36,7 +32,7 @@ class Answers:
         """The kept answer, or that of the request under way, or a new one. A failure is told to all and not kept."""
         self._forget()
         if (kept := self._kept.get(key)) is not None:
-            return kept.answer
+            return kept[TIME_SIZE:]
         if (pending := self._pending.get(key)) is not None:
             return await asyncio.shield(pending)
         return await self._make(key, make)
@@ -53,12 +49,13 @@ class Answers:
             del self._pending[key]
         pending.set_result(answer)
         if len(answer) <= LARGEST_KEPT:
-            self._kept[key] = _Kept(answer, self._now_ms() + KEPT_MS)
+            self._kept[key] = (self._now_ms() + KEPT_MS).to_bytes(TIME_SIZE) + answer
+            self._order.append(key)
         return answer
 
     def _forget(self) -> None:
-        while self._kept:
-            key, oldest = next(iter(self._kept.items()))
-            if len(self._kept) < MOST_KEPT and oldest.until_ms > self._now_ms():
+        while self._order:
+            until_ms = int.from_bytes(self._kept[self._order[0]][:TIME_SIZE])
+            if len(self._kept) < MOST_KEPT and until_ms > self._now_ms():
                 return
-            del self._kept[key]
+            del self._kept[self._order.popleft()]
