@@ -117,7 +117,10 @@ def backups() -> dict[str, str]:
     beginning = backup_pb2.Beginning(account=ALICE.id.raw, created_ms=NOW)
     record, file = backup_pb2.BackupRecord(beginning=beginning).SerializeToString(), io.BytesIO()
     backup.write(file, [record], Lock.account(ALICE.backup_key), SOURCE)
-    return {"backup_key": ALICE.backup_key.hex(), "file": file.getvalue().hex(), "record": record.hex()}
+    locked, passphrase = io.BytesIO(), "Grüße, \u212bngström"
+    backup.write(locked, [record], Lock.passphrase(passphrase, 1, 8), SOURCE)
+    account = {"backup_key": ALICE.backup_key.hex(), "file": file.getvalue().hex(), "record": record.hex()}
+    return account | {"passphrase": passphrase, "file_of_passphrase": locked.getvalue().hex()}
 
 
 def main() -> None:

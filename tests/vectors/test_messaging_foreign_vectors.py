@@ -4,11 +4,13 @@ import base64
 import hashlib
 import hmac
 import json
+import unicodedata
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from nacl import bindings as sodium
+from nacl.pwhash import argon2id
 from nacl.signing import SigningKey, VerifyKey
 from notation import h, hkdf, unpad
 
@@ -88,20 +90,28 @@ def test_move_is_signed_by_both():
     VerifyKey(NAMES[1]).verify(b"essaim/moved/v1" + front, new)
 
 
-def test_backup_opens_by_libsodium_alone():
-    told = raw("backup")
-    assert hkdf(raw("people")["alice_seed"], b"essaim/account/v1", b"backup") == told["backup_key"]
-    front, header, chunks = told["file"][:38], told["file"][38:62], told["file"][62:]
-    assert front == b"ESSAIMBACKUP1\1" + front[14:30] + bytes(8)
-    state = sodium.crypto_secretstream_xchacha20poly1305_state()
-    key = hkdf(told["backup_key"], b"essaim/backup/v1", front[14:30])
+def records(file: bytes, key: bytes) -> list[tuple[bytes, int]]:
+    front, header, chunks = file[:38], file[38:62], file[62:]
+    state, found = sodium.crypto_secretstream_xchacha20poly1305_state(), []
     sodium.crypto_secretstream_xchacha20poly1305_init_pull(state, header, key)
-    found = []
     while chunks:
         size = int.from_bytes(chunks[:4], "big")
         box, chunks = chunks[4 : 4 + size], chunks[4 + size :]
         found.append(sodium.crypto_secretstream_xchacha20poly1305_pull(state, box, front))
-    assert found == [(told["record"], 0), (b"", 3)]
+    return found
+
+
+def test_backups_open_by_libsodium_alone():
+    told, wanted = raw("backup"), [(raw("backup")["record"], 0), (b"", 3)]
+    assert hkdf(raw("people")["alice_seed"], b"essaim/account/v1", b"backup") == told["backup_key"]
+    front = told["file"][:38]
+    assert front == b"ESSAIMBACKUP1\1" + front[14:30] + bytes(8)
+    assert records(told["file"], hkdf(told["backup_key"], b"essaim/backup/v1", front[14:30])) == wanted
+    front = told["file_of_passphrase"][:38]
+    assert front == b"ESSAIMBACKUP1\2" + front[14:30] + (1).to_bytes(4, "big") + (8).to_bytes(4, "big")
+    secret = unicodedata.normalize("NFKD", VECTORS["backup"]["passphrase"]).encode()
+    key = argon2id.kdf(32, secret, front[14:30], opslimit=1, memlimit=8 << 10)
+    assert records(told["file_of_passphrase"], key) == wanted
 
 
 def spake2(told: dict[str, bytes], offered: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,10 @@ def test_move_and_backup_are_what_they_were():
     assert Move.sign(ALICE, BOB, move.time_ms) == raw("moved", "statement")
     file = io.BytesIO(raw("backup", "file"))
     assert list(backup.read(file, Lock.account(raw("backup", "backup_key")))) == [raw("backup", "record")]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_backup_for_a_passphrase_opens_however_its_letters_are_composed(form):
+    passphrase = unicodedata.normalize(form, VECTORS["backup"]["passphrase"])
+    file = io.BytesIO(raw("backup", "file_of_passphrase"))
+    assert list(backup.read(file, Lock.passphrase(passphrase))) == [raw("backup", "record")]

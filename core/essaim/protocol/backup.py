@@ -1,12 +1,13 @@
 """A backup as a file: a sealed stream that shows when it was cut short or altered, and that nothing else opens.
 
 file     "ESSAIMBACKUP1" | lock 1 | salt 16 | operations u32 | memory KiB u32 | header 24 | chunks
-key      lock 1: HKDF-SHA256(backup key, "essaim/backup/v1", salt); lock 2: Argon2id(passphrase, salt, operations,
-         memory); 32 bytes
+key      lock 1: HKDF-SHA256(backup key, "essaim/backup/v1", salt); lock 2: Argon2id(passphrase in NFKD, salt,
+         operations, memory); 32 bytes
 chunk    length u32 | secretstream (XChaCha20-Poly1305) of a serialised BackupRecord, associated data: all before
          the header; the last one has the tag FINAL and is empty
 """
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -66,7 +67,7 @@ class Lock:
 
     @classmethod
     def passphrase(cls, passphrase: str, operations: int = 3, memory_kib: int = 262_144) -> "Lock":
-        return cls(BY_PASSPHRASE, passphrase.encode(), operations, memory_kib)
+        return cls(BY_PASSPHRASE, unicodedata.normalize("NFKD", passphrase).encode(), operations, memory_kib)
 
     def key(self, salt: bytes, operations: int, memory_kib: int) -> bytes:
         if self.kind == BY_ACCOUNT:
