@@ -7,8 +7,11 @@ import pytest
 
 from essaim.protocol.kdf import blake2b256
 from essaim.protocol.mailbox.authorization import Act, Method
-from essaim.protocol.mailbox.payload import removal_hash
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Tombstone
+from essaim.protocol.mailbox.payload import registration_hash, removal_hash, slot_hash
+from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Notice, RegistrationRecord, SlotMark, Tombstone
+from essaim.protocol.mailbox.rule import rule_of
+from essaim.protocol.mailbox.slot_record import SlotRecord
+from essaim.protocol.push.registration import Registration
 from essaim_storage import effects, events
 from essaim_storage.arc import WHOLE
 from essaim_storage.challenge import ExamineTimer
@@ -191,14 +194,42 @@ def expiry(number: int = 0) -> ExpiryRecord:
     return ExpiryRecord(INBOX, b"\0", ids, until_ms, act.authorize(OWNER, OLD_MS, bytes(16)))
 
 
-def give(stage: Stage, *notices: Tombstone | ExpiryRecord) -> None:
+def mark(version: int = 2) -> SlotMark:
+    marked = SlotRecord.sign(OWNER, INBOX.mailbox_id, 0, None, version).encoded
+    act = Act(INBOX, Method.DROP_SLOT, b"", slot_hash(marked))
+    return SlotMark(INBOX, marked, act.authorize(OWNER, OLD_MS, bytes(16)))
+
+
+def registered(time_ms: int = OLD_MS) -> RegistrationRecord:
+    whom, day = Registration(bytes(32), (bytes(32),), True, b"").encoded, NOW_MS // DAY_MS + 1
+    act = Act(INBOX, Method.REGISTER_PUSH, b"\0", registration_hash(b"\0", day, whom))
+    return RegistrationRecord(INBOX, b"\0", day, whom, act.authorize(OWNER, time_ms, bytes(16)))
+
+
+def crowd() -> Tombstone:
+    """As heavy as all that a mailbox may hold of notices."""
+    ids = tuple(number.to_bytes(32, "big") for number in range(rule_of(INBOX.kind).notice_bytes // 32))
+    return replace(removals(1)[0], envelope_ids=ids)
+
+
+PUTS = {
+    Tombstone: effects.PutTombstone,
+    ExpiryRecord: effects.PutExpiry,
+    SlotMark: effects.PutMark,
+    RegistrationRecord: effects.PutRegistration,
+}
+EVERY_KIND = pytest.mark.parametrize(
+    "notice", [removals(1)[0], expiry(), mark(), registered()], ids=lambda each: type(each).__name__
+)
+
+
+def give(stage: Stage, *notices: Notice) -> None:
     first = stage.store.last_number() + 1
-    puts = {Tombstone: effects.PutTombstone, ExpiryRecord: effects.PutExpiry}
-    stage.store.apply([puts[type(each)](first + at, record_id(each), each, False) for at, each in enumerate(notices)])
+    stage.store.apply([PUTS[type(each)](first + at, record_id(each), each, False) for at, each in enumerate(notices)])
 
 
-@pytest.mark.parametrize("notice", [removals(1)[0], expiry()], ids=["tombstone", "expiry record"])
-def test_notice_that_is_missing_twice_is_a_failure(pair: Pair, notice: Tombstone | ExpiryRecord) -> None:
+@EVERY_KIND
+def test_notice_that_is_missing_twice_is_a_failure(pair: Pair, notice: Notice) -> None:
     for stage in (pair.tester, pair.tested):
         give(stage, notice)
     assert pair.ask() is HELD and record_id(notice) in pair.asked
@@ -207,9 +238,28 @@ def test_notice_that_is_missing_twice_is_a_failure(pair: Pair, notice: Tombstone
     assert pair.wait() is MISSING
 
 
-def test_id_of_a_notice_is_no_proof_of_it(pair: Pair) -> None:
+@pytest.mark.parametrize(("old", "new"), [(mark(2), mark(3)), (registered(), registered(NOW_MS))])
+def test_what_is_superseded_there_first_is_no_failure(pair: Pair, old: Notice, new: Notice) -> None:
+    give(pair.tester, old)
+    give(pair.tested, old, new)
+    assert pair.ask() is None and record_id(old) in pair.asked
+    give(pair.tester, new)
+    assert pair.wait() is HELD
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_mailbox_that_is_over_its_quota_is_not_asked_for(pair: Pair, full: bool) -> None:
+    """What came last, one honest member took and another did not."""
+    notice = mark()
+    give(pair.tester, notice)
+    if full:
+        give(pair.tester, crowd())
+    assert (pair.ask() is None) is not full
+
+
+@EVERY_KIND
+def test_id_of_a_notice_is_no_proof_of_it(pair: Pair, notice: Notice) -> None:
     """The challenge names it: what is shown must be more."""
-    notice = removals(1)[0]
     give(pair.tester, notice)
     challenge = Challenge(1, NONCE, (record_id(notice),))
 

@@ -211,3 +211,28 @@ def test_refused_record_is_not_fetched_again_for_some_rounds():
         return bool(fetches)
 
     assert [offered(), offered(), offered()] == [True, False, True]
+
+
+@pytest.mark.parametrize("asked", [Question(5, Part.whole((0, LAST))), Fetch(5, (bytes(12),))])
+def test_new_process_says_hello_before_it_answers_what_an_earlier_disk_was_asked(asked):
+    """Else who asked takes the answer of an empty disk for that of the member that it knew (simulation, seed 1312)."""
+    stage = Stage(complete=False)
+    greeting, answer = of(effects.Send, stage.hear(B, asked))
+    assert isinstance(greeting.message, Hello) and greeting.message.fresh
+    assert isinstance(answer.message, Digest | Records)
+    stage.do(events.LinkUp(B))
+    (answer,) = of(effects.Send, stage.hear(B, asked))
+    assert isinstance(answer.message, Digest | Records), "it has said so over this link"
+
+
+def test_comparison_with_a_member_that_turns_out_to_have_lost_its_disk_does_not_count():
+    stage = Stage(complete=False)
+    stage.store.apply([effects.SetSettled()])
+    stage.start()
+    hello(stage, B, fresh=False)
+    found = stage.do(events.LinkUp(B))
+    hello(stage, B, fresh=True)
+    (question,) = sent(Question, found, B)
+    stage.hear(B, Digest(question.number, ()))
+    stage.commit()
+    assert stage.node.incomplete

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from essaim.protocol.mailbox.record import EnvelopeRecord
+from essaim.protocol.mailbox.record import EnvelopeRecord, Record
 from essaim_storage.effects import CancelTimer, Effect, Examined, HoldingOutcome, Reply, Send, SetTimer
 from essaim_storage.events import ExamineAsked
-from essaim_storage.holding import Provable, answer_challenge, drawn, proof_of
+from essaim_storage.holding import answer_challenge, drawn, proof_of
 from essaim_storage.message import CHALLENGE_IDS, Challenge, Fetch, Hello, Proofs
+from essaim_storage.quota import is_over
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
 from essaim_storage.tuning import Tuning
@@ -187,17 +188,20 @@ class Challenger:
                 notices.add(each)
                 yield each
 
-    def _own(self, of_id: bytes, member: bytes, now_ms: int) -> Provable | None:
-        """The record, if this node has it and the member has had time to, and has no reason to let it go."""
+    def _own(self, of_id: bytes, member: bytes, now_ms: int) -> Record | None:
+        """The record, if this node has it and the member has had time to, and has no reason to let it go.
+
+        What is superseded there first (a slot mark, a registration, an entry) is superseded here by the second look.
+        """
         record = self._store.record(of_id)
-        if not isinstance(record, Provable) or _stored_ms(record) + self._tuning.test_age_ms > now_ms:
+        if record is None or _stored_ms(record) + self._tuning.test_age_ms > now_ms or is_over(self._store, record):
             return None
         where = self._swarm.range_of(record.mailbox_id)
         if where is None or where.moves or not {member, self._swarm.own_id} <= where.now:
             return None
         return record if self._until_ms(of_id, record) >= now_ms + self._tuning.test_life_ms else None
 
-    def _until_ms(self, of_id: bytes, record: Provable) -> int:
+    def _until_ms(self, of_id: bytes, record: Record) -> int:
         """When it goes; 0: it is gone."""
         if not isinstance(record, EnvelopeRecord):
             return record.expires_ms
@@ -227,5 +231,5 @@ class Challenger:
             del self._under_way[member]
 
 
-def _stored_ms(record: Provable) -> int:
+def _stored_ms(record: Record) -> int:
     return record.stored_ms if isinstance(record, EnvelopeRecord) else record.authorization.time_ms

@@ -7,7 +7,7 @@ itself until it asks; so nobody can fetch, or hash, beforehand what will be want
 from collections.abc import Iterator
 
 from essaim.protocol.kdf import blake2b256
-from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Tombstone
+from essaim.protocol.mailbox.record import EnvelopeRecord, Record
 from essaim_storage.message import Challenge, Proofs
 from essaim_storage.record import record_id
 from essaim_storage.store import Store
@@ -19,8 +19,6 @@ NEAR = 256
 another would hardly be asked for them."""
 DRAWS = 4
 """Times as many draws as are wanted: some meet what is not asked about."""
-Provable = EnvelopeRecord | Tombstone | ExpiryRecord
-"""What is asked about. Not what another of its kind supersedes: two members may rightly have two of these."""
 _FIRST = bytes(32)
 _POINT = 32
 
@@ -42,7 +40,7 @@ def drawn(draw_seed: bytes, nonce: bytes, subject: bytes, store: Store, most: in
         yield near[int.from_bytes(choice) % NEAR]
 
 
-def proof_of(challenge: Challenge, asker: bytes, holder: bytes, record: Provable) -> bytes:
+def proof_of(challenge: Challenge, asker: bytes, holder: bytes, record: Record) -> bytes:
     """32 bytes: the hash over the nonce, both ends, the record's id, and what the id alone does not tell.
 
     That is an envelope's data, and of a notice the text that was signed; not the signature, for whoever signs can make
@@ -58,5 +56,5 @@ def proof_of(challenge: Challenge, asker: bytes, holder: bytes, record: Provable
 def answer_challenge(challenge: Challenge, asker: bytes, holder: bytes, store: Store) -> Proofs:
     """What `holder` says: a proof of each record that it has, b"" for each other."""
     records = (store.record(each) for each in challenge.envelope_ids)
-    proofs = (proof_of(challenge, asker, holder, each) if isinstance(each, Provable) else b"" for each in records)
+    proofs = (b"" if each is None else proof_of(challenge, asker, holder, each) for each in records)
     return Proofs(challenge.number, tuple(proofs))

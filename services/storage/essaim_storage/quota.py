@@ -30,6 +30,13 @@ def is_crowded(store: Store, record: Record, added: Iterable[tuple[bytes, int]] 
     return (record.slot, record.day) not in known and len(known) >= tolerance * GROUP_REGISTRATIONS
 
 
+def is_over(store: Store, record: Record) -> bool:
+    """Whether its mailbox holds more than its quota: what came next, some members took and others did not."""
+    if isinstance(record, RegistrationRecord) and len(store.registered(record.mailbox_id)) > GROUP_REGISTRATIONS:
+        return True
+    return room(store, record) < 0
+
+
 def blob_room(store: Store, budget: int) -> int:
     """Bytes of blobs that still fit; `budget` 0: no limit but the disk's."""
     return budget - store.blob_bytes()

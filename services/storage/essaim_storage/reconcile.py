@@ -168,10 +168,16 @@ class Reconciler:
         """Silence, not an empty answer, about what the two do not share by this node's view."""
         if not Arcs((question.part.arc,)) <= self._swarm.shared(member):
             return []
-        return [Send(member, answer_question(question, self._store, self._tuning.digest_ids))]
+        return self._answered(member, answer_question(question, self._store, self._tuning.digest_ids))
 
     def fetch(self, member: bytes, fetch: Fetch, now_ms: int) -> list[Effect]:
-        return [Send(member, answer_fetch(fetch, self._store, self._tuning, now_ms))]
+        return self._answered(member, answer_fetch(fetch, self._store, self._tuning, now_ms))
+
+    def _answered(self, member: bytes, answer: Digest | Records) -> list[Effect]:
+        """Never before this process has said hello: what the member asked may have been meant for an earlier disk of
+        this node, and would be taken for that one's answer."""
+        greeting = [] if self._swarm.reaches(member) else [self._greet(member)]
+        return [*greeting, Send(member, answer)]
 
     # ---- what they answer
 
