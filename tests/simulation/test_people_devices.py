@@ -231,6 +231,46 @@ async def test_two_devices_that_send_at_once_agree_on_the_order(tmp_path):
         assert len(texts(alice, bob)) == 10
 
 
+async def test_unsending_that_an_old_copy_lacks_and_nobody_read_is_said_again(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        await say(alice, bob, "hello")
+        await bob.look()
+        unsent = await say(bob, alice, "not so")
+        await alice.look()
+        await bob.stop()
+        copy = bob.copy()
+        bob.start()
+        await bob.person.sender.unsend(alice.account, unsent.message_id)
+        await bob.stop()
+        bob.put_back(copy)
+        bob.start()
+        here.later(33)  # what waited for Alice is gone
+        await alice.look()
+        assert texts(alice, bob) == ["hello", "not so"]
+        await here.rest(bob, alice)
+        assert texts(alice, bob) == texts(bob, alice) == ["hello"]
+
+
+async def test_text_that_was_deleted_for_one_alone_is_not_unsent_by_an_old_copy(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        await say(alice, bob, "hello")
+        await bob.look()
+        deleted = await say(bob, alice, "deleted here")
+        await alice.look()
+        await bob.stop()
+        copy = bob.copy()
+        bob.start()
+        assert bob.person.delete(alice.account, deleted.message_id) == 1
+        await bob.rest()
+        await bob.stop()
+        bob.put_back(copy)
+        bob.start()
+        await here.rest(bob, alice)
+        assert texts(bob, alice) == ["hello"] and texts(alice, bob) == ["hello", "deleted here"]
+
+
 async def test_what_was_said_to_an_old_copy_is_given_again_when_it_speaks(tmp_path):
     """The last words of a device that the copy had not met: nothing that is said later would name them."""
     async with town(tmp_path) as here:

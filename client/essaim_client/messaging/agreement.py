@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from essaim.protocol.account import AccountId
-from essaim.protocol.configuration import Configuration, deletion_mark
+from essaim.protocol.configuration import Configuration, deletion_mark, unsent_mark
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import VerifyKey
 from essaim.protocol.mailbox.rule import DAY_MS
@@ -200,13 +200,19 @@ class Agreement:
 
     # Deletions
 
-    def delete(self, conversation: bytes, author: bytes, message_id: bytes) -> None:
-        """No backup brings it back."""
+    def delete(self, conversation: bytes, author: bytes, message_id: bytes, *, unsent: bool = False) -> None:
+        """No backup brings it back. `unsent`: this person took it back, for everybody."""
         with self._changing() as (state, now):
             state.delete(deletion_mark(conversation, author, message_id), now)
+            if unsent:
+                state.delete(unsent_mark(conversation, author, message_id), now)
 
     def deleted(self, conversation: bytes, author: bytes, message_id: bytes) -> bool:
         return self._state.deleted(deletion_mark(conversation, author, message_id))
+
+    def unsent(self, conversation: bytes, author: bytes, message_id: bytes) -> bool:
+        """Whether this person took it back, on whichever device."""
+        return self._state.deleted(unsent_mark(conversation, author, message_id))
 
     @property
     def deletions_floor_ms(self) -> int:

@@ -155,7 +155,8 @@ class Conversations:
             case "unsend":
                 gone = self._forget(entry.conversation, entry.author, entry.target)
                 if gone and self._is_accepted(entry):  # no backup brings it back
-                    self._agreement.delete(entry.conversation, entry.author, entry.target)
+                    own = entry.author == self._profile.own
+                    self._agreement.delete(entry.conversation, entry.author, entry.target, unsent=own)
                 return [Unsent(conversation, author, entry.target)] if gone else []
             case "timer":
                 return [TimerChanged(conversation, author, disappearing_of(content.timer))]
@@ -202,6 +203,13 @@ class Conversations:
                 self._agreement.delete(conversation, entry.author, message_id)
                 gone += 1
         return gone
+
+    def unsaid(self, conversation: bytes) -> list[bytes]:
+        """Own texts that were taken back, as the devices agree, though no word of it is here."""
+        own, entries = self._profile.own, self._history.entries(conversation)
+        said = {each.target for each in entries if (each.kind, each.author) == ("unsend", own)}
+        gone = (each.message_id for each in entries if (each.kind, each.author, each.content) == ("text", own, b""))
+        return [each for each in gone if each not in said and self._agreement.unsent(conversation, own, each)]
 
     def delete_agreed(self) -> None:
         """What was deleted on another own device."""

@@ -11,6 +11,7 @@ from essaim.protocol.configuration import Configuration
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.export import AccountLock
 from essaim.protocol.keys import VerifyKey
+from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.moving import Move
 from essaim.protocol.private_inbox import LIFE_MS
 from essaim_client.attachments.attachments import Attachments
@@ -55,6 +56,8 @@ SEEN_KEY = "last-mended"
 AWAY_MS = LIFE_MS - 3_600_000
 """After so long something may have expired unread; an hour less, for that was noted once an hour."""
 JUST_NOW_MS = 60_000
+ANEW_KEY = "began-anew"
+UNSEND_AGAIN_MS = 16 * DAY_MS
 SELDOM_MS = 600_000
 
 
@@ -224,6 +227,7 @@ class Person:
             await self.configuration.look_for_key()
             await self.configuration.sync()
             await self._begin_anew()
+        await self._unsend_again()
         now_ms, store = self._now_ms(), self.profile.store
         seen_ms = int(store.get(SEEN_KEY) or b"0")
         if now_ms - seen_ms > AWAY_MS:
@@ -248,7 +252,21 @@ class Person:
         await self.publisher.publish()
         await self.sender.sync(conversations=self.intake.state(answer=True))
         await self._ask_contacts()
+        self.profile.store.put(ANEW_KEY, b"%d" % self._now_ms())
         self.generation.mended()
+
+    async def _unsend_again(self) -> None:
+        """What was taken back since a copy was made that was put back: of that nothing is left but what was agreed on.
+
+        For a while, for texts that the copy lacks are given back by and by.
+        """
+        anew_ms = int(self.profile.store.get(ANEW_KEY) or b"0")
+        if not anew_ms or self._now_ms() - anew_ms > UNSEND_AGAIN_MS:
+            return
+        for contact in self.agreement.contacts():
+            for target in self.conversations.unsaid(contact.account.raw):
+                with suppress(ProtocolError):
+                    await self.sender.unsend_again(contact.account, target)
 
     async def _ask_contacts(self) -> None:
         """What they have: mail for a device that is away is kept for two weeks."""

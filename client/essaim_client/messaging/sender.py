@@ -113,6 +113,10 @@ class Sender:
         self._text(account, target, own=True)
         return await self._say(account, sealed=sealed, unsend=content_pb2.Unsend(target=target))
 
+    async def unsend_again(self, account: AccountId, target: bytes) -> None:
+        """What was taken back before, and is gone here already: the word of it may have reached nobody."""
+        await self._say(account, unsend=content_pb2.Unsend(target=target))
+
     async def set_timer(self, account: AccountId, timer: Disappearing | None) -> Sent:
         """From now on, for both sides; None: texts stay."""
         if timer is not None and not SHORTEST_MS <= timer.after_ms <= LONGEST_MS:

@@ -61,6 +61,11 @@ def deletion_mark(conversation: bytes, author: bytes, message_id: bytes) -> byte
     return blake2b256(b"essaim/deleted/v1", conversation, author, message_id)[:MARK_SIZE]
 
 
+def unsent_mark(conversation: bytes, author: bytes, message_id: bytes) -> bytes:
+    """Beside it, of an entry that its author took back everywhere: likewise under "essaim/unsent/v1"."""
+    return blake2b256(b"essaim/unsent/v1", conversation, author, message_id)[:MARK_SIZE]
+
+
 class Configuration:
     """A state. `device_id` (16 bytes) is who writes here; what is written is kept apart, too, for `take_changes`."""
 
