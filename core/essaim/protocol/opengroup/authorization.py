@@ -6,6 +6,7 @@
 `body` is the bytes field beside the authorization (batch, following, query).
 """
 
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -84,6 +85,7 @@ class Nonces:
     def __init__(self, most: int = MAX_NONCES) -> None:
         self._most = most
         self._seen: dict[bytes, tuple[int, bytes]] = {}
+        self._order: deque[bytes] = deque()
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -93,14 +95,20 @@ class Nonces:
         check_time(authorization.time_ms, now_ms)
         self._forget(now_ms)
         key = authorization.member + authorization.nonce
-        if key not in self._seen and len(self._seen) >= self._most:
-            raise BusyError("as many nonces as can be remembered")
-        if self._seen.setdefault(key, (now_ms, authorization.signature))[1] != authorization.signature:
+        before = self._seen.get(key)
+        if before is None:
+            self._remember(key, now_ms, authorization.signature)
+        elif before[1] != authorization.signature:
             raise NonceReusedError("a nonce is for one request")
 
+    def _remember(self, key: bytes, now_ms: int, signature: bytes) -> None:
+        if len(self._seen) >= self._most:
+            raise BusyError("as many nonces as can be remembered")
+        self._seen[key] = (now_ms, signature)
+        self._order.append(key)
+
     def _forget(self, now_ms: int) -> None:
-        while self._seen:
-            oldest = next(iter(self._seen))
-            if self._seen[oldest][0] + NONCE_MEMORY_MS > now_ms:
+        while self._order:  # not the dictionary's own order: its front is full of gaps, looked through each time
+            if self._seen[self._order[0]][0] + NONCE_MEMORY_MS > now_ms:
                 return
-            del self._seen[oldest]
+            del self._seen[self._order.popleft()]
