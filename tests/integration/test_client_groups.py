@@ -1,11 +1,14 @@
 """Closed groups over real relays and a real swarm: the library live, and the commands."""
 
 import asyncio
+import json
 
 import pytest
+from PIL import Image
 
 from client_world import World
 from essaim_client import GroupInvited, InGroup, Message
+from essaim_client.cli import group, group_talk
 from essaim_commands import Commands
 
 
@@ -62,14 +65,86 @@ async def test_group_commands(world, tmp_path):
     alice, bob = Commands(world, world.home()), Commands(world, world.home())
     bob_id = (await bob.json("account", "show"))["account_id"]
     await bob.json("receive")
-    group = (await alice.json("group", "create", "us two", "--invite", bob_id))["group_id"]
-    assert (await bob.json("group", "accept", "us two")) == {"group_id": group, "done": "joined"}
-    assert (await bob.json("group", "rename", group[:8], "mine", code=2))["error"]["reason"] == "GROUP_FORBIDDEN"
-    sent = await alice.json("group", "send", group, "hello")
+    group_id = (await alice.json("group", "create", "us two", "--invite", bob_id))["group_id"]
+    assert (await bob.json("group", "accept", "us two")) == {"group_id": group_id, "done": "joined"}
+    assert (await bob.json("group", "rename", group_id[:8], "mine", code=2))["error"]["reason"] == "GROUP_FORBIDDEN"
+    sent = await alice.json("group", "send", group_id, "hello")
     assert sent["members"] == 1
-    await bob.json("group", "send", group, "hi", "--reply-to", sent["message_id"])
-    texts = (await alice.json("group", "read", group))["messages"]
-    assert [(each["text"], each["outgoing"]) for each in texts] == [("hello", True), ("hi", False)]
-    assert (await alice.json("group", "remove", group, bob_id))["done"] == "removed"
+    notes = tmp_path / "notes.txt"
+    notes.write_text(HERON)
+    told = await bob.json("group", "send", group_id, "look", "--file", str(notes), "--reply-to", sent["message_id"])
+    texts = (await alice.json("group", "read", group_id))["messages"]
+    assert [(each["text"], each["outgoing"]) for each in texts] == [("hello", True), ("look", False)]
+    assert texts[1]["files"][0]["name"] == "notes.txt" and texts[1]["reply_to"] == sent["message_id"]
+    (tmp_path / "to").mkdir()
+    [saved] = (await alice.json("file", "save", told["message_id"], "--to", str(tmp_path / "to")))["saved"]
+    assert (tmp_path / "to" / "notes.txt").read_text() == HERON and saved.endswith("notes.txt")
+    assert (await alice.json("archive", "export", "us two", str(tmp_path / "export")))["messages"] == 2
+    archive = await alice.json("archive", "import", str(tmp_path / "export"))
+    assert (archive["group"], archive["conversation"], archive["messages"]) == ("us two", group_id, 2)
+    assert (await alice.json("group", "remove", group_id, bob_id))["done"] == "removed"
     [left] = (await alice.json("group", "list"))["groups"]
     assert [each["role"] for each in left["members"]] == ["admin"]
+
+
+HERON = "the heron stands in the reeds"
+
+
+class Told:
+    """Calls `essaim group` commands as what they are declared as, and reads what a program would."""
+
+    def __init__(self, me, called: set[str]) -> None:
+        self._me = me
+        self._called = called
+
+    async def __call__(self, name: str, *arguments, **options):
+        self._called.add(name)
+        told = await WORK[name](self._me, *arguments, **options)
+        assert told.lines or name in ("list", "read")
+        return json.loads(json.dumps(told.flat))
+
+
+WORK = {
+    "list": group.show_all,
+    **{each: getattr(group, each) for each in ("create", "show", "invite", "accept", "leave", "remove", "promote")},
+    **{each: getattr(group, each) for each in ("demote", "rename", "picture")},
+    **{each: getattr(group_talk, each) for each in ("send", "react", "edit", "unsend", "timer", "read")},
+}
+
+
+@pytest.mark.timeout(240)
+async def test_every_group_command_tells_programs_what_it_did(world, tmp_path):
+    called: set[str] = set()
+    async with world.client() as her, world.client() as him:
+        await asyncio.gather(her.ready(), him.ready())
+        alice, bob, bob_id = Told(her, called), Told(him, called), str(him.account_id)
+        us = (await alice("create", "us two"))["group_id"]
+        assert await alice("invite", us[:6], bob_id) == {"group_id": us, "done": "invited"}
+        assert await bob("accept", "us two") == {"group_id": us, "done": "joined"}
+        hello = (await alice("send", us, "hello"))["message_id"]
+        answer = (await bob("send", us, "hi", reply_to=hello))["message_id"]
+        await bob("edit", us, answer, "hi there")
+        await bob("react", us, hello, "+")
+        gone = (await bob("send", us, "unsaid"))["message_id"]
+        await bob("unsend", us, gone)
+        first, second = (await alice("read", us))["messages"]
+        assert (first["text"], first["reactions"], first["author"]) == ("hello", ["+"], str(her.account_id))
+        assert (second["text"], second["edited"], second["reply_to"]) == ("hi there", True, hello)
+        her.contacts.block(him.account_id)
+        [hidden] = (await alice("read", us, limit=1))["messages"]
+        assert (hidden["text"], hidden["blocked"]) == ("", True)
+        her.contacts.unblock(him.account_id)
+        assert (await alice("timer", us, 3_600))["members"] == 1
+        Image.new("RGB", (40, 40), "green").save(tmp_path / "picture.png")
+        assert (await alice("picture", us, tmp_path / "picture.png"))["done"] == "picture set"
+        assert (await bob("show", us))["picture_bytes"] > 100
+        assert (await alice("picture", us))["done"] == "picture removed"
+        assert (await alice("promote", us, bob_id))["done"] == "promoted"
+        assert (await bob("rename", us, "still two"))["done"] == "renamed"
+        assert (await alice("demote", us, bob_id))["done"] == "demoted"
+        shown = await bob("show", "still two")
+        assert [each["role"] for each in shown["members"]] == ["admin", "member"] and shown["picture_bytes"] == 0
+        assert (await alice("remove", us, bob_id))["done"] == "removed"
+        assert (await bob("list"))["groups"] == []
+        assert (await alice("leave", us))["done"] == "left"
+    assert called == {each.name or each.callback.__name__ for each in group.app.registered_commands}

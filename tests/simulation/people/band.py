@@ -10,6 +10,8 @@ from pathlib import Path
 
 from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.group.record import Act, Record
+from essaim_client.messaging.agreement import Settings
 from essaim_client.messaging.group_giving import heads_of
 from essaim_client.messaging.transcript import transcript
 from people.gadgets import Gadget
@@ -81,6 +83,9 @@ class Band:
             self.link: 3,
             self.revoke: 2,
             self.weather: 5,
+            self.flood: 2,
+            self.block: 2,
+            self.type: 3,
         }
         for _ in range(steps):
             step = self.random.choices(list(weights), list(weights.values()))[0]
@@ -168,6 +173,28 @@ class Band:
         await gone.stop(well=False)
         self.sides[side].remove(gone)
         self.copies.pop(gone, None)
+
+    async def flood(self, side: int, gadget: Gadget) -> None:
+        """More records than a device has room for, beside each other, as a member would sign them who means ill."""
+        kept = self.kept(gadget)
+        if kept is None or not gadget.person.grouping.book.is_in(kept):
+            return
+        device, heads = gadget.person.profile.device, [self.random.choice(list(kept.log)).record_id]
+        who = device.keys, device.manifest.certificate(device.slot), self.group, heads, Act.DEVICES, b""
+        records = [Record.sign(*who, self.mailboxes.now_ms + number) for number in range(40)]
+        with gadget.person.profile.store.transaction():
+            gadget.person.grouping.book.add(kept, records)
+        await gadget.person.grouping.posting.publish(kept, records)
+
+    async def block(self, side: int, gadget: Gadget) -> None:
+        """Or not any more."""
+        other = self.random.choice([each for number, each in enumerate(self.sides) if number != side])[0].account
+        contacts = gadget.person.contacts
+        (contacts.unblock if contacts.get(other).blocked else contacts.block)(other)
+
+    async def type(self, side: int, gadget: Gadget) -> None:
+        gadget.person.agreement.change_settings(Settings(typing=True))
+        await gadget.person.groups.typing(self.group)
 
     async def weather(self, side: int, gadget: Gadget) -> None:
         self.mailboxes.faults = Faults(*(self.random.choice((0, 0, 15)) for _ in range(3)))
