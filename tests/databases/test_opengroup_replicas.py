@@ -51,6 +51,23 @@ async def test_what_one_replica_takes_the_other_tells_at_once(postgres: postgres
                 told = await one.host.service.Describe(opengroup_pb2.DescribeRequest(), OnionContext(bytes(16), 16_000))
 
 
+async def test_direct_message_of_one_replica_is_heard_live_at_the_other(
+    postgres: postgres_server.Server, tmp_path: Path
+) -> None:
+    url = postgres.url()
+    async with RunningHost(tmp_path / "a", url) as one, RunningHost(tmp_path / "b", url) as two:
+        room = await one.room()
+        alice, bob = one.member(1), two.member(2)
+        for each in (alice, bob):
+            await each.ask(join=action_pb2.Join(room_id=room.room_id))
+        async with aclosing(bob.follow({}, 0)) as stream:
+            assert not (await asyncio.wait_for(anext(stream), 10)).directs
+            for number in range(2):
+                data = b"direct %d" % number
+                await alice.ask(send_direct=action_pb2.SendDirect(room_id=room.room_id, to=bob.key, data=data))
+                assert [each.data for each in (await asyncio.wait_for(anext(stream), 10)).directs] == [data]
+
+
 async def test_replica_hears_again_after_its_connection_was_cut(
     postgres: postgres_server.Server, tmp_path: Path
 ) -> None:

@@ -186,10 +186,10 @@ class RoomMember:
     async def changes(self, room_id: bytes, after: int = 0, **query) -> action_pb2.EntryList:
         return await self.ask(changes=action_pb2.Changes(room_id=room_id, after=after, **query))
 
-    def follow(self, after: dict[bytes, int], capacity: int = CAPACITY):
+    def follow(self, after: dict[bytes, int], directs_after: int | None = None, capacity: int = CAPACITY):
         """The stream of `Follow`."""
         rooms = [opengroup_pb2.FollowedRoom(room_id=room, after=sequence) for room, sequence in after.items()]
-        following = opengroup_pb2.Following(rooms=rooms).SerializeToString()
+        following = opengroup_pb2.Following(rooms=rooms, directs_after=directs_after).SerializeToString()
         authorization = Request(HOST_ID, Method.FOLLOW, following).authorize(
             self.signer, self.host.now_ms(), os.urandom(16)
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from essaim.opengroup.v1 import action_pb2, opengroup_pb2, room_pb2, statement_pb2
+from essaim.protocol.errors import ProtocolError
 from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.direct import seal, unseal
 from essaim.protocol.opengroup.host import attested
@@ -264,6 +265,42 @@ async def test_file_that_is_not_what_it_says_is_refused(host: RunningHost) -> No
     assert (await alice.ask(put_chunk=put(b"abc"))).complete
     assert (await alice.ask(put_chunk=put(bytes(1_000)))).complete
     assert await alice.refused(put_chunk=put(b"x" * 900)) == "QUOTA"
+
+
+async def test_direct_messages_are_followed_live_by_their_recipient_alone(host: RunningHost) -> None:
+    room = await host.room()
+    alice, bob, carol = (host.member(number) for number in (1, 2, 3))
+    for each in (alice, bob, carol):
+        await each.ask(join=action_pb2.Join(room_id=room.room_id))
+
+    async def send(text: bytes, to: RoomMember = bob) -> None:
+        await alice.ask(send_direct=action_pb2.SendDirect(room_id=room.room_id, to=to.key, data=text))
+
+    await send(b"one")
+    await send(b"two")
+    async with aclosing(bob.follow({}, 1)) as mine, aclosing(carol.follow({room.room_id: 0}, 0)) as hers:
+        assert [each.data for each in (await anext(mine)).directs] == [b"two"]
+        assert (await anext(hers)).room_id == room.room_id and not (await anext(hers)).directs
+        await send(b"three")
+        assert [(each.number, each.data) for each in (await asyncio.wait_for(anext(mine), 10)).directs] == [
+            (3, b"three")
+        ]
+        await send(b"for carol", carol)
+        assert [each.data for each in (await asyncio.wait_for(anext(hers), 10)).directs] == [b"for carol"]
+        await alice.post(room.room_id, "a post")
+        assert (await asyncio.wait_for(anext(hers), 10)).entries
+        waiting = asyncio.create_task(anext(mine))
+        await asyncio.sleep(0)
+        assert not waiting.done()  # what is carol's has woken nobody else
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    assert host.host.asking.inboxes._listeners == {}
+    following = opengroup_pb2.Following(directs_after=0).SerializeToString()
+    with pytest.raises(ProtocolError) as caught:
+        await anext(
+            host.host.service.Follow(opengroup_pb2.FollowRequest(following=following), OnionContext(bytes(16), 99))
+        )
+    assert caught.value.reason == "NOT_AUTHORIZED"
 
 
 async def test_direct_message_reaches_its_member_alone_within_limits(host: RunningHost) -> None:

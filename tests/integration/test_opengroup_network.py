@@ -110,9 +110,12 @@ async def test_room_is_lived_in_through_the_onion_and_outlives_its_host(
         assert [post.post_id for post in (await room.search("still"))[0]] == [answer]
         lines = [line async for line in room.export()]
         assert [line["kind"] for line in lines] == ["post", "react", "post"]
-        await guest.send_direct(room, made.me, "just to you")
-        [direct] = await owner.directs(host)
+        async with aclosing(owner.follow_directs(host)) as coming:
+            first = asyncio.create_task(anext(coming))
+            await guest.send_direct(room, made.me, "just to you")
+            direct = await asyncio.wait_for(first, PATIENCE_SECONDS)
         assert (direct.text, direct.sender) == ("just to you", room.me)
+        assert await owner.directs(host) == [direct]
         with pytest.raises(DestinationRefusedError) as caught:
             await room.change(title="Mine")
         assert caught.value.refused_reason == "NOT_ALLOWED"

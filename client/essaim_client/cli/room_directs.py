@@ -1,5 +1,6 @@
 """`essaim room`: direct messages to members, and who one is at a host."""
 
+from contextlib import aclosing
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ from essaim_client.cli.room_command import (
 )
 from essaim_client.cli.room_shown import when
 from essaim_client.rooms.address import member_part
-from essaim_client.rooms.rooms import Rooms
+from essaim_client.rooms.rooms import DirectMessage, Rooms
 
 app = typer.Typer()
 """Joined to `essaim room` (cli/__init__.py)."""
@@ -44,6 +45,7 @@ def direct(
 def directs(
     host: HostArgument,
     delete_up_to: Annotated[int, typer.Option(help="Delete those up to this number instead.")] = 0,
+    follow: Annotated[bool, typer.Option("--follow", help="Then show what comes as it comes, until Ctrl-C.")] = False,
     home: HomeOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
@@ -53,15 +55,30 @@ def directs(
     async def work(rooms: Rooms) -> None:
         if delete_up_to:
             await rooms.delete_directs(host, delete_up_to)
-            return
-        found = await rooms.directs(host)
-        if as_json:
-            emit({"directs": [{"number": d.number, "sender": d.sender.hex(), "text": d.text} for d in found]})
-        for each in () if as_json else found:
-            screen.print(f"{each.number:5}  {when(each.time_ms)}  {each.sender.hex()}", style="bold")
-            screen.print(visible(each.text) if each.text is not None else "(cannot be opened)")
+        elif follow:
+            async with aclosing(rooms.follow_directs(host)) as coming:
+                async for each in coming:
+                    _show(each, as_json)
+        else:
+            found = await rooms.directs(host)
+            if as_json:
+                emit({"directs": [_flat(each) for each in found]})
+            for each in () if as_json else found:
+                _show(each, as_json)
 
-    with_rooms(home, passphrase_file, as_json, work)
+    with_rooms(home, passphrase_file, as_json, work, emit if follow else None)
+
+
+def _flat(direct: DirectMessage) -> dict[str, object]:
+    return {"number": direct.number, "sender": direct.sender.hex(), "text": direct.text}
+
+
+def _show(direct: DirectMessage, as_json: bool) -> None:
+    if as_json:
+        emit(_flat(direct))
+        return
+    screen.print(f"{direct.number:5}  {when(direct.time_ms)}  {direct.sender.hex()}", style="bold")
+    screen.print(visible(direct.text) if direct.text is not None else "(cannot be opened)")
 
 
 @app.command()

@@ -131,10 +131,12 @@ class Asker:
                 return node_id
         raise DestinationLostError(Refusal.UNREACHABLE)
 
-    async def follow(self, rooms: dict[bytes, int]) -> AsyncGenerator[opengroup_pb2.FollowResponse, None]:
+    async def follow(
+        self, rooms: dict[bytes, int], directs_after: int | None = None
+    ) -> AsyncGenerator[opengroup_pb2.FollowResponse, None]:
         """One stream over one path, until it ends or fails; `rooms`: the sequence after which to begin."""
         followed = [opengroup_pb2.FollowedRoom(room_id=room, after=after) for room, after in rooms.items()]
-        following = opengroup_pb2.Following(rooms=followed).SerializeToString()
+        following = opengroup_pb2.Following(rooms=followed, directs_after=directs_after).SerializeToString()
         request = opengroup_pb2.FollowRequest(
             authorization=self._authorize(Method.FOLLOW, following), following=following
         )

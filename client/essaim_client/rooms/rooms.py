@@ -1,14 +1,14 @@
 """The rooms of an account: hosts of the network, rooms of hosts, direct messages, live streams that go on."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from essaim.opengroup.v1 import action_pb2, room_pb2
+from essaim.opengroup.v1 import action_pb2, opengroup_pb2, room_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.blinding import BlindedKey
 from essaim.protocol.errors import ProtocolError
@@ -160,18 +160,31 @@ class Rooms:
         room can be followed any more (a ban, or the room is gone). Raises HistoryForkedError.
         """
         by_id = {room.room_id: room for room in rooms}
-        asker, idle = rooms[0].asker, 0
-        while by_id:
-            stream = asker.follow({room_id: room.history.sequence for room_id, room in by_id.items()})
+
+        def cursors() -> dict[bytes, int]:
+            return {room_id: room.history.sequence for room_id, room in by_id.items()}
+
+        async with aclosing(self._streams(rooms[0].asker, cursors)) as responses:
+            async for told in responses:
+                if told.refused:
+                    by_id.pop(told.room_id, None)
+                room = by_id.get(told.room_id)
+                for event in room._events(told.entries, told.chain_before) if room else ():
+                    yield event
+                if not by_id:
+                    return
+
+    async def _streams(
+        self, asker: Asker, cursors: Callable[[], dict[bytes, int]], directs: Callable[[], int | None] = lambda: None
+    ) -> AsyncGenerator[opengroup_pb2.FollowResponse, None]:
+        """One stream after the other, each from where the one before it ended. Raises what no other stream mends."""
+        idle = 0
+        while True:
             try:
-                async with aclosing(stream) as responses:
+                async with aclosing(asker.follow(cursors(), directs())) as responses:
                     async for told in responses:
                         idle = 0
-                        if told.refused:
-                            by_id.pop(told.room_id, None)
-                        room = by_id.get(told.room_id)
-                        for event in room._events(told.entries, told.chain_before) if room else ():
-                            yield event
+                        yield told
             except ProtocolError as error:
                 if not may_pass(error):
                     raise
@@ -197,6 +210,16 @@ class Rooms:
         asker = await self.host(digits)
         listed = (await asker.do(action_pb2.Action(list_direct=action_pb2.ListDirect(after=after)))).directs
         return [self._opened(asker, each) for each in listed.directs]
+
+    async def follow_directs(self, digits: str, after: int = 0) -> AsyncGenerator[DirectMessage, None]:
+        """The own inbox at a host after a number, then what comes, for good; as `follow`."""
+        asker, newest = await self.host(digits), after
+        async with aclosing(self._streams(asker, dict, lambda: newest)) as responses:
+            async for told in responses:
+                for direct in told.directs:
+                    if direct.number > newest:
+                        newest = direct.number
+                        yield self._opened(asker, direct)
 
     def _opened(self, asker: Asker, direct: action_pb2.Direct) -> DirectMessage:
         try:

@@ -25,6 +25,7 @@ from essaim_opengroup import listing, metrics
 from essaim_opengroup.access import Access, Seat, known
 from essaim_opengroup.database import READERS, Database
 from essaim_opengroup.feed import Feed
+from essaim_opengroup.inboxes import Inboxes
 from essaim_opengroup.news import Fresh, Reader
 from essaim_opengroup.reading import MOST, Reading, entry_list
 from essaim_opengroup.rows import host_role, room_row
@@ -47,6 +48,7 @@ class Asking:
         self._threads = ThreadPoolExecutor(READERS, "reader")
         self.access = Access(self.read, REPLICA_TTL_MS if database.postgresql else 0)
         self.feed = Feed(self._fetch, self._head)
+        self.inboxes = Inboxes()
 
     async def close(self) -> None:
         await self.feed.close()
@@ -162,6 +164,12 @@ class Asking:
 
         answer: Message = await self.read(ask)
         return answer
+
+    async def directs(self, key: bytes, after: int, budget: int) -> action_pb2.DirectList:
+        """The own inbox after a number. Raises NotAuthorizedError for somebody who has not said who they are."""
+        asked = action_pb2.ListDirect(after=after)
+        found: action_pb2.DirectList = await self.read(_directs(asked, key, budget, self._now_ms()))
+        return found
 
     # Files
 

@@ -15,6 +15,7 @@ from essaim_opengroup.asking import Asking
 from essaim_opengroup.database import Database
 from essaim_opengroup.host import claim_database, load_key, say_alive, say_gone
 from essaim_opengroup.news import Changed, News
+from essaim_opengroup.notice import Notice
 from essaim_opengroup.service import RoomService
 from essaim_opengroup.settings import OpengroupSettings
 from essaim_opengroup.writer import Job, Writer
@@ -60,6 +61,7 @@ class Host:
             self.asking.access.forget(*changed)
         self.asking.feed.publish(news.fresh)
         self._wake(news.changed_access)
+        self.asking.inboxes.wake(news.inboxes)
 
     async def _listen(self) -> None:
         await notice.listen(self.database.url, self._hear, self._doubt)
@@ -69,17 +71,19 @@ class Host:
         for room_no in {room_no for room_no, _ in access}:
             self.asking.feed.wake(room_no)
 
-    def _hear(self, heads: dict[int, int], access: list[Changed]) -> None:
+    def _hear(self, told: Notice) -> None:
         """What was committed somewhere, perhaps here."""
-        for changed in access:
+        for changed in told.access:
             self.asking.access.forget(*changed)
-        self._wake(access)
-        for room_no, sequence in heads.items():
+        self._wake(told.access)
+        for room_no, sequence in told.heads.items():
             self.asking.feed.remote(room_no, sequence)
+        self.asking.inboxes.wake(told.inboxes)
 
     def _doubt(self) -> None:
         self.asking.access.forget(None, None)
         self.asking.feed.doubt()
+        self.asking.inboxes.wake(None)
 
     async def _keep_up(self) -> None:
         """Say that this node lives, remove what is over, measure; again and again."""

@@ -1,7 +1,8 @@
-"""Live streams: what a reader may see of several rooms, from where they left off, then as it comes."""
+"""Live streams: what a reader may see of several rooms, and own direct messages; from somewhere, then as it comes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import nullcontext
 
 from essaim.opengroup.v1 import opengroup_pb2
 from essaim.protocol.errors import ProtocolError
@@ -9,12 +10,14 @@ from essaim_opengroup.asking import Asking
 from essaim_opengroup.reading import MOST, entry_list
 
 MAX_ROOMS = 64
+RESERVED = 64
+"""Bytes of a response around what it lists."""
 
 
 async def follow(
     asking: Asking, key: bytes, following: opengroup_pb2.Following, capacity: int, end: asyncio.Event
-) -> AsyncIterator[opengroup_pb2.FollowResponse]:
-    """Until `end`, or until no room is left that the reader may follow."""
+) -> AsyncGenerator[opengroup_pb2.FollowResponse, None]:
+    """Until `end`, or until no room is left that the reader may follow, and no inbox either."""
     cursors = {each.room_id: each.after for each in following.rooms}
     versions: dict[bytes, int] = {}
     numbers: dict[bytes, int] = {}
@@ -24,16 +27,21 @@ async def follow(
         except ProtocolError as error:
             del cursors[room_id]
             yield opengroup_pb2.FollowResponse(room_id=room_id, refused=error.reason)
+    inbox = Inbox(asking, key, following.directs_after) if following.HasField("directs_after") else None
     async with asking.feed.listening(list(numbers.values())) as event:
         ending = asyncio.create_task(_both(end, event))
+        listening = asking.inboxes.listening(key, event) if inbox is not None else nullcontext()
         try:
-            while cursors and not end.is_set():
-                event.clear()
-                for room_id in list(cursors):
-                    async for response in _fresh(asking, key, room_id, cursors, versions, capacity):
+            with listening:
+                while (cursors or inbox is not None) and not end.is_set():
+                    event.clear()
+                    for room_id in list(cursors):
+                        async for response in _fresh(asking, key, room_id, cursors, versions, capacity):
+                            yield response
+                    async for response in inbox.fresh(capacity) if inbox is not None else _nothing():
                         yield response
-                if not end.is_set():
-                    await event.wait()
+                    if not end.is_set():
+                        await event.wait()
         finally:
             ending.cancel()
 
@@ -41,6 +49,32 @@ async def follow(
 async def _both(end: asyncio.Event, event: asyncio.Event) -> None:
     await end.wait()
     event.set()
+
+
+class Inbox:
+    """A member's direct messages from a number on."""
+
+    def __init__(self, asking: Asking, key: bytes, after: int) -> None:
+        self._asking = asking
+        self._key = key
+        self._after = after
+        self._began = False
+
+    async def fresh(self, capacity: int) -> AsyncIterator[opengroup_pb2.FollowResponse]:
+        """What has come; the first time at least a word that this is followed."""
+        more = True
+        while more:
+            told = await self._asking.directs(self._key, self._after, capacity - RESERVED)
+            more = told.more and bool(told.directs)
+            if told.directs or not self._began:
+                self._began = True
+                self._after = told.directs[-1].number if told.directs else self._after
+                yield opengroup_pb2.FollowResponse(directs=told.directs)
+
+
+async def _nothing() -> AsyncIterator[opengroup_pb2.FollowResponse]:
+    return
+    yield
 
 
 async def _fresh(

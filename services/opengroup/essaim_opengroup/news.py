@@ -56,3 +56,5 @@ class News:
 
     fresh: Sequence[Fresh] = ()
     changed_access: Collection[Changed] = ()
+    inboxes: Collection[bytes] = ()
+    """Member keys for whom a direct message has come."""

@@ -1,6 +1,7 @@
 """How replicas of one host hear of each other's commits: NOTIFY in the transaction, LISTEN on a connection of its own.
 
-    payload = JSON {"rooms": {room number: sequence}, "access": [[room number or null, member key in hex or null]]}
+    payload = JSON {"rooms": {room number: sequence}, "access": [[room number or null, member key in hex or null]],
+                    "inboxes": [member key in hex]}
 
 A notice says only that there is something: entries are read from the database. A connection that was lost may have
 missed some, so after it everything is read anew.
@@ -9,6 +10,7 @@ missed some, so after it everything is read anew.
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import psycopg
 from sqlalchemy import URL
@@ -18,8 +20,8 @@ from essaim.runtime.logs import Event, LogLevel
 from essaim_opengroup.news import Changed, News
 
 CHANNEL = "essaim_rooms"
-MAX_ROOMS = 50
-"""In one payload, which PostgreSQL limits to 8,000 bytes."""
+MAX_ROOMS = 40
+"""And as many keys of both kinds, in one payload, which PostgreSQL limits to 8,000 bytes."""
 PAUSE_SECONDS = 1.0
 
 
@@ -33,20 +35,32 @@ def payloads(news: News) -> Iterator[str]:
     """What a commit tells the other replicas."""
     heads = {each.room_no: each.sequence for each in news.fresh}
     access = [(no, key.hex() if key is not None else None) for no, key in news.changed_access]
-    rooms = sorted(heads)
-    for first in range(0, max(len(rooms), len(access)), MAX_ROOMS):
-        some = rooms[first : first + MAX_ROOMS]
-        yield json.dumps({"rooms": {no: heads[no] for no in some}, "access": access[first : first + MAX_ROOMS]})
+    rooms, inboxes = sorted(heads), [key.hex() for key in sorted(news.inboxes)]
+    for first in range(0, max(len(rooms), len(access), len(inboxes)), MAX_ROOMS):
+        some = slice(first, first + MAX_ROOMS)
+        told = {"rooms": {no: heads[no] for no in rooms[some]}, "access": access[some], "inboxes": inboxes[some]}
+        yield json.dumps(told)
 
 
-def read(payload: str) -> tuple[dict[int, int], list[Changed]]:
-    """(sequence by room number, whose rights have changed)."""
+@dataclass(frozen=True)
+class Notice:
+    """What another replica has committed."""
+
+    heads: dict[int, int]
+    """Sequence by room number."""
+    access: list[Changed]
+    inboxes: list[bytes]
+
+
+def read(payload: str) -> Notice:
+    """One of a replica that runs an older program says nothing of inboxes."""
     told = json.loads(payload)
     changed = [(no, bytes.fromhex(key) if key is not None else None) for no, key in told["access"]]
-    return {int(no): int(sequence) for no, sequence in told["rooms"].items()}, changed
+    heads = {int(no): int(sequence) for no, sequence in told["rooms"].items()}
+    return Notice(heads, changed, [bytes.fromhex(key) for key in told.get("inboxes", ())])
 
 
-async def listen(url: URL, hear: Callable[[dict[int, int], list[Changed]], None], lost: Callable[[], None]) -> None:
+async def listen(url: URL, hear: Callable[[Notice], None], lost: Callable[[], None]) -> None:
     """For ever; `lost` after each start of listening."""
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     while True:
@@ -56,7 +70,7 @@ async def listen(url: URL, hear: Callable[[dict[int, int], list[Changed]], None]
                 await connection.execute(f"LISTEN {CHANNEL}")
                 lost()
                 async for notice in connection.notifies():
-                    hear(*read(notice.payload))
+                    hear(read(notice.payload))
         except psycopg.Error:
             logs.write(NoticeEvent.LISTENING_LOST, LogLevel.WARNING)
         await asyncio.sleep(PAUSE_SECONDS)

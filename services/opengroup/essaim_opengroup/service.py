@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -11,10 +11,10 @@ from essaim.opengroup.v1 import opengroup_pb2, opengroup_pb2_grpc
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.opengroup.authorization import Method, Nonces, Request
 from essaim.protocol.opengroup.host import attest
-from essaim.protocol.opengroup.refusal import BatchRefusedError, BusyError
+from essaim.protocol.opengroup.refusal import BatchRefusedError, BusyError, NotAuthorizedError
 from essaim.runtime.context import reply_capacity_of
 from essaim_opengroup import metrics
-from essaim_opengroup.acting import DOMAIN, Acting, parse_batch
+from essaim_opengroup.acting import DOMAIN, MAX_NUMBER, Acting, parse_batch
 from essaim_opengroup.asking import Asking
 from essaim_opengroup.following import MAX_ROOMS, follow
 from essaim_opengroup.schema import REPLICA
@@ -69,11 +69,18 @@ class RoomService(opengroup_pb2_grpc.RoomServiceServicer):
     ) -> AsyncIterator[opengroup_pb2.FollowResponse]:
         key = self._member(Method.FOLLOW, request.authorization, request.following)
         following = _parsed(opengroup_pb2.Following, request.following)
-        if not 0 < len(following.rooms) <= MAX_ROOMS:
-            raise BatchRefusedError(f"1 to {MAX_ROOMS} rooms can be followed at once")
+        wants_directs = following.HasField("directs_after")
+        if not (len(following.rooms) > 0 or wants_directs) or len(following.rooms) > MAX_ROOMS:
+            raise BatchRefusedError(f"1 to {MAX_ROOMS} rooms, or direct messages, can be followed at once")
+        if wants_directs and not key:
+            raise NotAuthorizedError("this needs a member's signature")
+        if following.directs_after > MAX_NUMBER:
+            raise BatchRefusedError("a number is below 2^63")
         with self._follower() as end:
-            async for response in follow(self._asking, key, following, reply_capacity_of(context), end):
-                yield response
+            capacity = reply_capacity_of(context)
+            async with aclosing(follow(self._asking, key, following, capacity, end)) as responses:
+                async for response in responses:
+                    yield response
 
     @contextmanager
     def _follower(self) -> Any:

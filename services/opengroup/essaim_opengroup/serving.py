@@ -147,6 +147,7 @@ def send_direct(
     expires_ms = work.now_ms + days * DAY_MS
     row = {"recipient_no": recipient.no, "sender_no": asker.no, "time_ms": work.now_ms, "expires_ms": expires_ms}
     work.execute(insert(DIRECT).values(row | {"data": action.data, "hash": named}))
+    work.inboxes.add(recipient.key)
     return action_pb2.DirectList()
 
 

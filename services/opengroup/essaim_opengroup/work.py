@@ -45,6 +45,8 @@ class Work:
     """Hashes of (room, sequence) that are on disk: what members say they have seen is asked for again and again."""
     fresh: list[Fresh] = field(default_factory=list)
     changed_access: set[Changed] = field(default_factory=set)
+    inboxes: set[bytes] = field(default_factory=set)
+    """Member keys for whom a direct message has come."""
 
     def __post_init__(self) -> None:
         self._rooms: dict[bytes, RoomRow] = {}

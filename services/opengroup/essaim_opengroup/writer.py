@@ -111,7 +111,7 @@ class Writer:
             for job in jobs:
                 _attempt(work, job)
             work.finish()
-            news = News(work.fresh, work.changed_access)
+            news = News(work.fresh, work.changed_access, work.inboxes)
             if self._database.postgresql:
                 for payload in payloads(news):
                     connection.execute(select(func.pg_notify(CHANNEL, payload)))
@@ -125,15 +125,16 @@ class Writer:
         self._chains |= work.new_chains
 
     def _one_by_one(self, jobs: Sequence[Job]) -> News:
-        fresh, changed = list[Fresh](), set[Changed]()
+        fresh, changed, inboxes = list[Fresh](), set[Changed](), set[bytes]()
         for job in jobs:
             try:
                 news = patiently(partial(self._together, [job]))
                 fresh += news.fresh
                 changed |= set(news.changed_access)
+                inboxes |= set(news.inboxes)
             except Exception as error:  # noqa: BLE001 - the asker is told INTERNAL, the log its type
                 job.outcome = told(error)
-        return News(fresh, changed)
+        return News(fresh, changed, inboxes)
 
 
 def _attempt(work: Work, job: Job) -> None:
