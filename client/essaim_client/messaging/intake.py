@@ -101,7 +101,7 @@ class Intake:
         content.ClearField("reads")
         taken.late = content.HasField("late") and self._agreement.is_contact(sender.account)
         if opened.initial:
-            self._renewals.began(opened, content.sent_ms, now_ms)
+            self._begun(opened, content.sent_ms, taken, now_ms)
         if content.WhichOneof("body") == "group":
             self.on_group(opened, content, taken, now_ms)
             return taken
@@ -111,14 +111,19 @@ class Intake:
             self._from_other(opened, content, taken, now_ms)
         return taken
 
+    def _begun(self, opened: Opened, sent_ms: int, taken: Taken, now_ms: int) -> None:
+        """A session: what was sent in the one before may never have been read, so a contact is told what there is."""
+        self._renewals.began(opened, sent_ms, now_ms)
+        account = opened.sender.account
+        of_contact = account != self._profile.account_id and self._agreement.is_contact(account)
+        if of_contact and Change.SESSION_RENEWED in opened.changes:
+            taken.answers.append(Answer(opened.sender, {"summary": content_pb2.Summary()}))
+
     # From others
 
     def _from_other(self, opened: Opened, content: content_pb2.Content, taken: Taken, now_ms: int) -> None:
         sender = opened.sender
         conversation, kind = sender.account.raw, content.WhichOneof("body")
-        if Change.SESSION_RENEWED in opened.changes and self._agreement.is_contact(sender.account):
-            # What was sent in the session before may never have been read.
-            taken.answers.append(Answer(sender, {"summary": content_pb2.Summary()}))
         if kind in ENTRY_KINDS:
             taken.events += self._conversations.take(conversation, conversation, sender.slot, content, opened.changes)
         elif kind == "receipt":
