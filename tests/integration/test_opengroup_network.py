@@ -93,7 +93,12 @@ async def test_room_is_lived_in_through_the_onion_and_outlives_its_host(
             assert (await expect(events, "react")).emoji == "🐝"
 
             waits, told = [], asyncio.Event()
-            owner.patience.on_waiting = lambda waiting: (waits.append(waiting), told.set())
+
+            def note(waiting) -> None:
+                waits.append(waiting)
+                told.set()
+
+            owner.patience.on_waiting = note
             await asyncio.to_thread(network.net.node(HOST).kill)
             uploading = asyncio.create_task(made.upload(b"a file" * 100))
             await asyncio.wait_for(told.wait(), PATIENCE_SECONDS)
@@ -111,9 +116,9 @@ async def test_room_is_lived_in_through_the_onion_and_outlives_its_host(
         lines = [line async for line in room.export()]
         assert [line["kind"] for line in lines] == ["post", "react", "post"]
         async with aclosing(owner.follow_directs(host)) as coming:
-            first = asyncio.create_task(anext(coming))
+            hearing = asyncio.create_task(anext(coming))
             await guest.send_direct(room, made.me, "just to you")
-            direct = await asyncio.wait_for(first, PATIENCE_SECONDS)
+            direct = await asyncio.wait_for(hearing, PATIENCE_SECONDS)
         assert (direct.text, direct.sender) == ("just to you", room.me)
         assert await owner.directs(host) == [direct]
         with pytest.raises(DestinationRefusedError) as caught:
