@@ -10,13 +10,14 @@ from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.authorization import Method, Request
 from essaim.protocol.opengroup.direct import seal
 from essaim.protocol.opengroup.host import attest
-from essaim.protocol.opengroup.member import member_factor, member_key
+from essaim.protocol.opengroup.member import Handed, member_factor, member_key
 from essaim.protocol.opengroup.settings import file_hash, token_hash
 from essaim.protocol.opengroup.statement import Statement
 
 FILE = Path(__file__).parent / "opengroup.json"
 HOST_SEED, ALICE_SEED, BOB_SEED = bytes([1] * 32), bytes([2] * 32), bytes([3] * 32)
 ROOM, NODE, NONCE, TIME_MS = bytes([4] * 16), bytes([5] * 32), bytes([6] * 16), 1_800_000_000_000
+TURN = 3
 
 
 def vectors() -> dict[str, object]:
@@ -25,6 +26,7 @@ def vectors() -> dict[str, object]:
     host_id = host.public.raw
     alice, bob = Account(ALICE_SEED), Account(BOB_SEED)
     key, other = member_key(alice, host_id), member_key(bob, host_id)
+    handed = Handed.make(alice, host_id, TURN)
     before = chain.first(host_id, ROOM)
     message = statement_pb2.Statement(
         host_id=host_id, room_id=ROOM, time_ms=TIME_MS, seen_chain=before, post=statement_pb2.Post(text="grüße")
@@ -40,6 +42,9 @@ def vectors() -> dict[str, object]:
         "alice_factor": member_factor(alice.rooms_secret, host_id),
         "alice_member": key.public.raw,
         "bob_member": other.public.raw,
+        "alice_handed": handed.encode(),
+        "alice_handed_member": handed.key.public.raw,
+        "alice_proof": handed.proof(alice.id.identity, host_id),
         "room_id": ROOM,
         "nonce": NONCE,
         "body": b"a batch",
@@ -57,7 +62,7 @@ def vectors() -> dict[str, object]:
         "direct_seed": bytes(range(64)),
         "direct_data": seal(b"just to you", key, other.public, host_id, bytes(range(64))),
     }
-    return {"wire": 1, "time_ms": TIME_MS, **{name: value.hex() for name, value in found.items()}}
+    return {"wire": 1, "time_ms": TIME_MS, "turn": TURN, **{name: value.hex() for name, value in found.items()}}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """opengroup.json as docs/protocol/opengroup.md says it, with primitives alone: no import of essaim."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -14,16 +15,27 @@ HOST, TIME = RAW["host_id"], u(VECTORS["time_ms"], 8)
 LABEL = b"essaim/opengroup/"
 
 
-def member(seed: bytes) -> tuple[bytes, bytes, bytes]:
+def member(seed: bytes, turn: bytes = b"") -> tuple[bytes, bytes, bytes]:
     """(factor, member key, its private scalar)."""
     identity = hkdf(seed, b"essaim/account/v1", b"identity signing")
-    by = factor(b"essaim/member/v1", hkdf(seed, b"essaim/account/v1", b"rooms"), HOST)
+    by = factor(b"essaim/member/v1", hkdf(seed, b"essaim/account/v1", b"rooms"), HOST, turn)
     return by, times(by, public(identity)), sodium.crypto_core_ed25519_scalar_mul(by, scalar(identity))
 
 
 def test_members_are_blinded_as_told():
     assert member(RAW["alice_seed"])[:2] == (RAW["alice_factor"], RAW["alice_member"])
     assert member(RAW["bob_seed"])[1] == RAW["bob_member"]
+
+
+def test_handed_key_and_proof_are_made_as_told():
+    turn, seed = u(VECTORS["turn"], 4), hkdf(RAW["alice_seed"], b"essaim/account/v1", b"identity signing")
+    by, name, private = member(RAW["alice_seed"], turn)
+    prefix = h(b"essaim/blinding/v1", hashlib.sha512(seed).digest()[32:], by)
+    label = b"essaim/member-proof/v1"
+    word = SigningKey(seed).sign(label + HOST + turn + name).signature
+    assert (name, RAW["alice_handed"]) == (RAW["alice_handed_member"], turn + private + prefix + word)
+    assert RAW["alice_proof"][:68] == turn + word
+    VerifyKey(name).verify(label + HOST + public(seed), RAW["alice_proof"][68:])
 
 
 def test_host_attests_as_told():

@@ -10,7 +10,7 @@ from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.authorization import Method, Request
 from essaim.protocol.opengroup.direct import unseal
 from essaim.protocol.opengroup.host import attest
-from essaim.protocol.opengroup.member import is_account, member_factor, member_key
+from essaim.protocol.opengroup.member import Handed, is_account, member_factor, member_key, proves
 from essaim.protocol.opengroup.settings import file_hash, token_hash
 from essaim.protocol.opengroup.statement import Statement
 
@@ -31,6 +31,16 @@ def test_host_and_members_are_who_they_were() -> None:
     assert member_factor(ALICE.rooms_secret, raw("host_id")) == raw("alice_factor")
     assert member_key(ALICE, raw("host_id")).public.raw == raw("alice_member")
     assert is_account(VerifyKey(raw("alice_member")), ALICE.id.identity, raw("alice_factor"))
+
+
+def test_handed_key_and_proof_are_what_they_were() -> None:
+    host_id, turn = raw("host_id"), VECTORS["turn"]
+    made = Handed.make(ALICE, host_id, turn)
+    assert made.encode() == raw("alice_handed") and made.key.public.raw == raw("alice_handed_member")
+    assert Handed.decode(raw("alice_handed"), ALICE.id.identity, host_id).proof(ALICE.id.identity, host_id) == (
+        raw("alice_proof")
+    )
+    assert proves(raw("alice_proof"), VerifyKey(raw("alice_handed_member")), ALICE.id.identity, host_id)
 
 
 def test_request_is_signed_as_it_was() -> None:
