@@ -31,3 +31,19 @@ asyncio.run(main())
 def test_freed_cells_between_others_are_given_back():
     done = subprocess.run([sys.executable, "-c", BURST], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("True 250\n", "")
+
+
+def test_collector_does_not_look_through_what_a_start_made():
+    code = (
+        "import asyncio, gc\n"
+        "from essaim.runtime.heap import tend_heap\n"
+        "async def main():\n"
+        "    before = len(gc.get_objects())\n"
+        "    task = asyncio.create_task(tend_heap())\n"
+        "    await asyncio.sleep(0)\n"
+        "    print(before > 5_000, len(gc.get_objects()) < 500, gc.isenabled())\n"
+        "    task.cancel()\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True True True\n", "")
