@@ -51,6 +51,8 @@ A, B = (SigningKey(bytes([n]) * 32).public for n in (1, 2))
 POLICIES = (Policy.public_inbox(A), Policy.private_inbox(A, B), Policy.outbox(B), Policy.blob(A, bytes(4096)))
 SLOTS = (b"\0", b"\1")
 ENTRIES = (b"manifest", b"prekeys/0")
+PLACES = (*SLOTS, b"p" * 32, b"q" * 32)
+"""Under which somebody asks to be woken: a device slot, in a group a place."""
 MEMBERS = (b"m" * 32, b"n" * 32)
 PLACE = position_of(POLICIES[0].mailbox_id)
 """Of one mailbox: arcs that begin and end in the middle of its bucket, with and without it."""
@@ -123,7 +125,7 @@ class Author:
         return PutMark(*self.noticed(SlotMark(policy, marked, self.authorization())))
 
     def registration(self) -> Change:
-        policy, slot, day = self.rng.choice(POLICIES[:2]), self.rng.choice(SLOTS), DAY + self.rng.randint(0, 2)
+        policy, slot, day = self.rng.choice(POLICIES[:2]), self.rng.choice(PLACES), DAY + self.rng.randint(0, 2)
         whom = self.rng.randbytes(self.rng.choice((0, 67)))
         return PutRegistration(*self.noticed(RegistrationRecord(policy, slot, day, whom, self.authorization())))
 
@@ -193,7 +195,7 @@ def answers(store: MemoryStore | SqliteStore, author: Author) -> list[object]:
         registrations = list(store.registrations(policy.mailbox_id))
         assert store.has_registered(policy.mailbox_id) or not registrations
         found += [registrations, list(store.registered(policy.mailbox_id))]
-        found += [store.registration(policy.mailbox_id, slot, DAY + day) for slot in SLOTS for day in range(3)]
+        found += [store.registration(policy.mailbox_id, slot, DAY + day) for slot in PLACES for day in range(3)]
         for slot in (b"", *SLOTS, *ENTRIES):
             found.append(list(store.entries_after(policy.mailbox_id, slot, author.number // 3, 4)))
             found.append(list(store.latest_entries(policy.mailbox_id, slot, 4)))
