@@ -14,7 +14,7 @@ from essaim.protocol import authorship, backup
 from essaim.protocol.account import Account
 from essaim.protocol.backup import Lock
 from essaim.protocol.blinding import outbox_key, public_inbox_key
-from essaim.protocol.configuration import Configuration, deletion_mark
+from essaim.protocol.configuration import Configuration, deletion_mark, unsent_mark
 from essaim.protocol.configuration_mailbox import ENTRY, ConfigurationMailbox
 from essaim.protocol.device import DeviceKeys
 from essaim.protocol.generation import GenerationMailbox
@@ -77,6 +77,7 @@ def marks() -> dict[str, str]:
         "content_without_mark": unmarked.hex(),
         "content": text.SerializeToString().hex(),
         "deletion_mark": deletion_mark(BOB.id.raw, ALICE.id.raw, bytes(16)).hex(),
+        "unsent_mark": unsent_mark(BOB.id.raw, ALICE.id.raw, bytes(16)).hex(),
     }
 
 

@@ -11,6 +11,7 @@ from essaim.protocol.push.preview import Preview, PreviewKey
 from essaim.protocol.push.push_id import PushIdOf, PushIds
 from essaim.protocol.push.registration import Registration
 from essaim.protocol.push.wake import Wake, WakeBatch, wake_id
+from essaim_client.push.group_places import place_name
 
 FILE = Path(__file__).parent / "push.json"
 HOST_SEED, OWNER_SEED, DEVICE_SECRET = bytes([1] * 32), bytes([2] * 32), bytes([3] * 32)
@@ -50,6 +51,8 @@ def vectors() -> dict[str, object]:
         "preview": Preview(MAILBOX, ENVELOPE, 4096, HEAD).seal(key.public, push_id, lambda _: EPHEMERAL),
         "registration": Registration(push_id, (NODE,), prompt=True, preview_key=key.public).encoded,
         "plain_registration": Registration(push_id, (NODE, MAILBOX)).encoded,
+        "place_secret": OWNER_SEED,
+        "place": place_name(owner, MAILBOX),
         "wake_id": wake.wake_id,
         "wake_batch": WakeBatch(BATCH, (wake,)).encode(),
     }

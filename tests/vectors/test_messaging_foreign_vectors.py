@@ -52,6 +52,7 @@ def test_mark_is_made_as_told():
     mark = hmac.digest(marks["authorship_key"], covered, "sha256")[:16]
     assert marks["content"] == marks["content_without_mark"] + b"\x9a\x01\x10" + mark
     assert h(b"essaim/deleted/v1", marks["conversation"], NAMES[0], bytes(16))[:8] == marks["deletion_mark"]
+    assert h(b"essaim/unsent/v1", marks["conversation"], NAMES[0], bytes(16))[:8] == marks["unsent_mark"]
 
 
 def test_configuration_lies_where_told_and_opens():

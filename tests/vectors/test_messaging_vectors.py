@@ -11,7 +11,7 @@ from essaim.messaging.v1 import content_pb2
 from essaim.protocol import authorship, backup
 from essaim.protocol.account import Account, AccountId
 from essaim.protocol.backup import Lock
-from essaim.protocol.configuration import Configuration, deletion_mark
+from essaim.protocol.configuration import Configuration, deletion_mark, unsent_mark
 from essaim.protocol.configuration_mailbox import ENTRY, ConfigurationMailbox
 from essaim.protocol.generation import GenerationMailbox
 from essaim.protocol.kdf import hkdf
@@ -55,6 +55,7 @@ def test_marks_are_what_they_were():
     assert not authorship.is_own(BOB.authorship_key, conversation, content[:-19], mark)
     assert ALICE.authorship_key == raw("marks", "authorship_key")
     assert deletion_mark(conversation, ALICE.id.raw, bytes(16)) == raw("marks", "deletion_mark")
+    assert unsent_mark(conversation, ALICE.id.raw, bytes(16)) == raw("marks", "unsent_mark")
 
 
 @pytest.mark.parametrize("order", [("one", "other"), ("other", "one", "one")])

@@ -1,6 +1,7 @@
 """push.json as docs/protocol/push.md says it, with primitives alone: no import of essaim."""
 
 import json
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
@@ -58,6 +59,11 @@ def test_registration_is_laid_out_as_told():
     one = b"\1\3" + RAW["push_id"] + RAW["preview_key"] + b"\1" + RAW["node_id"]
     two = b"\1\0" + RAW["push_id"] + b"\2" + RAW["node_id"] + RAW["mailbox_id"]
     assert (one, two) == (RAW["registration"], RAW["plain_registration"])
+
+
+def test_place_is_named_as_told():
+    name = hkdf(RAW["place_secret"], LABEL + b"place/v1", RAW["mailbox_id"], 24)
+    assert urlsafe_b64encode(name) == RAW["place"]
 
 
 def test_wake_id_is_made_as_told():

@@ -10,6 +10,7 @@ from essaim.protocol.push.preview import Preview, PreviewKey
 from essaim.protocol.push.push_id import PushIdOf, PushIds
 from essaim.protocol.push.registration import Registration
 from essaim.protocol.push.wake import Wake, WakeBatch, parse, wake_id
+from essaim_client.push.group_places import place_name
 
 VECTORS = json.loads((Path(__file__).parent / "push.json").read_text())
 
@@ -60,6 +61,10 @@ def test_registration_is_laid_out_as_it_was() -> None:
     plain = Registration(raw("push_id"), (raw("node_id"), raw("mailbox_id")))
     assert [full.encoded, plain.encoded] == [raw("registration"), raw("plain_registration")]
     assert [Registration.parse(each.encoded) for each in (full, plain)] == [full, plain]
+
+
+def test_place_in_a_groups_mailbox_has_the_name_that_it_had() -> None:
+    assert place_name(SigningKey(raw("place_secret")), raw("mailbox_id")) == raw("place")
 
 
 def test_wake_is_what_it_was() -> None:
