@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from essaim.protocol.group import room
 from essaim.protocol.group.log import PENDING_MAX, GroupLog
 from essaim.protocol.group.record import Act, Record
 from essaim.protocol.group.room import MEMBER_DEVICE_MAX, MEMBER_MAX, Room, Seat
@@ -28,10 +29,10 @@ SEATS = st.lists(
 
 
 def chosen(seats: set[Seat]) -> set[Seat]:
-    room, order = Room(), list(seats)
+    rooms, order = Room(), list(seats)
     for each in order:
-        room.take(each)
-    return {order[number] for number in room.chosen()}
+        rooms.take(each)
+    return {order[number] for number in rooms.chosen()}
 
 
 @settings(max_examples=examples(200), deadline=None)
@@ -45,12 +46,12 @@ def test_what_is_chosen_together_is_chosen_of_what_each_has_chosen(ours, theirs)
 @settings(max_examples=examples(100), deadline=None)
 @given(SEATS)
 def test_who_is_not_admitted_is_not_chosen(seats):
-    room = Room()
+    rooms = Room()
     turned_away = set()
     for each in seats:
-        if not room.admits(each):
+        if not rooms.admits(each):
             turned_away.add(each)
-        room.take(each)
+        rooms.take(each)
     assert not turned_away & chosen(set(seats))
 
 
@@ -120,8 +121,14 @@ def compare(*logs: GroupLog) -> None:
     raise AssertionError("they do not come to an end")
 
 
+NARROW_ROOM = {"ADMIN_DEVICE_MAX": 24, "ADMIN_MAX": 48, "MEMBER_DEVICE_MAX": 4, "MEMBER_MAX": 8, "LOG_MAX": 120}
+
+
+@pytest.mark.parametrize("limits", [{}, NARROW_ROOM], ids=["wide", "narrow"])
 @pytest.mark.parametrize("seed", range(examples(3)))
-def test_flood_in_any_order_leaves_the_same_group_and_locks_no_admin_out(seed):
+def test_flood_in_any_order_leaves_the_same_group_and_locks_no_admin_out(seed, limits, monkeypatch):
+    for name, limit in limits.items():
+        monkeypatch.setattr(room, name, limit)
     trouble, source = Trouble(seed), random.Random(seed)
     flood = trouble.flood(150)
     devices = [copy(trouble.base) for _ in range(3)]
