@@ -64,6 +64,14 @@ async def test_either_slot_is_accepted(served):
     assert await accepted(port, certificate.der, other.der)
 
 
+async def test_one_der_sequence_that_is_no_certificate_is_refused_and_ends_nobody(served):
+    certificate, port = served
+    empty = b"\x30\x82\x01\x00" + bytes(256)
+    assert not await accepted(port, empty)
+    assert not await accepted(port, empty, certificate.der)
+    assert await accepted(port, certificate.der)
+
+
 def handshake(port, version):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
