@@ -282,9 +282,12 @@ async def test_direct_messages_are_followed_live_by_their_recipient_alone(host: 
         assert [each.data for each in (await anext(mine)).directs] == [b"two"]
         assert (await anext(hers)).room_id == room.room_id and not (await anext(hers)).directs
         await send(b"three")
-        assert [(each.number, each.data) for each in (await asyncio.wait_for(anext(mine), 10)).directs] == [
-            (3, b"three")
-        ]
+        [third] = (await asyncio.wait_for(anext(mine), 10)).directs
+        assert (third.number, third.data) == (3, b"three")
+        await bob.ask(delete_direct=action_pb2.DeleteDirect(up_to=3))
+        await send(b"four")
+        [fourth] = (await asyncio.wait_for(anext(mine), 10)).directs
+        assert (fourth.number, fourth.data) == (4, b"four")  # a number is given once, whatever was deleted
         await send(b"for carol", carol)
         assert [each.data for each in (await asyncio.wait_for(anext(hers), 10)).directs] == [b"for carol"]
         await alice.post(room.room_id, "a post")

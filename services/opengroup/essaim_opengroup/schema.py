@@ -214,6 +214,7 @@ DIRECT: Final = Table(
     Column("data", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False, unique=True),
     Index("direct_recipient", "recipient_no", "no"),
+    sqlite_autoincrement=True,
 )
 DIRECT_TAKEN: Final = Table(  # by who it was for; who sent it may not know yet that it came, and repeats it
     "direct_taken",
