@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT / "tests" / "simulation"))
 
 from essaim.protocol.conversation import Device  # noqa: E402
 from essaim.protocol.group.announcement import Announcement, ChainNotice  # noqa: E402
+from essaim.protocol.group.bundle import decode_records, pack  # noqa: E402
 from essaim.protocol.group.epoch import Epoch  # noqa: E402
 from essaim.protocol.group.frame import (  # noqa: E402
     SPOKEN_ENTRY,
@@ -32,7 +33,7 @@ from essaim.protocol.group.frame import (  # noqa: E402
     open_frame,
     seal_frame,
 )
-from essaim.protocol.group.log import GroupLog, decode_records, pack  # noqa: E402
+from essaim.protocol.group.log import GroupLog  # noqa: E402
 from essaim.protocol.group.record import Act  # noqa: E402
 from essaim.protocol.group.sender_key import Front, Said, SendingChain  # noqa: E402
 from essaim.protocol.keys import VerifyKey  # noqa: E402

@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from essaim.messaging.v1 import group_pb2
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.group.log import GroupLog, decode_records, pack, unpack
+from essaim.protocol.group.bundle import decode_records, pack, unpack
+from essaim.protocol.group.log import GroupLog
 from essaim.protocol.group.record import Act, GroupNameRefusedError, Record, RecordRefusedError, name_argument
 from essaim.protocol.group.roster import MEMBERS_MAX, Role
 from essaim.testing.effort import examples

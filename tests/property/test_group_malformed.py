@@ -10,9 +10,9 @@ from essaim.messaging.v1 import content_pb2, group_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.conversation import Device, Peer
 from essaim.protocol.group.announcement import Announcement, EpochNotice
+from essaim.protocol.group.bundle import pack
 from essaim.protocol.group.epoch import Epoch
 from essaim.protocol.group.frame import SPOKEN_ENTRY, FrameKind, draw_nonce, seal_frame
-from essaim.protocol.group.log import pack
 from essaim.protocol.group.record import Act
 from essaim.protocol.group.sender_key import ReceivingChain, Said, SendingChain
 from essaim.protocol.keys import VerifyKey

@@ -11,9 +11,10 @@ import random
 from essaim.protocol.account import Account
 from essaim.protocol.device import MANAGER, DeviceKeys
 from essaim.protocol.group.announcement import Announcement, ChainNotice, EpochNotice
+from essaim.protocol.group.bundle import pack
 from essaim.protocol.group.epoch import Epoch
 from essaim.protocol.group.frame import FrameKind, body_nonce, seal_frame
-from essaim.protocol.group.log import GroupLog, pack
+from essaim.protocol.group.log import GroupLog
 from essaim.protocol.group.record import NO_GROUP, Act, Record, founding_argument
 from essaim.protocol.group.sender_key import Said, SendingChain
 from essaim.protocol.keys import SigningKey

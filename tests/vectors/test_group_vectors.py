@@ -5,9 +5,10 @@ import random
 from pathlib import Path
 
 from essaim.protocol.group.announcement import Announcement
+from essaim.protocol.group.bundle import decode_records
 from essaim.protocol.group.epoch import Epoch
 from essaim.protocol.group.frame import SPOKEN_ENTRY, FrameKind, open_frame
-from essaim.protocol.group.log import GroupLog, decode_records
+from essaim.protocol.group.log import GroupLog
 from essaim.protocol.group.sender_key import Front
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.layout import Reader

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from essaim.messaging.v1 import content_pb2, group_pb2
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.group.bundle import decode_records, pack
 from essaim.protocol.group.epoch import SECRET_SIZE, Epoch
-from essaim.protocol.group.log import GroupLog, decode_records, pack
+from essaim.protocol.group.log import GroupLog
 from essaim.protocol.group.record import NO_GROUP, Record
 from essaim.protocol.group.roster import Role, Roster
 from essaim.protocol.group.sender_key import SendingChain

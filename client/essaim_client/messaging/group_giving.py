@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from essaim.messaging.v1 import content_pb2, group_pb2
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.group.log import pack
+from essaim.protocol.group.bundle import pack
 from essaim.protocol.group.record import Record
 from essaim.protocol.group.sender_key import Proof, Said
 from essaim.protocol.kdf import HASH_SIZE

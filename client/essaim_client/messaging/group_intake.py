@@ -13,9 +13,10 @@ from essaim.protocol.account import AccountId
 from essaim.protocol.conversation import Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.group.announcement import Announcement, ChainNotice
+from essaim.protocol.group.bundle import decode_records, unpack
 from essaim.protocol.group.epoch import Epoch
 from essaim.protocol.group.frame import Frame, FrameKind, open_frame
-from essaim.protocol.group.log import GroupLog, decode_records, unpack
+from essaim.protocol.group.log import GroupLog
 from essaim.protocol.group.record import Act, Record
 from essaim.protocol.group.roster import Role
 from essaim.protocol.group.sender_key import CHAIN_ID_SIZE, MESSAGES_MAX, Front, Proof, ReceivingChain, Said

@@ -14,6 +14,7 @@ from essaim.protocol.blinding import mailbox_day
 from essaim.protocol.conversation import Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.group.announcement import Announcement, ChainNotice, EpochNotice, Notice
+from essaim.protocol.group.bundle import pack
 from essaim.protocol.group.epoch import SECRET_SIZE, Epoch
 from essaim.protocol.group.frame import (
     RECORDS_ENTRY,
@@ -24,8 +25,7 @@ from essaim.protocol.group.frame import (
     draw_nonce,
     seal_frame,
 )
-from essaim.protocol.group.log import pack
-from essaim.protocol.group.record import PARENTS_MAX, Act, Record
+from essaim.protocol.group.record import Act, Record
 from essaim.protocol.group.sender_key import CHAIN_LIFE_MS, MESSAGES_MAX, ReceivingChain, Said, SendingChain
 from essaim.protocol.kdf import blake2b256
 from essaim.protocol.keys import VerifyKey
@@ -113,7 +113,7 @@ class GroupPosting:
         life_ms: int,
         entry: bytes = SPOKEN_ENTRY,
     ) -> None:
-        said, nonce = Said(tuple(group.log.heads[:PARENTS_MAX]), content.SerializeToString()), self._nonce()
+        said, nonce = Said(tuple(group.log.named), content.SerializeToString()), self._nonce()
         spoken, proof, chain = speaking.chain.speak(group.group_id, said, body_nonce(nonce))
         self._book.speak(group, replace(speaking, chain=chain))
         if entry == SPOKEN_ENTRY:
@@ -185,7 +185,7 @@ class GroupPosting:
                 self.sign(group, Act.DEVICES)
         newest, now_ms, random = group.newest_epoch, self._swarms.clock.now_ms(), self._swarms.random
         admin_key = VerifyKey(group.roster.admin_key)
-        epoch = Epoch(group.group_id, random(SECRET_SIZE), admin_key, tuple(group.log.heads[:PARENTS_MAX]), now_ms)
+        epoch = Epoch(group.group_id, random(SECRET_SIZE), admin_key, tuple(group.log.named), now_ms)
         self._book.add_epoch(group, epoch)
         notice = EpochNotice.of(epoch, self._profile.own, self._profile.device.slot, random)
         given = content_pb2.Group(group_id=group.group_id, epochs=[epoch_message(epoch)])

@@ -9,7 +9,8 @@ from pathlib import Path
 from essaim.messaging.v1 import content_pb2, group_pb2
 from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.group.log import GroupLog, pack
+from essaim.protocol.group.bundle import pack
+from essaim.protocol.group.log import GroupLog
 from essaim.protocol.group.record import NO_GROUP, NONCE_SIZE, Act, Record, founding_argument, name_argument
 from essaim.protocol.group.roster import MEMBERS_MAX, Role
 from essaim.protocol.keys import SEED_SIZE, SigningKey, VerifyKey

@@ -3,6 +3,7 @@
 record        one signed change of a group: founding, invitation, joining, removal, ...
 roster        who is in and what they may do, as a value; `applied` makes the next one
 room          how many records of each writer a log takes: nobody fills the room of another
+bundle        many records on the wire
 log           all records that a device has: a hash graph that merges, and the roster that follows from it
 epoch         a secret that the members of one time share, and the mailboxes of its days
 frame         what lies in these mailboxes: sealed under the epoch's key of the day

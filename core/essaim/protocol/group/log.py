@@ -14,21 +14,14 @@ Height is 1 for the founding, else one more than the highest parent's.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from google.protobuf.message import DecodeError
-
-from essaim.messaging.v1 import group_pb2
 from essaim.protocol.group.record import (
-    NO_GROUP,
     PARENTS_MAX,
     Act,
     Record,
-    RecordRefusedError,
     certificate_hash,
-    check_certificate,
 )
 from essaim.protocol.group.room import LOOSE_MAX, Room, Seat, seat_of
 from essaim.protocol.group.roster import Place, Roster
-from essaim.protocol.layout import MalformedError
 from essaim.protocol.manifest import Certificate
 
 PLACED_MAX = 16_384
@@ -85,13 +78,30 @@ class GroupLog:
         Of somebody who is no admin: those of admins and their own, so that they hold nothing of others in the log.
         """
         if act in ADMIN_ACTS or self.roster.is_admin(account):
-            return self.heads[:PARENTS_MAX]
+            return self.named
         mask, own = 0, self._by_account.get(account, 0)
         for number in _numbers(self._here):
             mask |= self._past[number] if self._is_admins(number) else 0
         for number in _numbers(self._here & own):
             mask |= self._past[number]
-        return sorted(self._records[each].record_id for each in self._heads_of(mask))[:PARENTS_MAX]
+        return self._foremost(mask)
+
+    @property
+    def named(self) -> list[bytes]:
+        """The newest records, as many as can be named: also under a flood those on which it depends who is in."""
+        return self._foremost(self._here)
+
+    def _foremost(self, mask: int) -> list[bytes]:
+        heads = self._heads_of(mask)
+        if len(heads) > PARENTS_MAX:
+            counting, since = set(self._counting), {each.since for each in self.roster.members.values()}
+
+            def order(number: int) -> tuple[bool, bool, bool, Place]:
+                place = self._places[number]
+                return number not in counting, not self._is_admins(number), place not in since, place
+
+            heads = sorted(heads, key=order)[:PARENTS_MAX]
+        return sorted(self._records[each].record_id for each in heads)
 
     @property
     def missing(self) -> list[bytes]:
@@ -331,52 +341,3 @@ def _numbers(mask: int) -> Iterator[int]:
         lowest = mask & -mask
         yield lowest.bit_length() - 1
         mask ^= lowest
-
-
-# The wire
-
-
-def pack(records: Iterable[Record]) -> group_pb2.GroupRecords:
-    """Each certificate once."""
-    message, known = group_pb2.GroupRecords(), set()
-    for record in records:
-        certificate = record.certificate.encode()
-        if certificate not in known:
-            known.add(certificate)
-            message.certificates.append(certificate)
-        message.records.add(statement=record.statement, signature=record.signature)
-    return message
-
-
-def unpack(message: group_pb2.GroupRecords) -> list[Record]:
-    """Those that are genuine; what is not is left out."""
-    certificates: dict[bytes, Certificate] = {}
-    for encoded in message.certificates:
-        try:
-            certificates[certificate_hash(encoded)] = check_certificate(encoded)
-        except RecordRefusedError:
-            continue
-    records = []
-    for each in message.records:
-        certificate = certificates.get(_named(each.statement))
-        try:
-            if certificate is not None:
-                records.append(Record.parse(each.statement, each.signature, certificate))
-        except RecordRefusedError:
-            continue
-    return records
-
-
-def decode_records(data: bytes) -> list[Record]:
-    """As `unpack`. Raises MalformedError where it is no list at all."""
-    try:
-        return unpack(group_pb2.GroupRecords.FromString(data))
-    except DecodeError as error:
-        raise MalformedError("not a list of records") from error
-
-
-def _named(statement: bytes) -> bytes:
-    """Where a statement names its certificate: behind its parents and its account."""
-    above = 1 + len(NO_GROUP)
-    at = above + 1 + len(NO_GROUP) * (statement[above] if len(statement) > above else 0) + len(NO_GROUP)
-    return statement[at : at + len(NO_GROUP)]

@@ -8,9 +8,10 @@ from essaim.messaging.v1 import group_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.conversation import Device
 from essaim.protocol.group.announcement import Announcement, ChainNotice, EpochNotice
+from essaim.protocol.group.bundle import decode_records, pack
 from essaim.protocol.group.epoch import Epoch
 from essaim.protocol.group.frame import SPOKEN_ENTRY, FrameKind, FrameRefusedError, encrypt, open_frame
-from essaim.protocol.group.log import GroupLog, decode_records, pack
+from essaim.protocol.group.log import GroupLog
 from essaim.protocol.group.record import LABEL, NO_GROUP, Act, Record, founding_argument
 from essaim.protocol.group.sender_key import (
     FRONT_SIZE,
