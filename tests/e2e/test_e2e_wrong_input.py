@@ -130,6 +130,7 @@ def test_unreachable_discovery_is_a_line_and_no_restart(elsewhere: Deployment, j
 
 def await_lines(deployment: Deployment, pod: str, event: str, attempt: int) -> list[str]:
     """At least so many of this event; one attempt is a line."""
+
     def told() -> list[str]:
         found = [line for line in lines(deployment, pod) if f'"event": "{event}"' in line]
         return found if len(found) >= attempt else []
