@@ -32,6 +32,7 @@ PARAMETERS = Parameters(
 AUTHORITY = SigningKey(bytes(31) + b"\7")
 GENESIS = Genesis.create("paper", [AUTHORITY], PARAMETERS, [], MONDAY_MS)
 ROUND_MS = PARAMETERS.away_seconds * 1_000
+SILENT = "silent"
 
 
 class Trials:
@@ -47,7 +48,7 @@ class Trials:
             self.do(node.register(self.state.now_ms))
         self.silent: set[bytes] = set()
         self.sees = lambda tester, kind, subject: True
-        """True, False, or None for nothing to say."""
+        """True, False, SILENT, or None for nothing to say."""
         for _ in range(3):
             self.view()
         self.round(report=False)
@@ -73,17 +74,23 @@ class Trials:
 
     def report(self) -> None:
         words: dict[bytes, list[discovery_pb2.TestResult]] = {}
+        silent: dict[bytes, list[bytes]] = {}
         for (kind, subject), testers in self.state.round.draw.items():
             for tester in testers:
                 said = self.sees(tester, kind, subject)
-                if said is not None:
+                if said == SILENT:
+                    silent.setdefault(tester, []).append(subject)
+                elif said is not None:
                     words.setdefault(tester, []).append(
                         discovery_pb2.TestResult(
                             node_id=subject, kind=discovery_pb2.TestKind.ValueType(kind), passed=said
                         )
                     )
-        for tester, results in words.items():
-            self.do(self.by_id[tester].report(self.state.round.serial, *results))
+        for tester in sorted({*words, *silent}):
+            said = self.by_id[tester].report(
+                self.state.round.serial, *words.get(tester, ()), silent=silent.get(tester, ())
+            )
+            self.do(said)
 
     def expelled(self) -> set[bytes]:
         return {key for key, member in self.state.members.items() if member.state == NodeState.DECOMMISSIONED}
@@ -130,7 +137,37 @@ def test_node_that_nobody_reaches_is_expelled_after_twelve_rounds(net: Trials) -
     assert net.expelled() == {bad} and net.state.members[bad].expelled == Expelled.UNREACHABLE
 
 
+def test_store_that_answers_nobody_is_expelled_after_twelve_rounds(net: Trials) -> None:
+    bad = net.nodes[7].node_id
+    net.sees = lambda tester, kind, subject: SILENT if kind == TestKind.STORAGE and subject == bad else True
+    assert net.rounds_until(net.expelled) == MOST_CREDIT
+    assert net.expelled() == {bad} and net.state.members[bad].expelled == Expelled.FORGETFUL
+    for _ in range(2 * RETURN_CREDIT):
+        net.round()
+    assert net.expelled() == {bad}, "it does not come back by being reachable"
+
+
 # Who is not
+
+
+def test_silence_of_a_store_that_nobody_reaches_counts_once(net: Trials) -> None:
+    """Cut off, it is not reached: that costs one, as ever, and it comes back by itself."""
+    bad = net.nodes[7].node_id
+    net.sees = lambda tester, kind, subject: True if subject != bad else SILENT if kind == TestKind.STORAGE else False
+    net.round()
+    assert net.state.members[bad].credit == MOST_CREDIT - 1
+    net.rounds_until(net.expelled)
+    assert net.state.members[bad].expelled == Expelled.UNREACHABLE
+
+
+def test_silence_that_few_or_most_speak_of_costs_nothing(net: Trials) -> None:
+    """A tester that hears nobody, and a night in which no store hears another."""
+    deaf = net.nodes[7].node_id
+    net.sees = lambda tester, kind, subject: SILENT if kind == TestKind.STORAGE and tester == deaf else True
+    net.round()
+    net.sees = lambda tester, kind, subject: SILENT if kind == TestKind.STORAGE else True
+    net.round()
+    assert {member.credit for member in net.state.members.values()} == {MOST_CREDIT}
 
 
 @pytest.mark.parametrize("victim", [0, 7])

@@ -5,11 +5,13 @@ Each test prints its seed's figures; a failing seed replays exactly: `Town(seed)
 
 import math
 import os
+from dataclasses import replace
 
 import pytest
 
 from essaim.runtime.examiner import Word
-from essaim_discovery.trial import MOST_CREDIT
+from essaim_discovery.state import Expelled
+from essaim_discovery.trial import MOST_CREDIT, SILENCE_COST
 from essaim_storage.effects import HoldingOutcome
 from essaim_storage.tuning import Tuning
 from trial_story import Town
@@ -62,8 +64,8 @@ def test_slow_store_and_a_tester_that_lies_expel_nobody(seed: int) -> None:
     for _ in range(HONEST_ROUNDS):
         town.round()
     outcomes = {outcome for store in town.stores.values() for outcome in store.outcomes}
-    assert HoldingOutcome.HELD in outcomes and HoldingOutcome.SILENT in outcomes, f"seed {seed}: not slow enough"
-    assert HoldingOutcome.MISSING not in outcomes, f"seed {seed}: an honest store fails"
+    assert HoldingOutcome.HELD in outcomes and town.stores[slow].looks > HONEST_ROUNDS, f"seed {seed}: not slow enough"
+    assert outcomes.isdisjoint((HoldingOutcome.MISSING, HoldingOutcome.SILENT)), f"seed {seed}: an honest store fails"
     assert not town.expelled() and min(map(town.credit, town.stores)) == MOST_CREDIT, f"seed {seed}"
 
 
@@ -82,6 +84,26 @@ def test_store_that_was_cut_off_for_three_rounds_and_fetches_what_it_missed_is_n
     outcomes = {outcome for store in town.stores.values() for outcome in store.outcomes}
     assert HoldingOutcome.MISSING not in outcomes, f"seed {seed}: catching up counted as loss"
     assert not town.expelled() and town.credit(lonely) == MOST_CREDIT, f"seed {seed}"
+
+
+@pytest.mark.parametrize("liar_says", [None, Word.PASSED])
+def test_store_that_answers_no_member_anything_is_expelled_after_twelve_rounds(liar_says: Word | None) -> None:
+    """It can be reached, and shows nothing of what it keeps. (It begins here with the credit of three rounds.)"""
+    town = Town(7)
+    town.round()
+    mute, liar = town.rng.sample(sorted(town.stores), 2)
+    town.liars = {liar: liar_says} if liar_says else {}
+    town.stores[mute].mute = True
+    town.state = town.state.with_member(replace(town.state.members[mute], credit=3 * SILENCE_COST))
+    for count in range(3):
+        assert not town.expelled(), f"in round {count}"
+        town.round()
+    assert town.expelled() == {mute}
+    assert town.state.members[mute].expelled is Expelled.FORGETFUL, "somebody must look at it"
+
+
+def test_silence_costs_as_little_as_not_to_be_reached() -> None:
+    assert MOST_CREDIT // SILENCE_COST == 12
 
 
 @pytest.mark.parametrize("word", [Word.PASSED, Word.FAILED])

@@ -20,7 +20,7 @@ from essaim_discovery.state import State
 from essaim_discovery.transaction import BeginView, Tick
 from essaim_storage import effects, events
 from essaim_storage.effects import HoldingOutcome
-from essaim_storage.message import Message
+from essaim_storage.message import Ack, Digest, Fetch, Message, Proofs, Records
 from essaim_storage.node import StorageNode
 from essaim_storage.placement import Range
 from simulated.disk import MemoryStore
@@ -35,8 +35,9 @@ GENESIS = Genesis.create("paper", [KEY], PARAMETERS, [], START_MS)
 ROUND_MS = PARAMETERS.away_seconds * 1_000
 PAUSE_MS = 20_000
 EXPIRES_MS = START_MS + 10 * DAY_MS
-WORDS = {HoldingOutcome.HELD: Word.PASSED, HoldingOutcome.MISSING: Word.FAILED}
+WORDS = {HoldingOutcome.HELD: Word.PASSED, HoldingOutcome.MISSING: Word.FAILED, HoldingOutcome.SILENT: Word.SILENT}
 TRAFFIC_MS = 120_000
+ANSWERS = (Ack, Digest, Records, Proofs)
 TICK_MS = 5_000
 
 
@@ -60,6 +61,10 @@ class Store:
         self.node = StorageNode(node_id, self.disk, rng.randbytes)
         self.network: Network
         self.lag_ms = 0
+        self.mute = False
+        """It answers members nothing, be it what they store, compare or ask for."""
+        self.looks = 0
+        """Times that somebody whose challenge it left without an answer for long asked for something else."""
         self.outcomes: list[HoldingOutcome] = []
         self._scheduler = scheduler
         self._rng = rng
@@ -75,6 +80,7 @@ class Store:
     def hear(self, sender: bytes, message: Message, serial: int) -> None:
         """One after the other, as late as this node is."""
         late = self._rng.randrange(self.lag_ms) if self.lag_ms else 0
+        self.looks += isinstance(message, Fetch) and not message.names
         self._heard_ms = max(self._heard_ms, self._scheduler.now_ms + late)
         event = events.PeerMessage(sender, message, serial)
         self._scheduler.after(self._heard_ms - self._scheduler.now_ms, partial(self.handle, event))
@@ -90,7 +96,7 @@ class Store:
 
     def _do(self, effect: effects.Effect) -> None:
         match effect:
-            case effects.Send(to, message):
+            case effects.Send(to, message) if not (self.mute and isinstance(message, ANSWERS)):
                 self.network.send(self.node_id, to, message, self.node.view_serial)
             case effects.Commit(batch, changes):
                 self._scheduler.after(5, partial(self._commit, batch, changes))
@@ -235,8 +241,9 @@ class Town:
             if node.node_id not in self.liars:
                 doubt(words)
             results = list(_results(words.items()))
-            if results:
-                self.do(node.report(serial, *results))
+            silent = [node_id for (_, node_id), word in words.items() if word is Word.SILENT]
+            if results or silent:
+                self.do(node.report(serial, *results, silent=silent))
 
     def expelled(self) -> set[bytes]:
         return {key for key, member in self.state.members.items() if member.state == NodeState.DECOMMISSIONED}

@@ -118,6 +118,27 @@ async def test_what_hangs_or_says_nothing_is_not_reported(paper: Paper) -> None:
     assert [each.node_id for each in report.results] == [paper.ids[2]]
 
 
+async def test_silence_is_reported_by_itself(paper: Paper) -> None:
+    async def test(_view: object, node_id: bytes) -> bool | Word | None:
+        return Word.SILENT if node_id == paper.ids[1] else True
+
+    paper.examiner.tests[REACH] = test
+    async with paper.runs():
+        await paper.view(draws=True)
+        report = await paper.report()
+    assert list(report.silent) == [paper.ids[1]]
+    assert [each.passed for each in report.results] == [True, True]
+
+
+def test_tester_that_hears_fewer_stores_than_not_says_nothing_of_silence() -> None:
+    words = {(HOLD, b"a"): Word.SILENT, (HOLD, b"b"): Word.SILENT, (HOLD, b"c"): Word.PASSED}
+    doubt(words)
+    assert list(words.values()) == [Word.DOUBTED, Word.DOUBTED, Word.PASSED]
+    words = {(HOLD, b"a"): Word.SILENT, (HOLD, b"c"): Word.PASSED}
+    doubt(words)
+    assert list(words.values()) == [Word.SILENT, Word.PASSED]
+
+
 async def test_round_that_was_drawn_long_ago_is_let_pass(paper: Paper) -> None:
     tested = asyncio.Event()
 

@@ -17,8 +17,6 @@ from essaim.runtime.persist import MembershipEvent, backoff
 from essaim.runtime.view_holder import ViewHolder
 
 Subject = tuple[TestKind, bytes]
-Test = Callable[[NetworkView, bytes], Awaitable[bool | None]]
-"""Of a node by the view that drew: whether it passed, None when there is nothing to say."""
 
 BEGIN_SHARE = 0.35
 """Tests begin at random times within this part of a round, so that no node is asked by all at once or knows when."""
@@ -40,6 +38,12 @@ class Word(StrEnum):
     """Nothing can be said, or it took too long."""
     DOUBTED = "DOUBTED"
     """Failed, but so much did that this node's own network is more likely to blame: not reported."""
+    SILENT = "SILENT"
+    """A store that answered nothing, though a link to it stood."""
+
+
+Test = Callable[[NetworkView, bytes], Awaitable[bool | Word | None]]
+"""Of a node by the view that drew: whether it passed, None when there is nothing to say, or that it was SILENT."""
 
 
 class Outcome(StrEnum):
@@ -49,7 +53,13 @@ class Outcome(StrEnum):
     REFUSED = "REFUSED"
 
 
-_WORDS: Mapping[bool | None, Word] = {True: Word.PASSED, False: Word.FAILED, None: Word.UNSAID}
+_WORDS: Mapping[bool | Word | None, Word] = {
+    True: Word.PASSED,
+    False: Word.FAILED,
+    None: Word.UNSAID,
+    Word.SILENT: Word.SILENT,
+}
+_SAID = frozenset((Word.PASSED, Word.FAILED, Word.SILENT))
 
 
 class Examiner:
@@ -104,7 +114,7 @@ class Examiner:
         doubt(words)
         for kind, node_id in subjects:
             TESTS.labels(kind.name, words.get((kind, node_id), Word.UNSAID).value).inc()
-        said = [(subject, word) for subject, word in words.items() if word in (Word.PASSED, Word.FAILED)]
+        said = [(subject, word) for subject, word in words.items() if word in _SAID]
         for first in range(0, len(said), REPORT_RESULTS):
             await self._report(view.serial, dict(said[first : first + REPORT_RESULTS]))
 
@@ -131,8 +141,10 @@ class Examiner:
                 node_id=node_id, kind=discovery_pb2.TestKind.ValueType(kind), passed=word is Word.PASSED
             )
             for (kind, node_id), word in words.items()
+            if word is not Word.SILENT
         ]
-        report = discovery_pb2.TestReport(view_serial=serial, results=results)
+        silent = [node_id for (_, node_id), word in words.items() if word is Word.SILENT]
+        report = discovery_pb2.TestReport(view_serial=serial, results=results, silent=silent)
         number = 0
         while True:
             try:
@@ -149,8 +161,12 @@ class Examiner:
 
 
 def doubt(words: dict[Subject, Word]) -> None:
-    """A node that reaches fewer than it does not is in trouble itself: its failures are not to be believed."""
+    """A node that reaches fewer than it does not is in trouble itself: its failures are not to be believed. Nor that
+    stores were silent, where more were than answered."""
     reached = [word for (kind, _), word in words.items() if kind == TestKind.REACHABILITY]
-    if reached.count(Word.FAILED) > reached.count(Word.PASSED):
-        for subject, word in words.items():
-            words[subject] = Word.DOUBTED if word is Word.FAILED else word
+    stores = [word for (kind, _), word in words.items() if kind == TestKind.STORAGE]
+    lonely = reached.count(Word.FAILED) > reached.count(Word.PASSED)
+    deaf = stores.count(Word.SILENT) > stores.count(Word.PASSED) + stores.count(Word.FAILED)
+    for subject, word in words.items():
+        doubtful = (lonely and word in (Word.FAILED, Word.SILENT)) or (deaf and word is Word.SILENT)
+        words[subject] = Word.DOUBTED if doubtful else word

@@ -96,9 +96,11 @@ class Registrant:
         done = discovery_pb2.TransferComplete(swarm_id=swarm_id, move_serial=move_serial)
         return self.transaction(discovery_pb2.Transaction(transfer_complete=done))
 
-    def report(self, view_serial: int, *results: discovery_pb2.TestResult) -> discovery_pb2.SignedTransaction:
+    def report(
+        self, view_serial: int, *results: discovery_pb2.TestResult, silent: Iterable[bytes] = ()
+    ) -> discovery_pb2.SignedTransaction:
         """TestReport."""
-        report = discovery_pb2.TestReport(view_serial=view_serial, results=results)
+        report = discovery_pb2.TestReport(view_serial=view_serial, results=results, silent=silent)
         return self.transaction(discovery_pb2.Transaction(test_report=report))
 
     def transaction(self, body: discovery_pb2.Transaction) -> discovery_pb2.SignedTransaction:

@@ -144,7 +144,9 @@ def _read_round(message: state_pb2.TestRound) -> Round:
     candidates = tuple(
         Candidate(each.node_id, each.tests, each.swarm_id if each.has_swarm else None) for each in message.candidates
     )
-    votes = {(TestKind(each.kind), each.node_id): Votes(each.passed, each.failed) for each in message.votes}
+    votes = {
+        (TestKind(each.kind), each.node_id): Votes(each.passed, each.failed, each.silent) for each in message.votes
+    }
     return Round(message.serial, message.began_ms, message.seed, candidates, votes)
 
 
@@ -159,5 +161,9 @@ def _candidate(candidate: Candidate) -> state_pb2.Candidate:
 
 def _votes(kind: TestKind, node_id: bytes, votes: Votes) -> state_pb2.Votes:
     return state_pb2.Votes(
-        kind=discovery_pb2.TestKind.ValueType(kind), node_id=node_id, passed=votes.passed, failed=votes.failed
+        kind=discovery_pb2.TestKind.ValueType(kind),
+        node_id=node_id,
+        passed=votes.passed,
+        failed=votes.failed,
+        silent=votes.silent,
     )

@@ -18,6 +18,7 @@ from essaim_discovery.refusal import (
 from essaim_discovery.registration import REMEMBERED_MS
 from essaim_discovery.state import Member, State
 from essaim_discovery.transaction import Checked
+from essaim_discovery.trial import Word
 
 MOST_RESULTS = 64
 """In one report. A node is drawn for 5 others and kind, on the average; a small swarm for all its members."""
@@ -76,12 +77,14 @@ def report_tests(state: State, checked: Checked) -> tuple[State, tuple[Event, ..
     member, body, tests = _listed(state, checked), checked.message.test_report, state.round
     if body.view_serial != tests.serial or not tests.serial:
         raise RoundOverError("not the round of tests that is under way")
-    require(0 < len(body.results) <= MOST_RESULTS, "a report has 1 to 64 results")
-    for each in body.results:
-        require(each.kind in _KINDS, "a test of an unknown kind")
-        if not tests.has_drawn(member.node_id, TestKind(each.kind), each.node_id):
+    require(0 < len(body.results) + len(body.silent) <= MOST_RESULTS, "a report has 1 to 64 results")
+    require(all(each.kind in _KINDS for each in body.results), "a test of an unknown kind")
+    said = [((TestKind(each.kind), each.node_id), Word.PASSED if each.passed else Word.FAILED) for each in body.results]
+    said += [((TestKind.STORAGE, each), Word.SILENT) for each in body.silent]
+    for subject, word in said:
+        if not tests.has_drawn(member.node_id, *subject):
             raise NotDrawnError("a test that this node was not drawn for")
-        tests = tests.with_word(member.node_id, TestKind(each.kind), each.node_id, passed=each.passed)
+        tests = tests.with_word(member.node_id, *subject, word)
     return replace(state, round=tests).with_member(member), (Event(EventKind.REPORTED, member.descriptor.role),)
 
 

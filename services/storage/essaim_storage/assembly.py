@@ -14,6 +14,7 @@ from essaim.protocol.link.hello import LinkIdentity
 from essaim.protocol.mailbox.authorization import NonceMemory
 from essaim.protocol.push.wake import WakeBatch
 from essaim.protocol.view import NetworkView
+from essaim.runtime.examiner import Word
 from essaim.runtime.offer import Offer
 from essaim.storage.v1 import mailbox_pb2, mailbox_pb2_grpc
 from essaim_storage import metrics
@@ -42,7 +43,11 @@ MEASURE_SECONDS = 5.0
 MOST_WAITING = 512
 """Requests that wait for disk or quorum, two full commits: from there on strangers pay for their load."""
 NONCE_SIZE = 32
-_WORD = {HoldingOutcome.HELD: True, HoldingOutcome.MISSING: False}
+_WORD: dict[HoldingOutcome, bool | Word] = {
+    HoldingOutcome.HELD: True,
+    HoldingOutcome.MISSING: False,
+    HoldingOutcome.SILENT: Word.SILENT,
+}
 TUNING = Tuning(page_entries=24)
 """Named envelopes beside three whole ones fit the smallest reply."""
 
@@ -124,7 +129,7 @@ class Storage:
     def _on_link(self, node_id: bytes, up: bool) -> None:
         (self.hosts if self.hosts.knows(node_id) else self.members).on_link(node_id, up)
 
-    async def test(self, view: NetworkView, node_id: bytes) -> bool | None:
+    async def test(self, view: NetworkView, node_id: bytes) -> bool | Word | None:
         """The storage test of a member that a view drew this node for; None: there is nothing to say of it."""
         outcome = await self.executor.test(node_id, view.header.previous_hash, os.urandom(NONCE_SIZE))
         return _WORD.get(outcome)

@@ -1,10 +1,10 @@
 """Storage tests of other members of the swarm: the tester's machine. docs/protocol/node-tests.md.
 
 A member is asked for proofs of records that this node has itself. What it cannot show is asked for once more after a
-while, so that what was merely on its way (or removed on its way to this node) is no failure. Silence is none either:
-whether a node can be reached is tested elsewhere. But who is silent about a challenge alone has shown nothing. A member
-answers in the order in which it hears: so the answer to a later question, without a new link in between, says that the
-challenge was passed over.
+while, so that what was merely on its way (or removed on its way to this node) is no failure. Silence is told apart from
+failure: whether a node can be reached is tested elsewhere. But who is silent about a challenge alone has shown nothing.
+A member answers in the order in which it hears: so the answer to a later question, without a new link in between, says
+that the challenge was passed over.
 """
 
 from collections.abc import Callable, Iterator
@@ -82,7 +82,7 @@ class Challenger:
         """Begin; answered by `Examined` in the end."""
         member = event.member
         if member in self._under_way or not self._may_test(member, now_ms):
-            return [Reply(event.request, Examined(HoldingOutcome.UNTESTED))]
+            return [Reply(event.request, Examined(self._unasked(member)))]
         ids = drawn(event.draw_seed, event.nonce, member, self._store, self._tuning.test_records)
         current = Examination(
             event.request,
@@ -126,7 +126,7 @@ class Challenger:
     def _look(self, current: Examination) -> list[Effect]:
         """Whether it answers at all: a Fetch of nothing always is."""
         current.looked = True
-        timer = SetTimer(ExamineTimer(current.member), self._tuning.test_answer_ms)
+        timer = SetTimer(ExamineTimer(current.member), self._tuning.test_silent_ms)
         return [Send(current.member, Fetch(current.number, ())), timer]
 
     def fetched(self, member: bytes, number: int, now_ms: int) -> list[Effect]:
@@ -164,6 +164,11 @@ class Challenger:
         return [CancelTimer(ExamineTimer(current.member)), Reply(current.request, Examined(outcome))]
 
     # ---- who and what is tested
+
+    def _unasked(self, member: bytes) -> HoldingOutcome:
+        """A member to which no link leads cannot be asked, which is no better than no answer."""
+        apart = member in self._swarm.members and not self._swarm.reaches(member) and not self._incomplete()
+        return HoldingOutcome.SILENT if apart else HoldingOutcome.UNTESTED
 
     def _may_test(self, member: bytes, now_ms: int) -> bool:
         return self._swarm.reaches(member) and not self._incomplete() and not self._is_excused(member, now_ms)

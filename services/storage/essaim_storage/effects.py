@@ -294,7 +294,7 @@ class HoldingOutcome(StrEnum):
     MISSING = "MISSING"
     """It lacks something, and did when it was asked again."""
     SILENT = "SILENT"
-    """It did not answer, or the link broke."""
+    """It answered nothing for minutes, or no link led to it, or the link broke."""
     UNTESTED = "UNTESTED"
     """There was nothing to ask for, or one of the two is incomplete."""
 

@@ -74,6 +74,8 @@ class Tuning:
     """So long they have still to live, whatever the clocks say."""
     test_answer_ms: int = 30_000
     """A challenge without an answer for so long makes the tester look whether the member answers anything."""
+    test_silent_ms: int = 210_000
+    """Then for so long no answer to anything, and it is silent: who is merely slow does not keep a swarm waiting."""
     test_again_ms: int = 60_000
     """Before a member is asked again for what it did not show."""
     test_excuse_ms: int = 6 * 3_600_000
