@@ -1,4 +1,4 @@
-"""What one database does by itself, the other is told: numbers of direct messages only grow, looks at an index are short.
+"""What one database does by itself, the other is told: numbers that only grow, and an index with a short list.
 
 SQLite      who has deleted direct messages up to a number follows from there on: no later one may have it again.
 PostgreSQL  new words wait in a list that each search reads whole: 4 MB by default, 12 ms at each look into the index.
