@@ -93,7 +93,7 @@ def test_wake_that_comes_while_a_delivery_is_settled_is_told_by_the_next(replica
     [delivery] = leased(one)
 
     with between(one, after, lambda: come(other, 2)), one.writer.begin() as connection:
-        settle(connection, NOW + 100, [Delivered(delivery)], RULES)
+        settle(connection, NOW + 100, [Delivered(delivery, NOW + 90)], RULES)
 
     assert [lease for _, _, lease in waiting(one)] == [None], "one wake waits"
     [second] = leased(other, NOW + 5_000) or leased(other, NOW + 10_000)
@@ -105,9 +105,24 @@ def test_delivery_that_told_everything_is_over(replicas: Replicas) -> None:
     come(one, 1)
     [delivery] = leased(one)
     with one.writer.begin() as connection:
-        settle(connection, NOW + 100, [Delivered(delivery)], RULES)
+        settle(connection, NOW + 100, [Delivered(delivery, NOW + 90)], RULES)
 
     assert waiting(one) == []
+
+
+@pytest.mark.parametrize("ended_ms", [NOW - 700, NOW + 60])
+def test_endpoint_rests_from_the_end_of_its_call(replicas: Replicas, ended_ms: int) -> None:
+    """Not from the time of the transaction that says so: a call may end while that waits, or long before."""
+    one, other = replicas
+    come(one, 1, NOW - 1_000)
+    [delivery] = leased(one, NOW - 900)
+    with one.writer.begin() as connection:
+        settle(connection, NOW, [Delivered(delivery, ended_ms)], RULES)
+
+    come(other, 2, NOW + 80)
+
+    rested_ms = max(ended_ms + RULES.spacing_ms, NOW + 80)
+    assert not leased(other, rested_ms - 1) and leased(other, rested_ms)
 
 
 def test_lease_whose_commit_was_not_heard_of_is_the_same_when_it_is_asked_again(replicas: Replicas) -> None:
@@ -124,11 +139,11 @@ def test_lease_whose_commit_was_not_heard_of_is_the_same_when_it_is_asked_again(
 
     assert (again.topic, again.lease, again.attempts) == (first.topic, first.lease, first.attempts)
     with one.writer.begin() as connection:
-        settle(connection, NOW + 100, [Delivered(again)], RULES)
+        settle(connection, NOW + 100, [Delivered(again, NOW + 90)], RULES)
     assert waiting(one) == []
 
 
-@pytest.mark.parametrize("outcome", [Delivered, Gone, lambda each: Later(each, NOW)])
+@pytest.mark.parametrize("outcome", [lambda each: Delivered(each, NOW), Gone, lambda each: Later(each, NOW)])
 def test_lease_that_has_ended_settles_nothing(
     replicas: Replicas, outcome: Callable[[Leased], Delivered | Gone | Later]
 ) -> None:

@@ -191,7 +191,7 @@ class Dispatcher:
     def _judge(self, leased: Leased, outcome: said.Outcome) -> Settled:
         match outcome:
             case said.Delivered():
-                return Delivered(leased)
+                return Delivered(leased, self._now_ms())
             case said.Gone():
                 return Gone(leased)
             case said.Retry(after_seconds=after):
@@ -199,7 +199,7 @@ class Dispatcher:
             case said.Rejected(said.Rejection.UNCONFIGURED):  # the operator's mistake, which a restart mends
                 return self._later(leased, None)
             case said.Rejected():
-                return Delivered(leased, taken=False)
+                return Delivered(leased, self._now_ms(), taken=False)
 
     def _later(self, leased: Leased, asked_seconds: float | None) -> Later:
         wait_ms = self._backoff.after_ms(leased.attempts, asked_seconds, self._rules.uniform)

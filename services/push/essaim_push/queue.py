@@ -73,6 +73,8 @@ class Delivered:
     """The provider took it; or it never will, which is the same to the queue."""
 
     leased: Leased
+    ended_ms: int
+    """When the call did: the endpoint rests from then on, however long it takes to settle."""
     taken: bool = True
 
 
@@ -323,14 +325,18 @@ def settle(connection: Connection, now_ms: int, settled: Sequence[Settled], rule
 def _delivered(connection: Connection, now_ms: int, delivered: Sequence[Delivered], rules: Rules) -> None:
     if not delivered:
         return
-    rest_ms = now_ms + rules.spacing_ms
+    rests = [each.ended_ms + rules.spacing_ms for each in delivered]
     again = [
         {**_key(each), "fresh": rules.random(TOPIC_SIZE), "now": now_ms, "then": rest_ms + _delay(each.leased, rules)}
-        for each in delivered
+        for each, rest_ms in zip(delivered, rests, strict=True)
     ]
     connection.execute(_DONE, [_key(each) for each in delivered])
     connection.execute(_AGAIN, again)
-    told = [{"of": each.leased.endpoint, "now": now_ms, "rest": rest_ms} for each in delivered if each.taken]
+    told = [
+        {"of": each.leased.endpoint, "now": now_ms, "rest": rest_ms}
+        for each, rest_ms in zip(delivered, rests, strict=True)
+        if each.taken
+    ]
     if told:
         connection.execute(_TOLD, told)
 
