@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from essaim.opengroup.v1 import action_pb2, room_pb2, statement_pb2
+from essaim.protocol.opengroup.refusal import StatementRefusedError
 from essaim.protocol.status import read_status
 from essaim_opengroup.host import owner_token
 from essaim_opengroup.schema import ROOM
@@ -76,6 +77,28 @@ async def test_edits_and_reactions_are_counted_for_members_alone(host: RunningHo
     await bob.say(room.room_id, react=react("👍"))
     change = action_pb2.ChangeRoom(room_id=room.room_id, settings=room_pb2.RoomSettings(edits_per_day=100_001))
     assert await room.owner.refused(change_room=change) == "SETTINGS_REFUSED"
+
+
+async def test_moderator_takes_everybodys_reaction_off(host: RunningHost) -> None:
+    room = await host.room()
+    alice, bob = host.member(1), host.member(2)
+    post = await alice.post(room.room_id, "first")
+
+    def react(emoji: str, **how: bool) -> statement_pb2.React:
+        return statement_pb2.React(post_id=post, emoji=emoji, **how)
+
+    for member in (alice, bob):
+        for emoji in ("💩", "👍"):
+            await member.say(room.room_id, react=react(emoji))
+    wipe = react("💩", withdraw=True, everybodys=True)
+    assert await bob.cannot_say(room.room_id, react=wipe) == "NOT_ALLOWED"
+    with pytest.raises(StatementRefusedError):
+        room.owner.statement(room.room_id, react=react("💩", everybodys=True))
+    await room.owner.say(room.room_id, react=wipe)
+    await room.owner.say(room.room_id, react=wipe)  # changes nothing: no entry
+    [told] = (await alice.page(room.room_id)).posts
+    assert [(each.emoji, each.count) for each in told.reactions] == [("👍", 2)] and told.changed == 6
+    await bob.say(room.room_id, react=react("💩"))
 
 
 async def test_room_that_is_older_than_a_setting_has_what_new_ones_begin_with(host: RunningHost) -> None:

@@ -204,6 +204,7 @@ def react(
     post: PostArgument,
     emoji: Annotated[str, typer.Argument(help="1 to 12 code points.")],
     withdraw: Annotated[bool, typer.Option(help="Take it back.")] = False,
+    everybodys: Annotated[bool, typer.Option("--everybodys", help="Take everybody's back: for moderators.")] = False,
     home: HomeOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
@@ -211,8 +212,9 @@ def react(
     """React to a post."""
 
     async def work(there: Room) -> str:
-        await there.react(digest_part(post), emoji, withdraw=withdraw)
-        return "withdrawn" if withdraw else "reacted"
+        gone = withdraw or everybodys
+        await there.react(digest_part(post), emoji, withdraw=gone, everybodys=everybodys)
+        return "withdrawn" if gone else "reacted"
 
     in_room(home, passphrase_file, as_json, room, work)
 

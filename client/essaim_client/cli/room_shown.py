@@ -49,6 +49,7 @@ def flat_event(event: RoomEvent) -> dict[str, object]:
         "text": event.text,
         "emoji": event.emoji,
         "undone": event.undone,
+        "everybodys": event.everybodys,
         "about": event.about.hex(),
         "reply_to": event.reply_to.hex(),
         "mentions": [each.hex() for each in event.mentions],
@@ -84,7 +85,7 @@ def show_post(post: RoomPost) -> None:
 def show_event(name: str, event: RoomEvent) -> None:
     """For people."""
     words = visible(event.text or event.emoji) or event.post_id.hex()[:SHORT] or event.about.hex()[:SHORT]
-    undone = " undone" if event.undone else ""
+    undone = " of everybody undone" if event.everybodys else " undone" if event.undone else ""
     screen.print(f"{when(event.time_ms)}  {name}  {event.author.hex()[:SHORT]}  {event.kind}{undone}: {words}")
 
 

@@ -103,8 +103,10 @@ class Room:
     async def delete(self, post_id: bytes) -> None:
         await self.say(delete=statement_pb2.Delete(post_id=post_id))
 
-    async def react(self, post_id: bytes, emoji: str, *, withdraw: bool = False) -> None:
-        await self.say(react=statement_pb2.React(post_id=post_id, emoji=emoji, withdraw=withdraw))
+    async def react(self, post_id: bytes, emoji: str, *, withdraw: bool = False, everybodys: bool = False) -> None:
+        """`withdraw` takes it back; `everybodys`, too: all of that emoji, by a moderator."""
+        react = statement_pb2.React(post_id=post_id, emoji=emoji, withdraw=withdraw, everybodys=everybodys)
+        await self.say(react=react)
 
     async def pin(self, post_id: bytes, *, unpin: bool = False) -> None:
         await self.say(pin=statement_pb2.Pin(post_id=post_id, unpin=unpin))
@@ -316,6 +318,8 @@ def _exported(entry: room_pb2.Entry, statement: Statement | None, event: RoomEve
     line |= {name: value for name, value in words.items() if value}
     if event.undone:
         line["undone"] = True
+    if event.everybodys:
+        line["everybodys"] = True
     if statement is not None:
         line |= {"statement": statement.raw.hex(), "signature": statement.signature.hex()}
     return line

@@ -33,7 +33,7 @@ class RoomEvent:
     """Something that happened: `kind` is post, edit, delete, react, pin, purge or withheld.
 
     `post_id` is the post's that it makes or changes (empty for a purge, whose `about` is the member); `text` a post's
-    or edit's, `emoji` a reaction's; `undone` a reaction withdrawn or a pin taken off.
+    or edit's, `emoji` a reaction's; `undone` a reaction withdrawn (`everybodys`: all of that emoji) or a pin taken off.
     """
 
     room_id: bytes
@@ -45,6 +45,7 @@ class RoomEvent:
     text: str = ""
     emoji: str = ""
     undone: bool = False
+    everybodys: bool = False
     about: bytes = b""
     reply_to: bytes = b""
     mentions: tuple[bytes, ...] = ()
@@ -74,7 +75,9 @@ def event_of(room_id: bytes, entry: room_pb2.Entry, statement: Statement | None)
                 *common, edit.post_id, text=edit.text, mentions=tuple(edit.mentions), files=tuple(edit.files)
             )
         case "react":
-            return RoomEvent(*common, message.react.post_id, emoji=message.react.emoji, undone=message.react.withdraw)
+            react = message.react
+            undone, everybodys = react.withdraw, react.everybodys
+            return RoomEvent(*common, react.post_id, emoji=react.emoji, undone=undone, everybodys=everybodys)
         case "pin":
             return RoomEvent(*common, message.pin.post_id, undone=message.pin.unpin)
         case "purge":

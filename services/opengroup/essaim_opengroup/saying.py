@@ -236,6 +236,8 @@ def _erase(work: Work, room: RoomRow, posts: list[int], by: int) -> None:
 
 def _react(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> int:
     react = statement.message.react
+    if react.everybodys:
+        return _wipe(work, room, author, statement)
     work.check(Act.REACT, room, author)
     post = heard_post(work, room, author, react.post_id)
     mine = (REACTION.c.room_no == room.no) & (REACTION.c.post == post.sequence) & (REACTION.c.member_no == author.no)
@@ -251,6 +253,19 @@ def _react(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -
     else:
         row = {"room_no": room.no, "post": post.sequence, "emoji": react.emoji, "member_no": author.no}
         work.insert(REACTION, row)
+    sequence = work.append(room, author, statement, post.sequence, post)
+    work.update_post(room, post, changed=sequence)
+    return sequence
+
+
+def _wipe(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> int:
+    """One emoji of everybody goes from a post."""
+    react = statement.message.react
+    work.check(Act.DELETE_ANY, room, author)
+    post = heard_post(work, room, author, react.post_id)
+    these = (REACTION.c.room_no == room.no) & (REACTION.c.post == post.sequence) & (REACTION.c.emoji == react.emoji)
+    if not work.execute(delete(REACTION).where(these)).rowcount:
+        return post.sequence
     sequence = work.append(room, author, statement, post.sequence, post)
     work.update_post(room, post, changed=sequence)
     return sequence

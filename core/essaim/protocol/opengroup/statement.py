@@ -105,6 +105,8 @@ def _check_form(message: statement_pb2.Statement) -> None:
         case "react":
             _check_target(message.react.post_id)
             check_emoji(message.react.emoji)
+            if message.react.everybodys and not message.react.withdraw:
+                raise StatementRefusedError("nobody reacts for everybody")
         case "purge":
             _check_sizes([message.purge.member], PUBLIC_SIZE, 1, "member")
         case _:
