@@ -221,3 +221,23 @@ def test_more_heads_than_a_record_can_name_keep_nobody_from_being_promoted_or_re
         assert log.stands(trouble.alice.does(log, act, who.raw).record_id)
     assert log.stands(trouble.gone.does(log, Act.RENAME, b"an admin by now").record_id)
     assert log.roster.name == "an admin by now"
+
+
+def test_record_that_somebody_speaks_of_is_had_though_there_is_no_room_for_it():
+    """Else a flood that reaches devices in other orders would keep them from reading each other's epochs."""
+    trouble = Trouble(13)
+    here, there = copy(trouble.base), copy(trouble.base)
+    flood = [trouble._sign(trouble.mallory, Act.DEVICES, b"", trouble.base.heads) for _ in range(60)]
+    *early, last = sorted(flood, key=lambda each: each.record_id)
+    late = [last]
+    here.add(early)
+    there.add(late)
+    spoken = there.named
+    assert here.roster_at(spoken) is None and not here.add(late)
+    here.want(each for each in spoken if each not in here)
+    assert here.wanted == [late[0].record_id]
+    assert here.add(there.find(here.wanted)) == late and not here.wanted
+    assert here.roster_at(spoken) is not None and not here.stands(late[0].record_id)
+    again = GroupLog(here.group_id)
+    again.add([*here, *late], kept=True)
+    assert state(again) == state(here) and again.roster_at(spoken) is not None

@@ -129,7 +129,8 @@ class GroupBook:
 
     def _read(self, kept: KeptGroup) -> ClosedGroup:
         log = GroupLog(kept.group_id)
-        log.add(record for row in self.store.records(kept.group_id) for record in decode_records(row))
+        rows = self.store.records(kept.group_id)
+        log.add((record for row in rows for record in decode_records(row)), kept=True)
         keys = content_pb2.Group.FromString(kept.keys)
         epochs = [each for each in (epoch_of(kept.group_id, message) for message in keys.epochs) if each]
         speaking = Speaking.decode(kept.sending) if kept.sending else None

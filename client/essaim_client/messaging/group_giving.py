@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from essaim.messaging.v1 import content_pb2, group_pb2
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.group.bundle import pack
+from essaim.protocol.group.log import WANTED_MAX
 from essaim.protocol.group.record import Record
 from essaim.protocol.group.sender_key import Proof, Said
 from essaim.protocol.kdf import HASH_SIZE
@@ -30,6 +31,8 @@ class GroupGiving:
     def answer(self, group: ClosedGroup, account: bytes, ask: group_pb2.GroupAsk) -> list[content_pb2.Group]:
         """What the asker lacks; and a question, where it knows more. The first message has the keys."""
         lacking = group.log.unknown_to(ask.heads)
+        there = {record.record_id for record in lacking}
+        lacking += [each for each in group.log.find(ask.records[:WANTED_MAX]) if each.record_id not in there]
         parts = [content_pb2.Group(group_id=group.group_id, records=pack(each)) for each in _portions(lacking)]
         first = parts[0] if parts else content_pb2.Group(group_id=group.group_id)
         epoch, role = group.epoch, group.roster

@@ -299,7 +299,9 @@ class GroupIntake:
 
     def _look_for(self, group: ClosedGroup, heads: Iterable[bytes], peer: Peer) -> None:
         """Somebody speaks of records: who does can give them."""
-        if any(head not in group.log for head in heads):
+        unknown = [head for head in heads if head not in group.log]
+        if unknown:
+            group.log.want(unknown)
             self._behind.setdefault(group.group_id, set()).add(peer)
 
     def _is_own(self, account: bytes, slot: int) -> bool:
@@ -314,8 +316,8 @@ class GroupIntake:
             front = Front.read(Reader(frame.body))
             if group.roster.is_member(front.account):
                 asks[Peer(AccountId(VerifyKey(front.account)), front.slot)] = True
-        heads = group.log.heads
-        return {peer: group_pb2.GroupAsk(heads=heads, chain=chain) for peer, chain in asks.items()}
+        heads, wanted = group.log.heads, group.log.wanted
+        return {peer: group_pb2.GroupAsk(heads=heads, chain=chain, records=wanted) for peer, chain in asks.items()}
 
 
 def _answer(peer: Peer, message: content_pb2.Group, after: Iterable[bytes] = ()) -> Answer:

@@ -26,6 +26,9 @@ from essaim.protocol.manifest import Certificate
 
 PLACED_MAX = 16_384
 """What is kept at all, with those for which there is no room; of admins a quarter more."""
+WANTED_MAX = 255
+WITHOUT_ROOM_MAX = 1_024
+"""Records that are kept for being spoken of alone: a flood of words must not fill the log instead."""
 PENDING_MAX = 1_024
 """Records whose parents have not come yet."""
 ROSTERS_KEPT = 256
@@ -52,6 +55,8 @@ class GroupLog:
         self._by_device: dict[bytes, dict[bytes, list[int]]] = {}
         """Of each account by the certificates that it shows."""
         self._pending: dict[bytes, Record] = {}
+        self._wanted: dict[bytes, None] = {}
+        self._without_room = 0
         self._rosters: dict[int, Roster] = {0: NOBODY}
         self._counted: tuple[int, list[int]] = (0, [])
 
@@ -130,6 +135,26 @@ class GroupLog:
             mask |= self._past[self._index[head]] if head in self._index else 0
         return [self._records[number] for number in _numbers(self._here & ~mask)]
 
+    def want(self, record_ids: Iterable[bytes]) -> None:
+        """Somebody speaks of these: they are kept when they come, whether there is room for them or not."""
+        for record_id in record_ids:
+            if record_id not in self._index:
+                self._wanted[record_id] = None
+        while len(self._wanted) > WANTED_MAX:
+            del self._wanted[next(iter(self._wanted))]
+
+    @property
+    def wanted(self) -> list[bytes]:
+        """Those that have not come, the latest ones."""
+        return [each for each in self._wanted if each not in self._index]
+
+    def find(self, record_ids: Iterable[bytes]) -> list[Record]:
+        """Records by their ids, with what is loose in their past: also such for which there is no room."""
+        mask = 0
+        for number in (self._index[each] for each in record_ids if each in self._index):
+            mask |= self._past[number] & ~self._covered[number] | 1 << number
+        return [self._records[number] for number in _numbers(mask)]
+
     def lost_since(self, heads: Sequence[bytes]) -> bool:
         """Whether somebody, or a device of somebody, who was in at these newest records or came since is no more."""
         then, mask = self.roster_at(heads), self._mask(heads)
@@ -160,26 +185,29 @@ class GroupLog:
 
     # Growing
 
-    def add(self, records: Iterable[Record]) -> list[Record]:
-        """Those that are new and rest on what is here, in an order; others wait for what they rest on."""
+    def add(self, records: Iterable[Record], *, kept: bool = False) -> list[Record]:
+        """Those that are new and rest on what is here, in an order; others wait for what they rest on.
+
+        `kept`: they were in this log before, and come from the disk.
+        """
         for record in records:
             if record.group == self.group_id and record.record_id not in self._index:
                 self._pending.setdefault(record.record_id, record)
         added, before = list[Record](), -1
         while len(added) != before:
             before = len(added)
-            added += self._place_ready()
+            added += self._place_ready(kept)
         while len(self._pending) > PENDING_MAX:
             del self._pending[next(iter(self._pending))]
         if added:
             self._here = self._chosen() if self._room.crowded else (1 << len(self._records)) - 1
         return added
 
-    def _place_ready(self) -> Iterator[Record]:
+    def _place_ready(self, kept: bool) -> Iterator[Record]:
         for record in list(self._pending.values()):
             if all(parent in self._index for parent in record.parents):
                 del self._pending[record.record_id]
-                if self._place(record):
+                if self._place(record, kept):
                     yield record
 
     def _chosen(self) -> int:
@@ -189,7 +217,7 @@ class GroupLog:
             mask |= self._past[number]
         return mask
 
-    def _place(self, record: Record) -> bool:
+    def _place(self, record: Record, kept: bool) -> bool:
         """Whether it is a record of this group, and may have room."""
         above = [self._index[parent] for parent in record.parents]
         past, covered = 0, 0
@@ -203,7 +231,7 @@ class GroupLog:
         loose = past & ~covered
         if not seat.admin and (loose & ~own or loose.bit_count() >= LOOSE_MAX):
             return False
-        if not self._may_come(record, seat):
+        if not kept and not self._may_come(record, seat):
             return False
         number = len(self._records)
         self._ranks.append(before.rank(record.account))
@@ -221,7 +249,11 @@ class GroupLog:
         """What has no room is kept where something rests on it that may have."""
         if len(self._records) >= (PLACED_MAX + PLACED_MAX // 4 if seat.admin else PLACED_MAX):
             return False
-        return self._room.admits(seat) or any(record.record_id in each.parents for each in self._pending.values())
+        if self._room.admits(seat) or any(record.record_id in each.parents for each in self._pending.values()):
+            return True
+        spoken_of = record.record_id in self._wanted and self._without_room < WITHOUT_ROOM_MAX
+        self._without_room += spoken_of
+        return spoken_of
 
     def _is_admins(self, number: int) -> bool:
         return bool(self._covered[number] >> number & 1)
