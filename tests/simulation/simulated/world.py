@@ -170,8 +170,7 @@ class World:
         self.scheduler.run_until(self.scheduler.now_ms + ACTIVE_MS)
         self.site.quiet = True
         end_all(self.site, self.network)
-        self._rest()
-        self._read_at_rest()
+        self.settle()
         history = self.site.history
         return Report(
             acknowledged=len(history.acknowledged),
@@ -183,6 +182,11 @@ class World:
             days=self.scheduler.slept_ms // DAY_MS,
             steps=self.scheduler.steps,
         )
+
+    def settle(self) -> None:
+        """Raises BrokenPromiseError unless all comes to rest, and nothing is missing then."""
+        self._rest()
+        self._read_at_rest()
 
     def _begin(self) -> None:
         for host in self.hosts:
