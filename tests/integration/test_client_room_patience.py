@@ -311,4 +311,6 @@ def test_pauses_grow_differ_and_end() -> None:
     for number in (0, 3, 10, 5_000):
         drawn = {pause_seconds(number, os.urandom) for _ in range(50)}
         assert len(drawn) > 10 and min(5.0, 0.25 * 2 ** min(number, 10)) / 2 <= min(drawn) and max(drawn) <= 5.0
+        longer = pause_seconds(number, os.urandom, 20.0)
+        assert min(20.0, 0.25 * 2 ** min(number, 10)) / 2 <= longer <= 20.0
     assert Patience().seconds <= MAX_PATIENCE_SECONDS < 300  # a statement is five minutes old at most

@@ -120,6 +120,7 @@ class Asker:
                 await self.network.onion.mend(error, number)
         if number:
             self._patience.on_waiting(Waiting(self.host.host_id, reason_of(error), number + 1, None))
+        if number & -number == number > 0:  # the 1st, 2nd, 4th, 8th ...: it asks every host of the network
             await self.network.views.refresh()
             with suppress(ProtocolError):
                 await self._find_again()

@@ -24,6 +24,8 @@ MAX_PATIENCE_SECONDS = 240.0
 """A statement is taken for five minutes after it was signed; the last try needs some of them."""
 PAUSE_SECONDS = 0.25
 PAUSE_MAX_SECONDS = 5.0
+STREAM_PAUSE_MAX_SECONDS = 20.0
+"""Streams go on for good: what thousands of them ask for while a host is away for hours must stay little."""
 AWAY = (DestinationLostError, HostUnknownError, NoPathError, NoViewError, PathFailedError)
 AGAIN = frozenset({"BUSY", "DRAINING", "NOT_READY", "NO_VIEW_YET", "TIMEOUT", "UNREACHABLE"})
 """Reasons of a node that is there and may do the same in a moment."""
@@ -103,7 +105,7 @@ def reason_of(error: ProtocolError) -> str:
     return error.refused_reason if isinstance(error, DestinationRefusedError) else error.reason
 
 
-def pause_seconds(number: int, random: Callable[[int], bytes]) -> float:
+def pause_seconds(number: int, random: Callable[[int], bytes], most: float = PAUSE_MAX_SECONDS) -> float:
     """Doubled each time, the upper half of it by chance: thousands lose a host at the same moment."""
-    whole = min(PAUSE_MAX_SECONDS, PAUSE_SECONDS * 2.0 ** min(number, 10))
+    whole = min(most, PAUSE_SECONDS * 2.0 ** min(number, 10))
     return whole / 2 + whole / 2 * draw(random, 1_000) / 1_000

@@ -26,7 +26,7 @@ from essaim_client.rooms.address import RoomAddress, host_part
 from essaim_client.rooms.asking import Asker
 from essaim_client.rooms.finding import FoundHost, Hosts, HostUnknownError
 from essaim_client.rooms.history import History, Kept
-from essaim_client.rooms.patience import Patience, may_pass, pause_seconds
+from essaim_client.rooms.patience import STREAM_PAUSE_MAX_SECONDS, Patience, may_pass, pause_seconds
 from essaim_client.rooms.room import Room
 from essaim_client.rooms.shown import RoomEvent
 
@@ -189,7 +189,7 @@ class Rooms:
                 if not may_pass(error):
                     raise
                 await asker.mend(error, idle)
-            await asyncio.sleep(pause_seconds(idle, asker.random))
+            await asyncio.sleep(pause_seconds(idle, asker.random, STREAM_PAUSE_MAX_SECONDS))
             idle += 1
 
     # Direct messages
