@@ -73,7 +73,7 @@ async def test_view_shows_what_is_said_by_both_and_what_becomes_of_it(people):
         assert screen.failure is None
 
 
-async def test_view_of_a_group_shows_who_says_what_and_goes_to_another(people):
+async def test_view_of_a_group_shows_who_says_what_and_goes_to_another(people, tmp_path):
     alice, bob = people
     async with alice.online() as her, bob.online() as him:
         group = (await her.groups.create("climbing", [bob.account_id])).group_id
@@ -97,6 +97,11 @@ async def test_view_of_a_group_shows_who_says_what_and_goes_to_another(people):
             await enter(pilot, "/edit hello, both")
             await enter(pilot, "/react +")
             await shows(pilot, lambda text: "hello, both" in text and "edited" in text and "  +" in text, screen)
+            (tmp_path / "notes.txt").write_text("the heron stands in the reeds")
+            await enter(pilot, f"/file {tmp_path / 'nothing'}")
+            await shows(pilot, lambda text: "not sent: " in text, screen)
+            await enter(pilot, f"/file {tmp_path / 'notes.txt'}")
+            await shows(pilot, lambda text: "[notes.txt (29 bytes)]" in text and "[notes.txt]" not in text, screen)
             await enter(pilot, "/members")
             await shows(pilot, lambda text: "you (admin), Bob (member)" in text, screen)
             await enter(pilot, "/groups")

@@ -73,6 +73,11 @@ class SyncGroups(Wrapped[Groups]):
     typing = awaited(Groups.typing)
     mark_read = called(Groups.mark_read)
 
+    @property
+    def names(self) -> dict[bytes, str]:
+        """Of all that this device knows, by their ids."""
+        return self._loop.call(lambda: self._inner.names)
+
 
 class SyncArchives(Wrapped[Archives]):
     """As `Archives`."""

@@ -1,5 +1,6 @@
 """What a chat is about: the conversation with somebody, or a closed group; the same questions to both."""
 
+from pathlib import Path
 from typing import Protocol
 
 from essaim.protocol.account import AccountId
@@ -27,6 +28,7 @@ class Place(Protocol):
         """The last texts, in order."""
 
     async def send(self, text: str, reply_to: bytes) -> Sent: ...
+    async def send_file(self, path: Path) -> Sent: ...
     async def react(self, target: bytes, emoji: str) -> Sent: ...
     async def edit(self, target: bytes, text: str) -> Sent: ...
     async def unsend(self, target: bytes) -> Sent: ...
@@ -65,6 +67,9 @@ class Direct:
 
     async def send(self, text: str, reply_to: bytes) -> Sent:
         return await self._me.send(self.account, text, reply_to=reply_to)
+
+    async def send_file(self, path: Path) -> Sent:
+        return await self._me.send_file(self.account, path)
 
     async def react(self, target: bytes, emoji: str) -> Sent:
         return await self._me.react(self.account, target, emoji)
@@ -121,6 +126,9 @@ class InClosedGroup:
 
     async def send(self, text: str, reply_to: bytes) -> Sent:
         return await self._me.groups.send(self.group_id, text, reply_to=reply_to)
+
+    async def send_file(self, path: Path) -> Sent:
+        return await self._me.groups.send_file(self.group_id, path)
 
     async def react(self, target: bytes, emoji: str) -> Sent:
         return await self._me.groups.react(self.group_id, target, emoji)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from essaim.protocol.errors import ProtocolError
 from essaim_client.cli.chat.line import Line, line_of
@@ -156,12 +157,19 @@ class Talk:
 
     async def say(self, text: str, reply_to: bytes = b"") -> None:
         """A text, with its state on the screen."""
+        await self._with_state(text, self.place.send(text, reply_to))
+
+    async def send_file(self, path: Path) -> None:
+        """A file likewise; a photo without its metadata."""
+        await self._with_state(f"[{path.name}]", self.place.send_file(path))
+
+    async def _with_state(self, text: str, sending: Awaitable[Sent]) -> None:
         self._count += 1
         number = self._count
         self._pending[number] = Pending(self.place, number, text, int(time.time() * 1000))
         self._on_change()
         try:
-            await self.do(self.place.send(text, reply_to))
+            await self.do(sending)
         finally:
             del self._pending[number]
             self._on_change()

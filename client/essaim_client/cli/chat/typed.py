@@ -1,6 +1,7 @@
 """What is typed: a text, or a command that begins with a stroke."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from essaim.protocol.errors import ProtocolError
 from essaim_client.cli.chat.place import place_of
@@ -10,8 +11,8 @@ from essaim_client.client import Client
 
 HELP = (
     "Up and Down choose a message. /reply TEXT, /react EMOJI, /edit TEXT, /unsend: of the chosen one, else of the last;"
-    " /accept, /block, /acknowledge; in a group /members. /groups: yours; /go NAME: to a group or somebody; /quit."
-    " A text that begins with a stroke: write two."
+    " /file PATH; /accept, /block, /acknowledge; in a group /members. /groups: yours; /go NAME: to a group or somebody;"
+    " /quit. A text that begins with a stroke: write two."
 )
 
 
@@ -32,6 +33,10 @@ class Typed:
         return cls(command, text.strip()) if command else cls("", line)
 
 
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
 class Commands:
     """Does what was typed; False: the person wants to leave."""
 
@@ -49,6 +54,8 @@ class Commands:
                 await self._talk.say(typed.text)
         elif typed.command in ("reply", "react", "edit", "unsend"):
             await self._about(typed, chosen)
+        elif typed.command == "file" and typed.text:
+            await self._talk.send_file(_path(typed.text))
         elif typed.command == "go":
             await self._go(typed.text)
         else:
