@@ -1,6 +1,7 @@
 """Node tests in discovery: who is expelled, who is not, and how one comes back."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -47,7 +48,7 @@ class Trials:
         for node in self.nodes:
             self.do(node.register(self.state.now_ms))
         self.silent: set[bytes] = set()
-        self.sees = lambda tester, kind, subject: True
+        self.sees: Callable[[bytes, TestKind, bytes], bool | str | None] = lambda tester, kind, subject: True
         """True, False, SILENT, or None for nothing to say."""
         for _ in range(3):
             self.view()
@@ -83,7 +84,7 @@ class Trials:
                 elif said is not None:
                     words.setdefault(tester, []).append(
                         discovery_pb2.TestResult(
-                            node_id=subject, kind=discovery_pb2.TestKind.ValueType(kind), passed=said
+                            node_id=subject, kind=discovery_pb2.TestKind.ValueType(kind), passed=said is True
                         )
                     )
         for tester in sorted({*words, *silent}):
