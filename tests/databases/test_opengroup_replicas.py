@@ -19,6 +19,7 @@ from essaim.opengroup.v1 import action_pb2, opengroup_pb2, room_pb2, statement_p
 from essaim.protocol.opengroup.statement import LABEL
 from essaim.runtime.context import OnionContext
 from essaim.runtime.refusal import StartError
+from essaim_opengroup.away import NotReadyError
 from essaim_opengroup.backup import copy
 from essaim_opengroup.database import Database
 from essaim_opengroup.schema import ENTRY, MEMBER, MEMBERSHIP, METADATA, POST, ROOM
@@ -66,6 +67,41 @@ async def test_direct_message_of_one_replica_is_heard_live_at_the_other(
                 data = b"direct %d" % number
                 await alice.ask(send_direct=action_pb2.SendDirect(room_id=room.room_id, to=bob.key, data=data))
                 assert [each.data for each in (await asyncio.wait_for(anext(stream), 10)).directs] == [data]
+
+
+async def test_host_whose_database_is_away_says_so_and_takes_the_same_statement_later(
+    postgres: postgres_server.Server, tmp_path: Path
+) -> None:
+    """NOT_READY, which clients repeat; where the commit was lost on the way, the repetition makes no second post."""
+    url = postgres.url()
+    address, _, name = url.rpartition("/")
+
+    def allow(word: str) -> None:
+        with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {word}")
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
+    async with RunningHost(tmp_path / "a", url) as host:
+        room = await host.room()
+        alice = host.member(1)
+        await alice.post(room.room_id, "before")
+        statement = alice.statement(room.room_id, post=Post(text="meanwhile"))
+        try:
+            await asyncio.to_thread(allow, "false")
+            for action in (alice.saying(statement), action_pb2.Action(page=action_pb2.Page(room_id=room.room_id))):
+                with pytest.raises(Refused, match="NOT_READY"):
+                    await alice.do(action)
+            for stream in (alice.follow({room.room_id: 0}), alice.follow({}, 0)):
+                with pytest.raises(NotReadyError):
+                    await anext(stream)
+            with pytest.raises(NotReadyError):
+                await host.host.service.Describe(opengroup_pb2.DescribeRequest(), OnionContext(bytes(16), 16_000))
+        finally:
+            await asyncio.to_thread(allow, "true")
+        first = await alice.do(alice.saying(statement))
+        again = await alice.do(alice.saying(statement))
+        assert (first.said.sequence, again.said.sequence) == (2, 2)
+        assert texts(await alice.page(room.room_id)) == ["meanwhile", "before"]
 
 
 async def test_replica_hears_again_after_its_connection_was_cut(

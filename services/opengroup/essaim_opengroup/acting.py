@@ -17,6 +17,7 @@ from essaim.runtime import logs
 from essaim.runtime.errors import INTERNAL, to_status
 from essaim_opengroup import governing, metrics, serving
 from essaim_opengroup.asking import Asking
+from essaim_opengroup.away import NotReadyError, is_away
 from essaim_opengroup.rows import MemberRow
 from essaim_opengroup.saying import say
 from essaim_opengroup.settings import OpengroupSettings
@@ -175,6 +176,8 @@ def _runs(batch: action_pb2.Batch) -> Sequence[Sequence[action_pb2.Action]]:
 
 def _result(action: action_pb2.Action, outcome: Message | BaseException | None) -> action_pb2.Result:
     result, label = action_pb2.Result(status=Status()), "OK"
+    if isinstance(outcome, BaseException) and is_away(outcome):
+        outcome = NotReadyError()
     if isinstance(outcome, ProtocolError):
         result.status.CopyFrom(to_status(outcome, DOMAIN))
         label = outcome.reason

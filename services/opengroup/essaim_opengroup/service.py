@@ -1,7 +1,7 @@
 """RoomService: one servicer for direct calls and for requests out of the onion. Proto to domain and back only."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, contextmanager
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from essaim.runtime.context import reply_capacity_of
 from essaim_opengroup import metrics
 from essaim_opengroup.acting import DOMAIN, MAX_NUMBER, Acting, parse_batch
 from essaim_opengroup.asking import Asking
+from essaim_opengroup.away import reaching
 from essaim_opengroup.following import MAX_ROOMS, follow
 from essaim_opengroup.schema import REPLICA
 
@@ -53,7 +54,8 @@ class RoomService(opengroup_pb2_grpc.RoomServiceServicer):
     async def Describe(
         self, request: opengroup_pb2.DescribeRequest, context: Context
     ) -> opengroup_pb2.DescribeResponse:
-        nodes = await self._asking.read(lambda connection: list(connection.execute(REPLICA.select()).scalars()))
+        with reaching():
+            nodes = await self._asking.read(lambda connection: list(connection.execute(REPLICA.select()).scalars()))
         return opengroup_pb2.DescribeResponse(
             host_id=self._host_id, name=self._acting.settings.name, attestation=self._attestation, node_ids=nodes[:100]
         )
@@ -76,7 +78,7 @@ class RoomService(opengroup_pb2_grpc.RoomServiceServicer):
             raise NotAuthorizedError("this needs a member's signature")
         if following.directs_after > MAX_NUMBER:
             raise BatchRefusedError("a number is below 2^63")
-        with self._follower() as end:
+        with reaching(), self._follower() as end:
             capacity = reply_capacity_of(context)
             async with aclosing(follow(self._asking, key, following, capacity, end)) as responses:
                 async for response in responses:
@@ -106,8 +108,16 @@ class RoomService(opengroup_pb2_grpc.RoomServiceServicer):
     ) -> AsyncIterator[opengroup_pb2.DownloadResponse]:
         key = self._member(Method.DOWNLOAD, request.authorization, request.query)
         query = _parsed(opengroup_pb2.FileQuery, request.query)
+        capacity = reply_capacity_of(context)
+        with reaching():
+            async with aclosing(self._pieces(key, query, min(capacity - PIECE_FRAMING, LARGEST_PIECE))) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    async def _pieces(
+        self, key: bytes, query: opengroup_pb2.FileQuery, most: int
+    ) -> AsyncGenerator[opengroup_pb2.DownloadResponse, None]:
         file_no, size = await self._asking.file(query.room_id, key, query.file)
-        most = min(reply_capacity_of(context) - PIECE_FRAMING, LARGEST_PIECE)
         offset = min(query.offset, size)
         while True:
             data = await self._asking.piece(file_no, offset, most)
