@@ -244,17 +244,11 @@ class DoubtingNode(StorageNode):
     reconciler_type = DoubtingReconciler
 
 
-class TrustingReconciler(Reconciler):
-    """Takes every disk for whole, were it new to a member of long standing."""
+class WholeDisk(MemoryStore):
+    """Is taken for whole when it is new, were it in the place of one that was lost."""
 
-    def view_changed(self, before: tuple[Range, ...], *, next_view: bool) -> list[Effect]:
-        found = super().view_changed(before, next_view=next_view)
-        self.spare()
-        return found
-
-
-class TrustingNode(StorageNode):
-    reconciler_type = TrustingReconciler
+    def settled(self) -> bool:
+        return True
 
 
 HARD = Scenario(faults=(*ALL, lose_disk, flip_bit), always_moves=True)
@@ -263,6 +257,7 @@ CUT_OFF = replace(
     SMALL_AND_MOVING, faults=(partition, partition, deafen, slow_network, crash), moves=(join, drain), pace_ms=1_800
 )
 RESTORES = Scenario(faults=(snapshot, snapshot, crash, partition, partition), moves=(), sizes=(3,), pace_ms=3_000)
+LOSSES = replace(RESTORES, faults=(lose_disk, lose_disk, crash, partition, partition))
 BLIND = replace(
     SMALL_AND_MOVING,
     faults=(lose_disk, lose_disk, partition),
@@ -292,6 +287,6 @@ BUGS = {
     "a cursor is believed after a restore": replace(RESTORES, disk_type=FamiliarDisk),
     "a restored disk is taken for whole": replace(RESTORES, disk_type=TrustedDisk),
     "a joiner is not taken for whole": replace(DEATHS, node_type=DoubtingNode),
-    "a new disk is taken for whole": replace(HARD, node_type=TrustingNode),
+    "a new disk is taken for whole": replace(LOSSES, disk_type=WholeDisk),
 }
 """Each must be found."""
