@@ -19,6 +19,14 @@ def loop():
     made.stop()
 
 
+@pytest.fixture
+def heeded():
+    """SIGINT interrupts, even where this process was started in the background, to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 async def give(value):
     await asyncio.sleep(0)
     return value
@@ -35,6 +43,7 @@ def test_call_gives_what_the_coroutine_gives_or_raises(loop):
     assert loop.call(lambda: threading.current_thread().name) == "essaim"
 
 
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.timeout(60)
 def test_interrupt_ends_the_wait_and_what_was_waited_for(loop):
     ended = threading.Event()
