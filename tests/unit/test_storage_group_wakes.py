@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from essaim.protocol.group.frame import TYPING_ENTRY
+from essaim.protocol.kdf import blake2b256
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.mailbox.authorization import Act, Method
 from essaim.protocol.mailbox.envelope import envelope_id
@@ -14,11 +16,12 @@ from essaim.protocol.mailbox.record import EnvelopeRecord, RegistrationRecord
 from essaim.protocol.mailbox.rule import GROUP_REGISTRATIONS
 from essaim.protocol.push.registration import Registration
 from essaim.protocol.push.wake import wake_id
-from essaim_storage import effects, events, quota
+from essaim_storage import effects, events, quota, waker
 from essaim_storage.draft import Draft, Verdict
 from essaim_storage.message import Woken
 from essaim_storage.record import record_id
-from essaim_storage.waker import WakeTimer
+from essaim_storage.tally import NAME_SIZE
+from essaim_storage.waker import OF_PLACE, WakeTimer
 from simulated.stage import DAY_MS, NOW_MS, OWN, B, C, Stage, of, sent
 
 READER, WRITER, ADMIN = (SigningKey(bytes((number,)) * 32) for number in (1, 2, 3))
@@ -115,6 +118,43 @@ def test_group_devices_are_not_told_at_one_moment() -> None:
 
     moments = [number for number, each in enumerate(found) if wakes(each)]
     assert len(moments) > 5
+
+
+def test_group_wakes_nobody_for_who_is_typing_nor_after_a_start() -> None:
+    stage = stage_with(*map(registered, range(3)))
+    stage.keep(spoken("hello"))
+    everything(stage)
+
+    stage.keep(spoken("...", slot=TYPING_ENTRY))
+
+    assert stage.node.waker.owed == 0
+    assert all(slot != TYPING_ENTRY for _, _, slot, _ in stage.store.registered_after(0))
+
+
+def test_group_wakes_for_the_last_word_of_a_commit_and_those_of_others_are_told_by_it() -> None:
+    """Members commit the same words in other batches: nobody is woken again for a word before the one that was told."""
+    words = [spoken("one"), spoken("two")]
+    stage = stage_with(registered(0))
+    for word in words:
+        stage.keep(word)
+    assert stage.node.waker.owed == 1
+
+    stage.hear(B, Woken((blake2b256(OF_PLACE, words[1].envelope_id, place(0))[:NAME_SIZE],)))
+
+    assert stage.node.waker.owed == 0 and not everything(stage)
+
+
+def test_group_of_many_is_looked_at_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waker, "LOOKED_AT", 8)
+    stage = stage_with(*map(registered, range(20)))
+    stage.keep(spoken("hello"))
+    stage.do(events.HostDown(HOST))
+    ticked(stage, 5_000)
+
+    stage.do(events.HostUp(HOST))
+    found = [ticked(stage, stage.tuning.wake_tick_ms) for _ in range(400)]  # its turn in line, too
+
+    assert all(len(wakes(each)) <= 8 for each in found) and sum(len(wakes(each)) for each in found) == 20
 
 
 def test_members_say_of_each_device_apart_that_it_was_woken() -> None:

@@ -49,12 +49,16 @@ class RoomKeys:
         """Another member from now on, on all devices: a device that had the key is not the account's any more.
 
         To the host it is a stranger: offices and invitations are given anew, and the old key is to be banned. Raises
-        NotAManagerError.
+        NotAManagerError, MemberKeyRefusedError where there is no further key.
         """
-        account = self._profile.keys
+        account, turn = self._profile.keys, self._turn(host_id) + 1
+        if turn > MAX_TURN:  # any device of the account may have raised it so far, one that is revoked since among them
+            raise MemberKeyRefusedError(
+                "this account has used up its keys at this host: no device can be shut out there"
+            )
         with self._agreement.changing() as (state, _):
-            state.raise_to(TURN + host_id, min(self._turn(host_id) + 1, MAX_TURN))
-        return member_key(account, host_id, self._turn(host_id))
+            state.raise_to(TURN + host_id, turn)
+        return member_key(account, host_id, turn)
 
     def _wish(self, host_id: bytes) -> None:
         if self._profile.configuration.value(WISH + host_id) is None:

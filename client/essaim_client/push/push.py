@@ -95,11 +95,10 @@ class Push:
             if before is not None and before.host_id != found.host_id:
                 await self._disable(before)
                 before = None
-            if before is not None and not groups:
-                before.groups = False
-                await self._take_back(before)
             kept = self._begin(found, before, endpoint, prompt=prompt, preview=preview)
             kept.groups = groups
+            if before is not None:
+                kept.registered = await self._left(before, groups=groups)
             sealed = found.public.seal(pack(endpoint), self._swarms.random)
             new = push_pb2.NewSubscription(
                 subscription_id=bytes.fromhex(kept.subscription), sealed_endpoint=sealed, prompt=prompt
@@ -122,6 +121,12 @@ class Push:
             prompt=prompt,
             lanes=before.lanes if before else {},
         )
+
+    async def _left(self, before: Subscribed, *, groups: bool) -> dict[str, str]:
+        """What could not be taken back of before: the next round tries again."""
+        before.groups = groups
+        await self._take_back(before)
+        return {each.key: before.registered[each.key] for each in self._places.former(before)}
 
     async def disable(self) -> None:
         """Forget the subscription at the host and take every registration back. Raises NotEnabledError."""
@@ -201,8 +206,9 @@ class Push:
         return register
 
     async def _take_back(self, kept: Subscribed) -> None:
-        """From groups, or epochs of them, that wake for nothing any more."""
-        await _side_by_side(self._taking_back(kept, each) for each in self._shuffled(self._places.former(kept)))
+        """From groups, or epochs of them, that wake for nothing any more. What fails keeps nothing else waiting."""
+        with suppress(ProtocolError):
+            await _side_by_side(self._taking_back(kept, each) for each in self._shuffled(self._places.former(kept)))
 
     def _taking_back(self, kept: Subscribed, place: Place) -> Callable[[], Awaitable[None]]:
         async def take_back() -> None:

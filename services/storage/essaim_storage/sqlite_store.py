@@ -13,6 +13,7 @@ import apsw
 
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, RegistrationRecord, SlotMark, Tombstone
+from essaim.protocol.mailbox.rule import SILENT_ENTRIES
 from essaim.runtime.database import migrations, open_database
 from essaim_storage import incarnation, metrics
 from essaim_storage.arc import Arcs
@@ -217,10 +218,13 @@ class SqliteStore:
 
     def registered_after(self, number: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
         some = "SELECT DISTINCT mailbox AS id FROM record WHERE kind = 7"
-        late = "record.mailbox = some.id AND record.number > ? AND record.kind = 0"
+        silent = ", ".join("?" * len(SILENT_ENTRIES))
+        late = f"record.mailbox = some.id AND record.number > ? AND record.kind = 0 AND slot NOT IN ({silent})"
         joined = f"({some}) AS some CROSS JOIN record ON {late} JOIN mailbox ON mailbox.id = some.id"
+        whose = "CASE WHEN length(slot) = 1 THEN slot END"  # entries are a group's, whose places are woken by any
         newest = "max(number) AS newest, mailbox_id, slot, record_id"  # bare columns are of the row with the maximum
-        return self._all(f"SELECT {newest} FROM {joined} GROUP BY some.id, slot ORDER BY newest", number)
+        grouped = f"SELECT {newest} FROM {joined} GROUP BY some.id, {whose} ORDER BY newest"
+        return self._all(grouped, number, *SILENT_ENTRIES)
 
     # ---- prekeys
 

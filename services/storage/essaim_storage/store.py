@@ -164,8 +164,9 @@ class Store(Protocol):
         """What the last `SetWoken` said; 0 if there was none."""
 
     def registered_after(self, number: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
-        """Of each slot of each mailbox that has a registration the newest envelope with a number above `number`,
-        ascending: number, mailbox id, slot, envelope id."""
+        """Of each device slot, and of all entries together, of each mailbox that has a registration the newest envelope
+        with a number above `number`, ascending: number, mailbox id, slot, envelope id.
+        Without `rule.SILENT_ENTRIES`."""
 
     # ---- prekeys
 

@@ -11,14 +11,14 @@ wake id makes that one at the host. What its device has confirmed meanwhile is o
 """
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.kdf import blake2b256
 from essaim.protocol.mailbox.record import EnvelopeRecord, RegistrationRecord
 from essaim.protocol.mailbox.registration import DAYS_AFTER, DAYS_BEFORE
-from essaim.protocol.mailbox.rule import CLOCK_SKEW_MS, DAY_MS, is_device
+from essaim.protocol.mailbox.rule import CLOCK_SKEW_MS, DAY_MS, SILENT_ENTRIES, is_device
 from essaim.protocol.push.preview import Preview
 from essaim.protocol.push.refusal import PushRefusedError
 from essaim.protocol.push.registration import Registration
@@ -39,6 +39,8 @@ DAYS = sorted(range(-DAYS_AFTER, DAYS_BEFORE + 1), key=abs)
 """Whose registration wakes: of the day itself, else of the nearest that still may."""
 MOST_OWED = 16
 """Envelopes that a duty names; a wake for the newest does for those before it."""
+LOOKED_AT = 512
+"""Duties that a tick looks at; the others wait for the next one, and nothing else of the node for them."""
 HEAD_SIZE = 64
 """Bytes of an envelope in a preview."""
 SEVERAL = b"essaim/push/several/v1"
@@ -112,17 +114,23 @@ class Waker:
     # ---- what is owed
 
     def arrived(self, settled: Iterable[Settled], now_ms: int) -> list[Effect]:
-        """A batch was committed."""
+        """A batch was committed. In a group its last word stands for those before it, for it wakes hundreds."""
+        in_groups: dict[bytes, tuple[EnvelopeRecord, int]] = {}
         for each in settled:
             self._seen = max(self._seen, each.number)
             if each.verdict is not Verdict.KEPT:
                 continue
             match each.record:
                 case EnvelopeRecord() as record if self._store.has_registered(record.mailbox_id):
-                    for place in self._whom(record.mailbox_id, record.slot):
-                        self._owe_recent(place, record, each.number, now_ms)
+                    if is_device(record.slot):
+                        self._owe_recent((record.mailbox_id, record.slot), record, each.number, now_ms)
+                    elif record.slot not in SILENT_ENTRIES:
+                        in_groups[record.mailbox_id] = record, each.number
                 case RegistrationRecord() as record if record.wakes(now_ms):
                     self._owe_before(record, now_ms)
+        for record, number in in_groups.values():
+            for place in self._whom(record.mailbox_id, record.slot):
+                self._owe_recent(place, record, number, now_ms)
         return self._arm()
 
     def _whom(self, mailbox_id: bytes, slot: bytes) -> list[Place]:
@@ -142,7 +150,9 @@ class Waker:
         slot = place[1] if is_device(place[1]) else b""
         for entry in self._store.latest_entries(place[0], slot, MOST_OWED):
             record = self._store.record(entry.envelope_id)
-            if isinstance(record, EnvelopeRecord) and from_ms < record.stored_ms:
+            if not isinstance(record, EnvelopeRecord) or record.slot in SILENT_ENTRIES:
+                continue
+            if from_ms < record.stored_ms:
                 self._owe_recent(place, record, entry.number, now_ms)
         duty = self._duties.get(place)
         if duty is not None and not duty.due and not duty.told:  # it waits for a host, which may be another one now
@@ -185,7 +195,10 @@ class Waker:
             duty = self._duties.get(place) if place is not None else None
             if place is None or duty is None:
                 continue
-            self._forget(place, duty, next(each for each in duty.owed if _name(place, each) == name))
+            of_name = next(each for each in duty.owed if _name(place, each) == name)
+            before = () if is_device(place[1]) else _older(duty.owed, of_name)
+            for envelope_id in (of_name, *before):
+                self._forget(place, duty, envelope_id)
             if not duty.owed and not duty.told:
                 self._end(place)
 
@@ -226,7 +239,9 @@ class Waker:
         self._ticking = False
         self._tick += 1
         ready: dict[bytes, list[tuple[Place, Registration]]] = {}
-        while self._queue and self._queue[0][0] <= self._tick:
+        for _ in range(LOOKED_AT):
+            if not self._queue or self._queue[0][0] > self._tick:
+                break
             due, _, place = heapq.heappop(self._queue)
             duty = self._duties.get(place)
             if duty is not None and duty.due == due and not duty.told:
@@ -371,6 +386,11 @@ class Waker:
 def _name(place: Place, envelope_id: bytes) -> bytes:
     """What members call a wake that is owed: of a group's envelope each place has another."""
     return envelope_id[:NAME_SIZE] if is_device(place[1]) else blake2b256(OF_PLACE, envelope_id, place[1])[:NAME_SIZE]
+
+
+def _older(owed: Mapping[bytes, int], envelope_id: bytes) -> list[bytes]:
+    """What came before it: of a group's words members may owe others, by what each of them had in one commit."""
+    return [each for each, number in owed.items() if number < owed[envelope_id]]
 
 
 def _parsed(encoded: bytes) -> Registration | None:

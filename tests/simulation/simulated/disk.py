@@ -17,6 +17,7 @@ from essaim.protocol.mailbox.record import (
     weight,
 )
 from essaim.protocol.mailbox.removal import SWEEPS
+from essaim.protocol.mailbox.rule import SILENT_ENTRIES, is_device
 from essaim.protocol.mailbox.slot_record import slot_of
 from essaim.protocol.view.swarm import position_of
 from essaim_storage import effects
@@ -122,7 +123,14 @@ class MemoryStore:
         newest: dict[Place, tuple[int, bytes, bytes, bytes]] = {}
         for at, (each, _) in self._log.items():
             if at > number and isinstance(each, EnvelopeRecord) and each.mailbox_id in registered:
-                newest[each.mailbox_id, each.slot] = (at, each.mailbox_id, each.slot, each.envelope_id)
+                if each.slot in SILENT_ENTRIES:
+                    continue
+                newest[each.mailbox_id, each.slot if is_device(each.slot) else b""] = (
+                    at,
+                    each.mailbox_id,
+                    each.slot,
+                    each.envelope_id,
+                )
         return sorted(newest.values())
 
     def notice_bytes(self, mailbox_id: bytes) -> int:

@@ -13,6 +13,7 @@ its version, in a group where it has one; a blob's version is its expiry.
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 from essaim.protocol.mailbox.policy import Kind
 from essaim.protocol.mailbox.refusal import (
@@ -139,6 +140,10 @@ def check_registered(kind: Kind, slot: bytes) -> None:
     check_slot(kind, slot)
     if kind is Kind.GROUP and len(slot) != PLACE_SIZE:
         raise SlotRefusedError("a place in a group has 32 bytes")
+
+
+SILENT_ENTRIES: Final = (b"typing",)
+"""Entries of a group's mailbox that wake nobody: what they tell has passed when a device has come."""
 
 
 def is_device(slot: bytes) -> bool:
