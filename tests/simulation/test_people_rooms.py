@@ -4,9 +4,10 @@ import pytest
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import SigningKey
-from essaim.protocol.opengroup.member import Handed, member_key
+from essaim.protocol.opengroup.member import MAX_TURN, Handed, member_key
+from essaim.protocol.opengroup.refusal import MemberKeyRefusedError
 from essaim_client.messaging.profile import NotAManagerError
-from essaim_client.messaging.room_keys import KEY, WISH
+from essaim_client.messaging.room_keys import KEY, TURN, WISH
 from people.town import town
 
 HOST, OTHER = (SigningKey(seed * 32).public.raw for seed in (b"h", b"o"))
@@ -100,3 +101,18 @@ async def test_key_is_renewed_where_a_device_with_it_is_none_of_ours_any_more(tm
         with kept.person.agreement.changing() as (state, now):
             state.write(KEY + HOST, Handed.make(account, HOST).encode(), now)  # the old one again
         assert refused(kept, HOST) == "MEMBER_KEY_WANTED"
+
+
+async def test_renewal_says_when_a_device_has_used_up_the_keys(tmp_path):
+    """A device that expects to be revoked; nothing else would tell that it goes on under the same key."""
+    async with town(tmp_path) as here:
+        alice = await here.person()
+        rogue = await here.linked(alice)
+        with rogue.person.agreement.changing() as (state, _):
+            state.raise_to(TURN + HOST, MAX_TURN)
+        for _ in range(2):
+            for gadget in (rogue, alice):
+                await gadget.look()
+                await gadget.person.room_keys.settle()
+        with pytest.raises(MemberKeyRefusedError):
+            alice.person.room_keys.renew(HOST)
