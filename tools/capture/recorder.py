@@ -37,6 +37,7 @@ def recorded(places: Switch, folder: Path) -> Iterator[Mapping[str, Path]]:
 
 def _start(places: Switch, name: str, file: Path) -> "subprocess.Popen[bytes]":
     command = [*places.enter(name), "tcpdump", "-i", INTERFACE, "-s", "0", "-B", "32768", "-U", "-Z", "root"]
+    command.append("--immediate-mode")  # else what came in the last second is still with the kernel when it ends
     log = file.with_suffix(".pcap.log")
     with log.open("wb") as said:
         process = subprocess.Popen([*command, "-n", "-w", str(file)], stdout=said, stderr=said)
