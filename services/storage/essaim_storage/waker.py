@@ -11,7 +11,7 @@ wake id makes that one at the host. What its device has confirmed meanwhile is o
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from essaim.protocol.errors import ProtocolError
@@ -124,13 +124,13 @@ class Waker:
                 case EnvelopeRecord() as record if self._store.has_registered(record.mailbox_id):
                     if is_device(record.slot):
                         self._owe_recent((record.mailbox_id, record.slot), record, each.number, now_ms)
-                    elif record.slot not in SILENT_ENTRIES:
+                    elif record.slot not in SILENT_ENTRIES and self._is_recent(record, now_ms):
                         in_groups[record.mailbox_id] = record, each.number
                 case RegistrationRecord() as record if record.wakes(now_ms):
                     self._owe_before(record, now_ms)
         for record, number in in_groups.values():
             for place in self._whom(record.mailbox_id, record.slot):
-                self._owe_recent(place, record, number, now_ms)
+                self._owe(place, record.envelope_id, number, now_ms)
         return self._arm()
 
     def _whom(self, mailbox_id: bytes, slot: bytes) -> list[Place]:
@@ -140,8 +140,11 @@ class Waker:
         return [(mailbox_id, each) for each in dict.fromkeys(place for place, _ in self._store.registered(mailbox_id))]
 
     def _owe_recent(self, place: Place, record: EnvelopeRecord, number: int, now_ms: int) -> None:
-        if not record.stored_ms or record.stored_ms > now_ms - self._tuning.wake_recent_ms:
+        if self._is_recent(record, now_ms):
             self._owe(place, record.envelope_id, number, now_ms)
+
+    def _is_recent(self, record: EnvelopeRecord, now_ms: int) -> bool:
+        return not record.stored_ms or record.stored_ms > now_ms - self._tuning.wake_recent_ms
 
     def _owe_before(self, registration: RegistrationRecord, now_ms: int) -> None:
         """A registration that came late: what was stored under it is here already."""
@@ -195,10 +198,7 @@ class Waker:
             duty = self._duties.get(place) if place is not None else None
             if place is None or duty is None:
                 continue
-            of_name = next(each for each in duty.owed if _name(place, each) == name)
-            before = () if is_device(place[1]) else _older(duty.owed, of_name)
-            for envelope_id in (of_name, *before):
-                self._forget(place, duty, envelope_id)
+            self._forget(place, duty, next(each for each in duty.owed if _name(place, each) == name))
             if not duty.owed and not duty.told:
                 self._end(place)
 
@@ -386,11 +386,6 @@ class Waker:
 def _name(place: Place, envelope_id: bytes) -> bytes:
     """What members call a wake that is owed: of a group's envelope each place has another."""
     return envelope_id[:NAME_SIZE] if is_device(place[1]) else blake2b256(OF_PLACE, envelope_id, place[1])[:NAME_SIZE]
-
-
-def _older(owed: Mapping[bytes, int], envelope_id: bytes) -> list[bytes]:
-    """What came before it: of a group's words members may owe others, by what each of them had in one commit."""
-    return [each for each, number in owed.items() if number < owed[envelope_id]]
 
 
 def _parsed(encoded: bytes) -> Registration | None:
