@@ -309,3 +309,23 @@ async def test_picture_is_small_and_without_metadata(tmp_path):
         await alice.person.groups.set_picture(group, None)
         await settled(here, bob)
         assert bob.person.groups.get(group).picture == b""
+
+
+async def test_unsending_that_an_old_copy_lacks_and_nobody_read_is_said_again(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = [await here.person() for _ in range(2)]
+        group = await group_of(here, alice, bob)
+        unsent = await bob.person.groups.send(group, "not so")
+        await settled(here, alice)
+        await bob.stop()
+        copy = bob.copy()
+        bob.start()
+        await bob.person.groups.unsend(group, unsent.message_id)
+        await bob.stop()
+        bob.put_back(copy)
+        bob.start()
+        here.later(33)  # what waited for Alice is gone
+        await settled(here, alice)
+        assert texts(alice, group) == ["not so"]
+        await here.rest(bob, alice)
+        assert texts(alice, group) == texts(bob, group) == []

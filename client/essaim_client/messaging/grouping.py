@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from functools import partial
 
 from essaim.messaging.v1 import content_pb2
 from essaim.protocol.conversation import Opened, Peer
+from essaim.protocol.errors import ProtocolError
 from essaim_client.attachments.attachments import Attachments
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Agreement
@@ -39,6 +41,7 @@ class Grouping:
         tell: Callable[[Event], None],
     ) -> None:
         self._profile = profile
+        self._conversations = conversations
         self.book = GroupBook(profile)
         self.intake = GroupIntake(profile, self.book, conversations, agreement)
         self.posting = GroupPosting(swarms, profile, self.book, ties)
@@ -75,6 +78,14 @@ class Grouping:
         """The store was an old copy."""
         with self._profile.store.transaction():
             self.book.begin_anew()
+
+    async def unsend_again(self) -> None:
+        """What this person took back in groups, and no word of it is here: it may have reached nobody."""
+        for group in filter(self.book.is_in, self.book.all()):
+            for target in self._conversations.unsaid(group.group_id):
+                unsend = content_pb2.Unsend(target=target)
+                with suppress(ProtocolError):
+                    await self.posting.say(group, partial(self._conversations.say, group.group_id, unsend=unsend))
 
     async def follow(self, inbox: Source) -> AsyncGenerator[Event, None]:
         """What the inbox brings; what groups bring is told meanwhile."""

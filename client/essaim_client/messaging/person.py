@@ -267,6 +267,7 @@ class Person:
             for target in self.conversations.unsaid(contact.account.raw):
                 with suppress(ProtocolError):
                     await self.sender.unsend_again(contact.account, target)
+        await self.grouping.unsend_again()
 
     async def _ask_contacts(self) -> None:
         """What they have: mail for a device that is away is kept for two weeks."""
