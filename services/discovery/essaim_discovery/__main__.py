@@ -1,5 +1,5 @@
-"""`python -m essaim_discovery`: the composition root of discovery; `... genesis` makes a network, `... retire` and the
-other `orders` say something of a node."""
+"""`essaim-discovery`: the composition root of discovery; `... genesis` makes a network, `... network-file` what clients
+are given, `... retire` and the other `orders` say something of a node."""
 
 import asyncio
 import sys
@@ -20,6 +20,7 @@ from essaim_discovery.authority import Authority, load_authority_keys
 from essaim_discovery.driver import Driver
 from essaim_discovery.founding import found
 from essaim_discovery.log import Log
+from essaim_discovery.network_file import hand_out
 from essaim_discovery.orders import VERBS, order
 from essaim_discovery.service import discovery_offer
 
@@ -67,6 +68,8 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == ["genesis"]:
         sys.exit(found(arguments[1:]))
+    if arguments[:1] == ["network-file"]:
+        sys.exit(hand_out(arguments[1:]))
     if arguments[:1] and arguments[0] in VERBS:
         sys.exit(order(arguments))
     sys.exit(run(told("essaim_discovery.settings:DiscoverySettings"), build))

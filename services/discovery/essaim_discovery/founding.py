@@ -5,11 +5,11 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from essaim.protocol.geometry import Suite
 from essaim.protocol.view import Genesis, MalformedError, Parameters, SwarmSizes
 from essaim.protocol.view.genesis import MAX_AUTHORITIES
+from essaim.runtime.arguments import Arguments
 from essaim.runtime.identity import load_identity
 from essaim.runtime.refusal import WRONG_SETTING, StartError
 from essaim.runtime.volume import PUBLIC_MODE, Hold, write_durably
@@ -18,13 +18,6 @@ from essaim_discovery.authority import make_authority_keys
 
 PROGRAM = "essaim-discovery genesis"
 MAX_NAME = 32
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, as every setting does."""
-
-    def error(self, message: str) -> NoReturn:
-        raise StartError(f"{message}; --help lists the flags.")
 
 
 def found(arguments: Sequence[str]) -> int:
@@ -80,8 +73,8 @@ def _parameters(options: argparse.Namespace) -> Parameters:
     return parameters
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog=PROGRAM, description="Make a network: keys in the data folder, and its genesis.")
+def _parser() -> Arguments:
+    parser = Arguments(prog=PROGRAM, description="Make a network: keys in the data folder, and its genesis.")
     parser.add_argument("--data-dir", type=Path, required=True, help="discovery's own folder")
     parser.add_argument("--out", type=Path, required=True, help="file that receives the signed genesis")
     parser.add_argument("--network-name", required=True, help="1 to 32 letters")

@@ -5,13 +5,13 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from essaim.discovery.v1 import discovery_pb2
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.view import Genesis
 from essaim.protocol.view.admission import admit
 from essaim.runtime.address import Address
+from essaim.runtime.arguments import Arguments
 from essaim.runtime.clock import SystemClock
 from essaim.runtime.discovery_client import DiscoveryClient
 from essaim.runtime.genesis import read_genesis
@@ -21,13 +21,6 @@ from essaim_discovery.authority import load_authority_keys
 
 NODE_ID_DIGITS = 64
 VERBS = ("retire", "decommission", "recommission", "admit")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise StartError(f"{message}; --help lists the flags.")
 
 
 def order(arguments: Sequence[str]) -> int:
@@ -76,8 +69,8 @@ def _transaction(options: argparse.Namespace) -> discovery_pb2.Transaction:
             return discovery_pb2.Transaction(recommission=discovery_pb2.Recommission(node_id=options.node))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="essaim-discovery", description=__doc__)
+def _parser() -> Arguments:
+    parser = Arguments(prog="essaim-discovery", description=__doc__)
     parser.add_argument("verb", choices=VERBS)
     parser.add_argument("node", type=_node_id, help="the node's id, 64 hexadecimal digits")
     parser.add_argument("--genesis", type=Path, required=True, help="file with the signed genesis")
