@@ -37,29 +37,28 @@ class _Shelf:
         self._slots = array("Q", bytes(8 * FIRST_SLOTS))
         self._count = 0
 
-    def find(self, number: int) -> int:
-        """The slot that holds the number; -1 - the one that would."""
+    def add(self, number: int, *, full: bool) -> bool:
+        """False: it is here. ReplayWindowFullError for a new one where it is `full`."""
         slots, mask = self._slots, self._mask
         at = number & mask
         while held := slots[at]:
             if held == number:
-                return at
+                return False
             at = (at + 1) & mask
-        return -1 - at
-
-    def put(self, number: int, at: int) -> None:
-        """In the slot that `find` named."""
-        self._slots[at] = number
+        if full:
+            raise ReplayWindowFullError("as many cells as can be remembered")
+        slots[at] = number
         self._count += 1
-        if self._count * 2 > self._mask:
+        if self._count * 2 > mask:
             self._grow()
+        return True
 
     def _grow(self) -> None:
         numbers = [each for each in self._slots if each]
-        self._mask = self._mask * 2 + 1
+        self._mask, self._count = self._mask * 2 + 1, 0
         self._slots = array("Q", bytes(8 * (self._mask + 1)))
         for number in numbers:
-            self._slots[-1 - self.find(number)] = number
+            self.add(number, full=False)
 
 
 class _Tags:
@@ -76,13 +75,8 @@ class _Tags:
         shelf = self._shelves.get(tag[-1])
         if shelf is None:
             shelf = self._shelves[tag[-1]] = _Shelf()
-        number = int.from_bytes(tag[:8]) or 1
-        at = shelf.find(number)
-        if at >= 0:
+        if not shelf.add(int.from_bytes(tag[:8], "big") or 1, full=full):
             return False
-        if full:
-            raise ReplayWindowFullError("as many cells as can be remembered")
-        shelf.put(number, -1 - at)
         self.count += 1
         return True
 
@@ -93,10 +87,11 @@ class ReplayWindow:
     def __init__(self, max_tags: int = MAX_TAGS) -> None:
         self._max_tags = max_tags
         self._seen: dict[int, _Tags] = {}
+        self._count = 0
         self._forgotten = -1  # the newest minute whose tags were dropped: a clock set back must not open it again
 
     def __len__(self) -> int:
-        return sum(each.count for each in self._seen.values())
+        return self._count
 
     def admit(self, tag: bytes, minute: int, now_ms: int) -> None:
         """Remember the tag; StaleError outside the issue window, ReplayError if it is known.
@@ -111,12 +106,13 @@ class ReplayWindow:
         if seen is None:
             self._forget(now)
             seen = self._seen[minute] = _Tags()
-        if len(self) >= self._max_tags:
+        if self._count >= self._max_tags:
             self._forget(now)
-        if not seen.add(tag, full=len(self) >= self._max_tags):
+        if not seen.add(tag, full=self._count >= self._max_tags):
             raise ReplayError("seen before")
+        self._count += 1
 
     def _forget(self, now: int) -> None:
         for minute in [each for each in self._seen if each < now - MAX_AGE_MINUTES]:
-            del self._seen[minute]
+            self._count -= self._seen.pop(minute).count
             self._forgotten = max(self._forgotten, minute)

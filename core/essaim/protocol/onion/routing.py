@@ -17,6 +17,7 @@ _BLOCK = struct.Struct(">BB32sHI4s20s")
 _NO_NODE = bytes(NODE_ID_SIZE)
 _NO_KEY = bytes(KEY_ID_SIZE)
 _RESERVED = bytes(20)
+_RELAY, _DROP = 1, 3  # of Command: to look a member up takes longer than all comparisons together
 
 
 class Command(IntEnum):
@@ -44,10 +45,10 @@ class Routing(NamedTuple):
     def parse(cls, block: bytes) -> "Routing":
         """The block of exactly 64 bytes; BadCellError unless it is in its one form."""
         command, flags, next_node, delay, minute, next_key_id, reserved = _BLOCK.unpack(block)
-        if flags or delay or reserved != _RESERVED or not Command.RELAY <= command <= Command.DROP:
+        if flags or delay or reserved != _RESERVED or not _RELAY <= command <= _DROP:
             raise BadCellError("a routing block that this version does not know")
-        if (next_node == _NO_NODE) is (command == Command.RELAY):
+        if (next_node == _NO_NODE) is (command == _RELAY):
             raise BadCellError("a next node where none belongs, or none where one does")
-        if command != Command.RELAY and next_key_id != _NO_KEY:
+        if command != _RELAY and next_key_id != _NO_KEY:
             raise BadCellError("a next key where none belongs")
-        return cls(command, minute, next_node, next_key_id)
+        return cls._make((command, minute, next_node, next_key_id))

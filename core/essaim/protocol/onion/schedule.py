@@ -33,7 +33,7 @@ _SHA256 = SHA256()
 _split = struct.Struct("32s32s32s32s32s16s").unpack
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallKeys:
     """What a hop keeps for the replies of one call; both keys are of this call and hop alone."""
 
@@ -59,7 +59,7 @@ class HopSecrets(NamedTuple):
 def derive(shared: bytes, transcript: bytes, prefix: bytes) -> HopSecrets:
     """The secrets of a hop. `prefix` is the first 8 bytes of its header, `transcript` the SHA3-256 of above."""
     okm = HKDF(_SHA256, SECRETS_SIZE, LABEL, prefix).derive(shared + transcript)
-    return HopSecrets(*_split(okm))
+    return HopSecrets._make(_split(okm))
 
 
 def header_stream(secrets: HopSecrets) -> CipherContext:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from hmac import compare_digest
+from itertools import product
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -36,11 +37,16 @@ from essaim.protocol.onion.schedule import (
 
 ALL_SUITES = frozenset(Suite)
 _PAD = {suite: bytes(layout.slot) for suite, layout in LAYOUTS.items()}
-_SUITES = {int(suite): suite for suite in Suite}
-_CLASSES = dict(enumerate(CellClass))
+_FORMS = {
+    bytes((VERSION, suite, cell, reply)): (LAYOUTS[suite], CELL_SIZES[cell], reply)
+    for suite, cell, reply in product(Suite, CellClass, CellClass)
+}
+"""What the first 4 bytes of a cell say of it: every form there is. Layout, size, class of the replies."""
+
+# Nobody changes what `unwrap` gives: the classes are not frozen because making a frozen one takes three times as long.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Forward:
     """Hand `cell`, of the same size, to the node `next_node`; its replies go through ReplyRelay(keys)."""
 
@@ -49,7 +55,7 @@ class Forward:
     keys: CallKeys = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deliver:
     """This node is the destination of `payload`; it answers with ReplySealer(keys)."""
 
@@ -57,7 +63,7 @@ class Deliver:
     keys: CallKeys = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Drop:
     """Cover: nothing to do. It may be answered like any other call."""
 
@@ -86,21 +92,22 @@ def unwrap(
     if routing.command == Command.RELAY:
         stream.reset_nonce(BODY_NONCE)
         body = stream.update(memoryview(cell)[layout.header :])
-        return Forward(routing.next_node, _next_header(cell, layout, plain, routing) + body, keys)
+        return Forward(routing.next_node, _next_cell(cell, layout, plain, routing, body), keys)
     if routing.command == Command.DROP:
         return Drop(keys)
     return Deliver(opened_payload(secrets.payload, cell[layout.header :]), keys)
 
 
 def _form_of(cell: bytes, suites: Collection[Suite]) -> tuple[Layout, CellClass]:
-    if len(cell) < PREFIX_SIZE or cell[0] != VERSION:
-        raise BadCellError("not a cell of this version")
-    suite, cell_class, reply_class = _SUITES.get(cell[1]), _CLASSES.get(cell[2]), _CLASSES.get(cell[3])
-    if suite is None or suite not in suites or cell_class is None or reply_class is None:
-        raise BadCellError("a suite or class that is not known or not allowed")
-    if len(cell) != CELL_SIZES[cell_class]:
+    form = _FORMS.get(cell[:4])
+    if form is None:
+        raise BadCellError("a version, suite or class that is not known")
+    layout, size, reply_class = form
+    if layout.suite not in suites:
+        raise BadCellError("a suite that is not allowed")
+    if len(cell) != size:
         raise BadCellError("not of its class's size")
-    return LAYOUTS[suite], reply_class
+    return layout, reply_class
 
 
 def _open(cell: bytes, layout: Layout, pair: PrivatePair) -> HopSecrets:
@@ -116,12 +123,11 @@ def _open(cell: bytes, layout: Layout, pair: PrivatePair) -> HopSecrets:
     return secrets
 
 
-def _next_header(cell: bytes, layout: Layout, plain: bytes, routing: Routing) -> bytes:
+def _next_cell(cell: bytes, layout: Layout, plain: bytes, routing: Routing, body: bytes) -> bytes:
     """The slot taken off gives key id, KEM ciphertext and MAC; what is left of beta has its old length again."""
-    kem_end = ROUTING_SIZE + layout.kem
-    return b"".join(
-        (cell[:4], routing.next_key_id, plain[ROUTING_SIZE:kem_end], plain[layout.slot :], plain[kem_end : layout.slot])
-    )
+    kem_end, slot = ROUTING_SIZE + layout.kem, layout.slot
+    front = (cell[:4], routing.next_key_id, plain[ROUTING_SIZE:kem_end])
+    return b"".join((*front, plain[slot:], plain[kem_end:slot], body))
 
 
 def opened_payload(key: bytes, body: bytes) -> bytes:
