@@ -43,7 +43,7 @@ class Talking(Opening):
         """A file of at most 100 MB; called again after a kill it goes on where it was. Progress is an event, too.
 
         A picture is turned upright and written anew without metadata, with a thumbnail; `as_is` leaves it alone.
-        `voice`: a WAV file as a voice message. Raises, beside what `send` does, FileUnreadableError, FileTooLargeError,
+        `voice`: a recording (Opus in Ogg, WAV) as a voice message. Raises, beside what `send` does, FileUnreadableError, FileTooLargeError,
         FileChangedError, PhotoRefusedError, VoiceRefusedError.
         """
         watch = {"on_progress": on_progress} if on_progress else {}

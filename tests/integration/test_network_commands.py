@@ -17,8 +17,9 @@ from real_network import PASSPHRASE, PATIENCE_SECONDS, RealNetwork
 class Shell:
     """Runs `essaim` in one home."""
 
-    def __init__(self, home: Path, passphrase: str = PASSPHRASE) -> None:
+    def __init__(self, home: Path, passphrase: str = PASSPHRASE, seconds: float = 60.0) -> None:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ESSAIM_")}
+        self._seconds = seconds
         self._environment = {**kept, "ESSAIM_HOME": str(home), "ESSAIM_PASSPHRASE": passphrase}
 
     def run(self, *arguments: str, given: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -30,7 +31,7 @@ class Shell:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=self._seconds,
         )
         assert "Traceback" not in done.stdout + done.stderr
         assert done.returncode == code, done.stdout + done.stderr

@@ -17,13 +17,13 @@ SIZE = 2_500_000
 SEED = 20261123
 
 
-def killed(home: Path, *arguments: str) -> int:
+def killed(home: Path, *arguments: str, beyond: int = 400_000, size: int = SIZE) -> int:
     """Begin to send or to save, and kill the process when it is on its way; the bytes that were done."""
     command = [sys.executable, str(Path(__file__).parent / "file_victim.py"), str(home), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        done = next((int(line) for line in process.stdout if int(line) > 400_000), None)
+        done = next((int(line) for line in process.stdout if int(line) > beyond), None)
         process.send_signal(signal.SIGKILL)
-    assert done is not None and done < SIZE
+    assert done is not None and done < size
     assert process.returncode == -signal.SIGKILL
     return done
 

@@ -1,20 +1,24 @@
-"""Voice messages: uncompressed WAV, written anew without anything but its sound; how loud it is, and how long.
+"""Voice messages: Opus in Ogg, as phones record it, or uncompressed WAV; written anew without anything but its sound.
 
-Compressed sound (Opus, MP3) would need a decoder to tell its waveform; none is installed, so it is refused.
+Of WAV the samples tell how loud it is. Opus is not decoded: the sizes of its packets tell it as well as they can.
 """
 
 import io
 import sys
 import wave
 from array import array
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from essaim.protocol.attachment.descriptor import check_size
 from essaim.protocol.errors import ProtocolError
-from essaim_client.attachments.source import Source, name_of, size_of
+from essaim_client.attachments.ogg import OggRefusedError
+from essaim_client.attachments.opus import read_opus, write_opus
+from essaim_client.attachments.source import FileUnreadableError, Source, name_of, size_of
 
 SLICES = 128
-LOUDEST = 255
+LOUDEST, MIDDLE = 255, 128
 TYPECODES = {1: "B", 2: "h", 4: "i"}
 """By bytes of a sample; 24 bits are read by their upper 16."""
 
@@ -29,25 +33,53 @@ def voice_source(path: Path) -> Source:
     """Raises VoiceRefusedError, FileUnreadableError, FileTooLargeError."""
     size_of(path)
     try:
+        with path.open("rb") as file:
+            compressed = file.read(4) == b"OggS"
+    except OSError:
+        raise FileUnreadableError("the file cannot be read") from None
+    return _opus_source(path) if compressed else _wav_source(path)
+
+
+def _opus_source(path: Path) -> Source:
+    try:
+        recording = read_opus(path.read_bytes())
+    except OggRefusedError as error:
+        raise VoiceRefusedError(f"this is no voice message: {error}") from None
+    except OSError:
+        raise FileUnreadableError("the file cannot be read") from None
+    shape = outline(recording.sizes), recording.duration_ms
+    return _source(name_of(path, ".ogg"), "audio/ogg", write_opus(recording), *shape)
+
+
+def _wav_source(path: Path) -> Source:
+    try:
         with wave.open(str(path), "rb") as sound:
             shape, frames = sound.getparams(), sound.readframes(sound.getnframes())
     except (wave.Error, EOFError, OSError, ValueError):
-        raise VoiceRefusedError("a voice message is an uncompressed WAV file here (PCM, .wav)") from None
+        raise VoiceRefusedError("a voice message is Opus in Ogg (.ogg, .opus) or plain WAV (.wav) here") from None
     if shape.sampwidth not in range(1, 5) or not shape.nchannels:
         raise VoiceRefusedError("the samples of a voice message have 8, 16, 24 or 32 bits")
     count = len(frames) // (shape.sampwidth * shape.nchannels)
     if not count or not shape.framerate:
         raise VoiceRefusedError("there is no sound in the file")
     data = _written(shape.nchannels, shape.sampwidth, shape.framerate, frames)
+    duration_ms = count * 1000 // shape.framerate
+    return _source(name_of(path, ".wav"), "audio/wav", data, waveform(frames, shape.sampwidth), duration_ms)
+
+
+def _source(name: str, media_type: str, data: bytes, peaks: bytes, duration_ms: int) -> Source:
     check_size(len(data))
-    return Source(
-        name_of(path, ".wav"),
-        "audio/wav",
-        len(data),
-        lambda: io.BytesIO(data),
-        waveform=waveform(frames, shape.sampwidth),
-        duration_ms=count * 1000 // shape.framerate,
-    )
+    opened = partial(io.BytesIO, data)
+    return Source(name, media_type, len(data), opened, waveform=peaks, duration_ms=duration_ms)
+
+
+def outline(sizes: Sequence[int]) -> bytes:
+    """The greatest packet of each of up to 128 slices, from 0 for the least to 255; 128 where all have one size."""
+    slices, least, greatest = min(SLICES, len(sizes)), min(sizes), max(sizes)
+    if least == greatest:
+        return bytes([MIDDLE]) * slices
+    parts = (sizes[at * len(sizes) // slices : (at + 1) * len(sizes) // slices] for at in range(slices))
+    return bytes((max(part) - least) * LOUDEST // (greatest - least) for part in parts)
 
 
 def waveform(frames: bytes, width: int) -> bytes:
