@@ -1,5 +1,5 @@
 """`essaim-discovery`: the composition root of discovery; `... genesis` makes a network, `... network-file` what clients
-are given, `... retire` and the other `orders` say something of a node."""
+are given, `... operator` what other operators send, `... retire` and the other `orders` say something of a node."""
 
 import asyncio
 import sys
@@ -21,11 +21,15 @@ from essaim_discovery.driver import Driver
 from essaim_discovery.founding import found
 from essaim_discovery.log import Log
 from essaim_discovery.network_file import hand_out
+from essaim_discovery.operator_line import introduce
 from essaim_discovery.orders import VERBS, order
 from essaim_discovery.service import discovery_offer
 
 if TYPE_CHECKING:
     from essaim_discovery.settings import DiscoverySettings
+
+COMMANDS = {"genesis": found, "network-file": hand_out, "operator": introduce}
+"""What needs no running discovery."""
 
 
 async def build(start: "Start[DiscoverySettings]") -> Service:
@@ -66,10 +70,8 @@ def _age_seconds(driver: Driver, now_ms: Callable[[], int]) -> float:
 def main() -> None:
     """The command."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["genesis"]:
-        sys.exit(found(arguments[1:]))
-    if arguments[:1] == ["network-file"]:
-        sys.exit(hand_out(arguments[1:]))
+    if arguments[:1] and arguments[0] in COMMANDS:
+        sys.exit(COMMANDS[arguments[0]](arguments[1:]))
     if arguments[:1] and arguments[0] in VERBS:
         sys.exit(order(arguments))
     sys.exit(run(told("essaim_discovery.settings:DiscoverySettings"), build))
