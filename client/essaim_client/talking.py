@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path as FilePath
-from typing import TypeGuard
+from typing import TypeGuard, Unpack
 
 from essaim.protocol.account import AccountId
 from essaim_client.attachments.upload import OnProgress
+from essaim_client.attachments.way import Enclosed
 from essaim_client.messaging.contacts import account_of
 from essaim_client.messaging.events import Disappearing, Event, File, Message
 from essaim_client.messaging.listening import Listening
@@ -29,28 +30,16 @@ class Talking(Opening):
         """
         return await self._person.sender.send_text(account_of(account), text, reply_to)
 
-    async def send_file(
-        self,
-        account: AccountId | str,
-        path: str | FilePath,
-        *,
-        text: str = "",
-        reply_to: bytes = b"",
-        voice: bool = False,
-        as_is: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> Sent:
+    async def send_file(self, account: AccountId | str, path: str | FilePath, **enclosed: Unpack[Enclosed]) -> Sent:
         """A file of at most 100 MB; called again after a kill it goes on where it was. Progress is an event, too.
 
-        A picture is turned upright and written anew without metadata, with a thumbnail; `as_is` leaves it alone.
-        `voice`: a recording (Opus in Ogg, WAV) as a voice message. Raises, beside what `send` does, FileUnreadableError, FileTooLargeError,
-        FileChangedError, PhotoRefusedError, VoiceRefusedError.
+        With `text`, `reply_to`, `on_progress`. A picture is turned upright and written anew without metadata, with a
+        thumbnail; `as_is=True` leaves it alone. `voice=True`: a recording (Opus in Ogg, WAV) as a voice message.
+        Raises, beside what `send` does, FileUnreadableError, FileTooLargeError, FileChangedError, PhotoRefusedError,
+        VoiceRefusedError.
         """
-        watch = {"on_progress": on_progress} if on_progress else {}
         attachments = self._person.attachments
-        return await attachments.send(
-            attachments.to(account_of(account)), FilePath(path), text, reply_to, voice=voice, as_is=as_is, **watch
-        )
+        return await attachments.send(attachments.to(account_of(account)), FilePath(path), **enclosed)
 
     async def save_file(
         self, file: File, directory: str | FilePath, *, on_progress: OnProgress | None = None
@@ -60,8 +49,7 @@ class Talking(Opening):
         Called again after a kill it goes on where it was. Raises FileGoneError, AttachmentRefusedError,
         FileTooLargeError, NoRoomForNameError, SwarmUnreachableError.
         """
-        watch = {"on_progress": on_progress} if on_progress else {}
-        return await self._person.attachments.save(file, FilePath(directory), **watch)
+        return await self._person.attachments.save(file, FilePath(directory), on_progress)
 
     async def receive(self) -> list[Message]:
         """All messages that wait, each once, kept on this device and confirmed. Raises SwarmUnreachableError."""

@@ -32,10 +32,6 @@ SHORTEST_LIFE_MS = 2 * 3_600_000
 """Of the pieces, where texts disappear sooner: there must be time to send and to fetch them."""
 
 
-def _quiet(done: int, total: int) -> None:
-    """Nobody watches."""
-
-
 class Attachments:
     """`tell` hears of progress; `OnProgress` is told each piece."""
 
@@ -81,7 +77,7 @@ class Attachments:
         *,
         voice: bool = False,
         as_is: bool = False,
-        on_progress: OnProgress = _quiet,
+        on_progress: OnProgress | None = None,
     ) -> Sent:
         """What saying a text there raises, before anything of the file leaves, and what `Client.send_file` names."""
         await way.check()
@@ -102,18 +98,19 @@ class Attachments:
             return MESSAGE_LIFE_MS
         return min(MESSAGE_LIFE_MS, max(timer.after_ms, SHORTEST_LIFE_MS))
 
-    async def save(self, file: File, directory: Path, on_progress: OnProgress = _quiet) -> Path:
+    async def save(self, file: File, directory: Path, on_progress: OnProgress | None = None) -> Path:
         """See `Client.save_file`."""
         return await self._downloads.save(
             file_message(file), directory, self._told(file.name, on_progress, outgoing=False)
         )
 
-    def _told(self, name: str, on_progress: OnProgress, *, outgoing: bool) -> OnProgress:
+    def _told(self, name: str, on_progress: OnProgress | None, *, outgoing: bool) -> OnProgress:
         last = -1
 
         def told(done: int, total: int) -> None:
             nonlocal last
-            on_progress(done, total)
+            if on_progress is not None:
+                on_progress(done, total)
             percent = done * 100 // total if total else 100
             if percent != last:
                 last = percent

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from essaim.protocol.account import AccountId
 from essaim.protocol.keys import VerifyKey
+from essaim_client.attachments.way import Enclosed
 from essaim_client.cli.chat.line import BLOCKED
 from essaim_client.cli.declared import Told, command
 from essaim_client.cli.file import file_line, flat_file, watched
@@ -49,8 +50,8 @@ async def send(
     if path is None:
         return _sent(await me.groups.send(which, text, reply_to=answered))
     with watched(path.name, as_json) as on_progress:
-        how = {"voice": voice is not None, "as_is": as_is}
-        sent = await me.groups.send_file(which, path, text=text, reply_to=answered, on_progress=on_progress, **how)
+        how = Enclosed(text=text, reply_to=answered, voice=voice is not None, as_is=as_is, on_progress=on_progress)
+        sent = await me.groups.send_file(which, path, **how)
     return _sent(sent)
 
 

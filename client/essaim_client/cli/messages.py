@@ -12,6 +12,7 @@ import typer
 from essaim.protocol.account import AccountId
 from essaim.protocol.conversation import Change
 from essaim.protocol.errors import ProtocolError
+from essaim_client.attachments.way import Enclosed
 from essaim_client.cli.file import file_line, flat_file, watched
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption, home_of, passphrase_for
 from essaim_client.cli.output import emit, run, screen, sentences, visible, warn
@@ -24,7 +25,9 @@ TextArgument = Annotated[str, typer.Argument(help="What to write; - reads it fro
 FileOption = Annotated[
     Path | None, typer.Option("--file", help="Send a file, up to 100 MB; a photo without its metadata.")
 ]
-VoiceOption = Annotated[Path | None, typer.Option("--voice", help="Send a recording (Opus in Ogg, or WAV) as a voice message.")]
+VoiceOption = Annotated[
+    Path | None, typer.Option("--voice", help="Send a recording (Opus in Ogg, or WAV) as a voice message.")
+]
 AsIsOption = Annotated[bool, typer.Option("--as-is", help="Send a picture as it is, with all its metadata.")]
 
 
@@ -62,9 +65,8 @@ def send(
                     _sent(await me.send(recipient, content), recipient, as_json)
                     return
                 with watched(path.name, as_json) as progress:
-                    sent = await me.send_file(
-                        recipient, path, text=content, voice=voice is not None, as_is=as_is, on_progress=progress
-                    )
+                    how = Enclosed(text=content, voice=voice is not None, as_is=as_is, on_progress=progress)
+                    sent = await me.send_file(recipient, path, **how)
                 _sent(sent, recipient, as_json)
 
         run(work)

@@ -5,14 +5,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 from essaim.messaging.v1 import content_pb2
 from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import VerifyKey
 from essaim_client.attachments.attachments import Attachments
-from essaim_client.attachments.upload import OnProgress
-from essaim_client.attachments.way import Way
+from essaim_client.attachments.way import Enclosed, Way
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.conversations import LONGEST_MS, SHORTEST_MS, Conversations
@@ -82,21 +82,9 @@ class GroupTalk:
         """Returns when a quorum has it. Raises NotInGroupError, TextRefusedError, UnknownMessageError."""
         return await self._send(group_id, text, reply_to)
 
-    async def send_file(
-        self,
-        group_id: bytes,
-        path: str | Path,
-        *,
-        text: str = "",
-        reply_to: bytes = b"",
-        voice: bool = False,
-        as_is: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> Sent:
+    async def send_file(self, group_id: bytes, path: str | Path, **enclosed: Unpack[Enclosed]) -> Sent:
         """As `Client.send_file`, once for everybody in the group. Raises what that does, and NotInGroupError."""
-        watch = {"on_progress": on_progress} if on_progress else {}
-        way = self._way(group_id)
-        return await self._words.attachments.send(way, Path(path), text, reply_to, voice=voice, as_is=as_is, **watch)
+        return await self._words.attachments.send(self._way(group_id), Path(path), **enclosed)
 
     def _way(self, group_id: bytes) -> Way:
         async def check() -> None:
