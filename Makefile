@@ -10,7 +10,7 @@ CHARTED := .venv/.essaim-chart
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos format check test demo bench bench-large large-file prove fuzz simulate databases providers wakes unifiedpush e2e interop interop-typescript interop-go stubs baseline lock clean chart-test images dashboards observe-test pictures image-test terminal canaries capture cluster-up cluster-down deploy undeploy
+.PHONY: help setup protos format check test demo bench bench-large large-file prove fuzz simulate trials databases providers wakes unifiedpush e2e interop interop-typescript interop-go stubs baseline lock clean chart-test images dashboards observe-test pictures image-test terminal canaries capture cluster-up cluster-down deploy undeploy
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ fuzz: protos ## every parser of foreign bytes under atheris, EFFORT=1 million in
 
 simulate: protos ## simulate a swarm with many seeds (SEEDS=200)
 	@ESSAIM_SEEDS=$(SEEDS) $(PYTHON) -m pytest tests/simulation --timeout 3600 $(ARGS)
+
+trials: protos ## processes test each other: a store that cheats is expelled and replaced, a slow one is not (1 minute)
+	@$(PYTHON) -m pytest tests/trials -s -o faulthandler_timeout=0 $(ARGS)
 
 databases: EFFORT ?= 1
 databases: protos ## open groups and push on SQLite and a real PostgreSQL, 2,000 members, kill -9 (EFFORT=5 for many seeds)
