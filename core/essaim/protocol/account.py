@@ -32,6 +32,9 @@ class AccountId:
 
     identity: VerifyKey
 
+    def __hash__(self) -> int:  # as that of the key
+        return hash(self.identity.raw)
+
     @property
     def raw(self) -> bytes:
         """The 32 bytes of the identity key."""

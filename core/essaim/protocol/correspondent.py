@@ -56,6 +56,8 @@ class DeviceSessions:
 
     def activate(self, session: Session) -> list[Session]:
         """Put `session`, new or old, first; gives those that fall off the end."""
+        if self.sessions and self.sessions[0] is session:
+            return []
         others = [other for other in self.sessions if other is not session]
         self.sessions, dropped = [session, *others[:INACTIVE_KEPT]], others[INACTIVE_KEPT:]
         return dropped
@@ -132,7 +134,7 @@ class Correspondent:
     def device(self, record: DeviceRecord) -> DeviceSessions:
         """The sessions with a listed device; the first time, none."""
         known = self.devices.get(record.slot)
-        if known is not None and known.record == record:
+        if known is not None and (known.record is record or known.record == record):
             return known  # it is listed, for `pin` drops those that no longer are
         if self.pinned is None or not self.pinned.lists_device(record):
             raise ManifestRefusedError("the manifest does not list this device")

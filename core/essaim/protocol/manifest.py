@@ -149,7 +149,7 @@ class Head:
 
     def lists_device(self, record: DeviceRecord) -> bool:
         """Whether this very device is one of the account's, whatever it is flagged here."""
-        return any(self.lists(record.flagged(flags)) for flags in range(FLAGS + 1))
+        return self.lists(record) or any(self.lists(record.flagged(flags)) for flags in range(FLAGS + 1))
 
     def check(self, identity: VerifyKey) -> None:
         """That `identity` signed it."""

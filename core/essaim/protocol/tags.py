@@ -28,6 +28,8 @@ class _Window:
 
     def move(self, first: int) -> list[bytes]:
         """Begin at `first`, which never falls; gives the tags that go."""
+        if first == self._first:
+            return []
         gone = [self.tags.pop(number) for number in range(self._first, min(first, self._end))]
         self._first, self._end = first, max(first, self._end)
         return gone
@@ -60,14 +62,15 @@ class TagTable(Generic[Owner]):
     def follow(self, owner: Owner, keys: list[tuple[bytes, int]]) -> None:
         """`keys`: the header keys that `owner` expects, each with the number of its next message."""
         windows = self._windows.setdefault(owner, {})
-        for header_key in windows.keys() - {header_key for header_key, _ in keys}:
-            self._drop(windows.pop(header_key).tags.values())
         for header_key, first in keys:
             window = windows.get(header_key)
             if window is None:
                 window = windows[header_key] = _Window(header_key)
             self._drop(window.move(first))
             self._table(owner, window, NEAR)
+        if len(windows) != len(keys):
+            for header_key in windows.keys() - dict(keys).keys():
+                self._drop(windows.pop(header_key).tags.values())
         self._whole = False
 
     def forget(self, owner: Owner) -> None:

@@ -5,10 +5,9 @@ KDF_RK   root key 32 || chain key 32 || next header key 32 || export key 32
          = HKDF-SHA256(ikm = X25519 secret 32 [|| ML-KEM secret 32], salt = root key, info = the suite's)
 """
 
-import hmac
 from typing import NamedTuple
 
-from essaim.protocol.kdf import hkdf
+from essaim.protocol.kdf import hkdf, keyed, mac_of
 from essaim.protocol.ratchet.suite import Suite
 
 
@@ -31,9 +30,10 @@ class Chain(NamedTuple):
 
     def step(self) -> tuple["Chain", bytes]:
         """KDF_CK: the chain after, and the message key."""
-        message_key = hmac.digest(self.key, b"\x01", "sha256")
-        after = hmac.digest(self.key, b"\x02", "sha256")
-        return Chain(self.name, after, self.number + 1), message_key
+        mac = keyed(self.key)
+        message_key = mac_of(mac, b"\x01")
+        mac.update(b"\x02")
+        return Chain(self.name, mac.finalize(), self.number + 1), message_key
 
 
 class RootStep(NamedTuple):

@@ -4,6 +4,8 @@ message   header on the wire | ChaCha20-Poly1305(message key, the header's nonce
 associated data = the session's 32 bytes || the header on the wire
 """
 
+from collections.abc import Iterator
+
 from essaim.protocol.device import Random
 from essaim.protocol.ratchet.aead import MAC_SIZE, seal, unseal
 from essaim.protocol.ratchet.chain import Chain, ChainName, step_root
@@ -97,7 +99,7 @@ class DoubleRatchet:
         state = self.state
         if state.sending is None:
             raise NotYetAnsweredError("nothing can be sent in this session before something was received")
-        header = Header(state.own.public, state.ciphertext, state.previous, state.sending.number)
+        header = Header(state.own.public.encode(), state.ciphertext, state.previous, state.sending.number)
         wire = header.write(state.suite, state.sending.name.header_key, random)
         sending, message_key = state.sending.step()
         self.state = state._replace(sending=sending)
@@ -124,11 +126,13 @@ class DoubleRatchet:
         return changed
 
 
-def _names(state: State) -> list[ChainName]:
+def _names(state: State) -> Iterator[ChainName]:
     """Every chain whose messages may come, the likely ones first."""
-    current = [state.receiving.name] if state.receiving else []
-    skipped = [name for name in state.skipped.chains() if name not in current]
-    return [*current, *skipped, ChainName(state.next_receiving, b"")]
+    current = state.receiving.name if state.receiving else None
+    if current is not None:
+        yield current
+    yield from (name for name in state.skipped.chains() if name != current)
+    yield ChainName(state.next_receiving, b"")
 
 
 def _key_for(state: State, wire: bytes, now: int, random: Random) -> tuple[State, bytes]:
@@ -182,8 +186,9 @@ def _turn(state: State, header: Header, now: int, random: Random) -> State:
     old = state.receiving
     if old is not None and old.number < header.previous <= old.number + MAX_SKIP:
         state, _ = _skip(state, old, header.previous, now)  # more than that are given up, the session is not
-    root = step_root(state.suite, state.root_key, state.own.receive(header.sender, header.ciphertext))
-    name = ChainName(state.next_receiving, header.sender.agreement.raw)
+    sender = header.sender
+    root = step_root(state.suite, state.root_key, state.own.receive(sender, header.ciphertext))
+    name = ChainName(state.next_receiving, sender.agreement.raw)
     state = state._replace(
         root_key=root.root_key,
         receiving=Chain(name, root.chain_key, 0),
@@ -192,7 +197,7 @@ def _turn(state: State, header: Header, now: int, random: Random) -> State:
         previous=state.sending.number if state.sending else 0,
         own=RatchetPair.create(state.suite, random),
     )
-    return _step_sending(state, header.sender, now)
+    return _step_sending(state, sender, now)
 
 
 def _step_sending(state: State, receiver: RatchetPublic, now: int) -> State:

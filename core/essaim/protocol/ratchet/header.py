@@ -7,49 +7,58 @@ The tag lets the receiver find session and key without trying all: HMAC-SHA256(H
 N as 4 bytes), first 8 bytes. It is a hint, and checked all the same: no bit of an envelope may be altered.
 """
 
-import hmac
-from dataclasses import dataclass
+import struct
+from hmac import compare_digest
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from essaim.protocol.device import Random
-from essaim.protocol.layout import Reader
+from essaim.protocol.kdf import keyed, mac_of
+from essaim.protocol.keys import PUBLIC_SIZE
+from essaim.protocol.layout import MalformedError
 from essaim.protocol.ratchet.aead import MAC_SIZE, NONCE_SIZE, ONCE, seal, unseal
 from essaim.protocol.ratchet.chain import ChainName
 from essaim.protocol.ratchet.pair import RatchetPublic, ciphertext_size
 from essaim.protocol.ratchet.suite import Suite
 
 TAG_SIZE = 8
+_NUMBERS = struct.Struct(">II")
 
 
-def tag_key(header_key: bytes) -> bytes:
-    """Derived for the tags alone."""
-    return hmac.digest(header_key, b"essaim/tag/v1", "sha256")
+def tag_key(header_key: bytes) -> HMAC:
+    """Derived for the tags alone, and ready to make them."""
+    return keyed(mac_of(keyed(header_key), b"essaim/tag/v1"))
 
 
-def tag_of(key: bytes, number: int) -> bytes:
+def tag_of(key: HMAC, number: int) -> bytes:
     """The 8-byte tag of message `number`, under a `tag_key`."""
-    return hmac.digest(key, number.to_bytes(4, "big"), "sha256")[:TAG_SIZE]
+    return mac_of(key, number.to_bytes(4, "big"))[:TAG_SIZE]
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """`previous` (PN) is the length of the sender's chain before, `number` (N) the message's place in this one."""
 
-    sender: RatchetPublic
+    keys: bytes
+    """The sender's, encoded: only the first message of a chain is asked for them."""
     ciphertext: bytes
     previous: int
     number: int
 
+    @property
+    def sender(self) -> RatchetPublic:
+        return RatchetPublic.decode(self.keys)
+
     def encode(self) -> bytes:
-        numbers = self.previous.to_bytes(4, "big") + self.number.to_bytes(4, "big")
-        return self.sender.encode() + self.ciphertext + numbers
+        return self.keys + self.ciphertext + _NUMBERS.pack(self.previous, self.number)
 
     @classmethod
     def decode(cls, data: bytes, suite: Suite) -> "Header":
-        reader = Reader(data)
-        sender, ciphertext = RatchetPublic.read(reader, suite), reader.take(ciphertext_size(suite))
-        header = cls(sender, ciphertext, reader.number(4), reader.number(4))
-        reader.end()
-        return header
+        if len(data) != suite.header_size:
+            raise MalformedError("not the size of a header")
+        numbers_at = len(data) - _NUMBERS.size
+        keys_end = numbers_at - ciphertext_size(suite)
+        return cls(data[:keys_end], data[keys_end:numbers_at], *_NUMBERS.unpack_from(data, numbers_at))
 
     def write(self, suite: Suite, header_key: bytes, random: Random) -> bytes:
         """As it goes on the wire."""
@@ -73,11 +82,11 @@ def open_header(suite: Suite, name: ChainName, wire: bytes) -> Header | None:
     """The header, if it is one of the chain `name`."""
     if not suite.header_encryption:
         header = Header.decode(wire, suite)
-        return header if name.peer in (b"", header.sender.agreement.raw) else None
+        return header if name.peer in (b"", header.keys[:PUBLIC_SIZE]) else None
     tag, nonce, box = wire[:TAG_SIZE], wire[TAG_SIZE : TAG_SIZE + NONCE_SIZE], wire[TAG_SIZE + NONCE_SIZE :]
     plain = unseal(name.header_key, nonce, box, tag)
     if plain is None:
         return None
     header = Header.decode(plain, suite)
     expected = tag_of(tag_key(name.header_key), header.number)
-    return header if hmac.compare_digest(expected, tag) else None
+    return header if compare_digest(expected, tag) else None

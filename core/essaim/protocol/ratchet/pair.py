@@ -1,11 +1,11 @@
 """Ratchet keys: X25519 and, in a hybrid suite, ML-KEM-768, renewed together at each change of direction."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from essaim.protocol.device import Random
 from essaim.protocol.keys import (
     KEM_CIPHERTEXT_SIZE,
-    KEM_PUBLIC_SIZE,
     KEM_SEED_SIZE,
     PUBLIC_SIZE,
     SEED_SIZE,
@@ -29,9 +29,10 @@ class RatchetPublic:
         return self.agreement.raw + (self.kem.raw if self.kem else b"")
 
     @classmethod
-    def read(cls, reader: Reader, suite: Suite) -> "RatchetPublic":
-        agreement = AgreementPublic(reader.take(PUBLIC_SIZE))
-        return cls(agreement, KemPublic(reader.take(KEM_PUBLIC_SIZE)) if suite.kem else None)
+    def decode(cls, data: bytes) -> "RatchetPublic":
+        """KeyRefusedError for anything but 32 bytes, or 32 and 1184."""
+        kem = data[PUBLIC_SIZE:]
+        return cls(AgreementPublic(data[:PUBLIC_SIZE]), KemPublic(kem) if kem else None)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class RatchetPair:
     def create(cls, suite: Suite, random: Random) -> "RatchetPair":
         return cls(AgreementKey(random(SEED_SIZE)), KemKey(random(KEM_SEED_SIZE)) if suite.kem else None)
 
-    @property
+    @cached_property
     def public(self) -> RatchetPublic:
         return RatchetPublic(self.agreement.public, self.kem.public if self.kem else None)
 

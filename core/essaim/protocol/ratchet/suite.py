@@ -4,6 +4,7 @@ Both are the same code: a suite only says whether headers are encrypted and whet
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_SIZE, PUBLIC_SIZE
@@ -24,7 +25,7 @@ class Suite:
     header_encryption: bool
     kem: bool
 
-    @property
+    @cached_property
     def header_size(self) -> int:
         """A header in clear: X25519 key 32 [| ML-KEM key 1184 | ciphertext 1088] | PN 4 | N 4."""
         return PUBLIC_SIZE + (KEM_PUBLIC_SIZE + KEM_CIPHERTEXT_SIZE if self.kem else 0) + 8
