@@ -256,14 +256,15 @@ async def test_database_of_another_host_or_a_newer_program_is_not_opened(
         Database.open("postgresql://essaim@127.0.0.1:1/none", folder)
 
 
-async def test_host_of_the_first_schema_goes_on_with_what_it_has(
-    hosts: Callable[[], RunningHost], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("schema", ["0001", "0003"])
+async def test_host_of_an_older_schema_goes_on_with_what_it_has(
+    hosts: Callable[[], RunningHost], monkeypatch: pytest.MonkeyPatch, schema: str
 ) -> None:
-    """A room with a post and a member, as the version before put them down; then this one starts."""
+    """A room with a post and a member, as the first version and the last put them down; then this one starts."""
     running = hosts()
     url = running.settings.database
     upgrade = alembic.command.upgrade
-    monkeypatch.setattr(alembic.command, "upgrade", lambda config, _: upgrade(config, "0001"))
+    monkeypatch.setattr(alembic.command, "upgrade", lambda config, _: upgrade(config, schema))
     old = Database.open(url.get_secret_value() if url else None, running.settings.data_dir)
     monkeypatch.undo()
     alice = running.member(1)
@@ -288,7 +289,8 @@ async def test_host_of_the_first_schema_goes_on_with_what_it_has(
         await alice.say(b"r" * 16, edit=statement_pb2.Edit(post_id=b"p" * 32, text="wax"))
         assert (await alice.ask(search=search)).posts == []
         with host.host.database.writer.begin() as connection:
-            assert connection.execute(select(MEMBERSHIP.c.day_edits)).scalar_one() == 1
+            assert connection.execute(select(MEMBERSHIP.c.day_edits, MEMBERSHIP.c.coming)).one() == (1, None)
+            assert not any(connection.execute(select(POST.c.filtered)).scalars())
             if not host.host.database.postgresql:
                 connection.execute(text("INSERT INTO post_words (post_words, rank) VALUES ('integrity-check', 0)"))
 

@@ -12,6 +12,7 @@ from essaim.protocol.keys import SigningKey
 from essaim.protocol.opengroup.authorization import Method, Request
 from essaim.protocol.opengroup.chain import first
 from essaim.protocol.opengroup.member import member_key
+from essaim.protocol.opengroup.settings import file_hash
 from essaim.protocol.opengroup.statement import Statement
 from essaim.protocol.status import read_status
 from essaim.runtime.clock import SystemClock
@@ -186,10 +187,23 @@ class RoomMember:
     async def changes(self, room_id: bytes, after: int = 0, **query) -> action_pb2.EntryList:
         return await self.ask(changes=action_pb2.Changes(room_id=room_id, after=after, **query))
 
-    def follow(self, after: dict[bytes, int], directs_after: int | None = None, capacity: int = CAPACITY):
+    async def put(self, room_id: bytes, content: bytes) -> bytes:
+        """A file of one chunk; its name."""
+        name = file_hash(content)
+        await self.ask(put_chunk=action_pb2.PutChunk(room_id=room_id, file=name, size=len(content), data=content))
+        return name
+
+    def follow(
+        self,
+        after: dict[bytes, int],
+        directs_after: int | None = None,
+        capacity: int = CAPACITY,
+        sent_after: int | None = None,
+    ):
         """The stream of `Follow`."""
         rooms = [opengroup_pb2.FollowedRoom(room_id=room, after=sequence) for room, sequence in after.items()]
-        following = opengroup_pb2.Following(rooms=rooms, directs_after=directs_after).SerializeToString()
+        message = opengroup_pb2.Following(rooms=rooms, directs_after=directs_after, sent_after=sent_after)
+        following = message.SerializeToString()
         authorization = Request(HOST_ID, Method.FOLLOW, following).authorize(
             self.signer, self.host.now_ms(), os.urandom(16)
         )

@@ -9,7 +9,7 @@ from essaim.protocol.blinding import blind_public, factor
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.opengroup.authorization import CLOCK_SKEW_MS, NONCE_MEMORY_MS, Method, Nonces, Request
-from essaim.protocol.opengroup.direct import MAX_DATA, MAX_TEXT, seal, unseal
+from essaim.protocol.opengroup.direct import MAX_DATA, MAX_TEXT, seal, seal_copy, unseal, unseal_copy
 from essaim.protocol.opengroup.host import attest, attested
 from essaim.protocol.opengroup.member import (
     LABEL,
@@ -170,3 +170,23 @@ def test_direct_message_is_for_one_member_from_one_member() -> None:
         unseal(b"", alice.public, bob, HOST)
     with pytest.raises(ProtocolError):
         seal(bytes(MAX_TEXT + 1), alice, bob.public, HOST, os.urandom(64))
+
+
+def test_copy_of_a_direct_message_is_for_its_sender_and_of_one_recipient() -> None:
+    alice, bob, eve = member_key(ALICE, HOST), member_key(BOB, HOST), member_key(Account(b"e" * 32), HOST)
+    copy = seal_copy("grüße".encode(), alice, bob.public, HOST, os.urandom(64))
+
+    assert unseal_copy(copy, alice, bob.public, HOST).decode() == "grüße"
+    assert len(seal_copy(bytes(MAX_TEXT), alice, bob.public, HOST, os.urandom(64))) <= MAX_DATA
+    for sender, recipient, host in (
+        (bob, alice.public, HOST),
+        (alice, eve.public, HOST),
+        (alice, bob.public, b"o" * 32),
+    ):
+        with pytest.raises(ProtocolError, match="not a direct message"):
+            unseal_copy(copy, sender, recipient, host)
+    for sender, recipient in ((alice.public, bob), (alice.public, alice)):
+        with pytest.raises(ProtocolError, match="not a direct message"):
+            unseal(copy, sender, recipient, HOST)
+    with pytest.raises(ProtocolError):
+        unseal_copy(seal(b"x", alice, alice.public, HOST, os.urandom(64)), alice, alice.public, HOST)

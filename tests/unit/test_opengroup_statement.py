@@ -9,7 +9,7 @@ from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.member import member_key
-from essaim.protocol.opengroup.settings import DEFAULTS, check_settings, complete, filtered
+from essaim.protocol.opengroup.settings import DEFAULTS, check_settings, complete
 from essaim.protocol.opengroup.statement import Statement
 
 HOST, ROOM = b"h" * 32, b"r" * 16
@@ -119,8 +119,3 @@ def test_settings_are_completed_and_bounded() -> None:
         assert caught.value.reason == "SETTINGS_REFUSED"
     with pytest.raises(ProtocolError):
         complete(room_pb2.RoomSettings(title="without a name"))
-
-
-def test_filter_finds_its_lines_whatever_the_case() -> None:
-    assert filtered("Buy CHEAP pills now", "spam\ncheap Pills\n")
-    assert not filtered("nothing of it", "spam\n\n  \n")

@@ -8,7 +8,7 @@ from essaim.protocol.account import Account
 from essaim.protocol.keys import SigningKey
 from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.authorization import Method, Request
-from essaim.protocol.opengroup.direct import seal
+from essaim.protocol.opengroup.direct import seal, seal_copy
 from essaim.protocol.opengroup.host import attest
 from essaim.protocol.opengroup.member import Handed, member_factor, member_key
 from essaim.protocol.opengroup.settings import file_hash, token_hash
@@ -61,6 +61,8 @@ def vectors() -> dict[str, object]:
         "direct_text": b"just to you",
         "direct_seed": bytes(range(64)),
         "direct_data": seal(b"just to you", key, other.public, host_id, bytes(range(64))),
+        "sent_seed": bytes(range(64, 128)),
+        "sent_copy": seal_copy(b"just to you", key, other.public, host_id, bytes(range(64, 128))),
     }
     return {"wire": 1, "time_ms": TIME_MS, "turn": TURN, **{name: value.hex() for name, value in found.items()}}
 

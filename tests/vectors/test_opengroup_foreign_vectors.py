@@ -70,3 +70,11 @@ def test_direct_message_opens_as_told():
     info = data[1:33] + RAW["alice_member"] + RAW["bob_member"] + HOST
     padded = ChaCha20Poly1305(hkdf(shared, LABEL + b"direct/v1", info)).decrypt(bytes(12), data[33:], None)
     assert unpad(padded, 2) == RAW["direct_text"] and len(padded) % 256 == 0
+
+
+def test_copy_of_a_direct_message_opens_as_told():
+    data, mine = RAW["sent_copy"], member(RAW["alice_seed"])[2]
+    shared = times(mine, data[1:33]) + times(mine, RAW["alice_member"])
+    info = data[1:33] + RAW["alice_member"] + RAW["bob_member"] + HOST
+    padded = ChaCha20Poly1305(hkdf(shared, LABEL + b"sent/v1", info)).decrypt(bytes(12), data[33:], None)
+    assert (data[:1], unpad(padded, 2)) == (b"\1", RAW["direct_text"]) and len(padded) % 256 == 0

@@ -8,7 +8,7 @@ from essaim.protocol.account import Account
 from essaim.protocol.keys import SigningKey, VerifyKey
 from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.authorization import Method, Request
-from essaim.protocol.opengroup.direct import unseal
+from essaim.protocol.opengroup.direct import unseal, unseal_copy
 from essaim.protocol.opengroup.host import attest
 from essaim.protocol.opengroup.member import Handed, is_account, member_factor, member_key, proves
 from essaim.protocol.opengroup.settings import file_hash, token_hash
@@ -68,3 +68,8 @@ def test_names_are_what_they_were() -> None:
 def test_direct_message_of_then_opens_now() -> None:
     bob = member_key(BOB, raw("host_id"))
     assert unseal(raw("direct_data"), VerifyKey(raw("alice_member")), bob, raw("host_id")) == raw("direct_text")
+
+
+def test_copy_in_the_outbox_of_then_opens_now() -> None:
+    alice, bob = (member_key(each, raw("host_id")) for each in (ALICE, BOB))
+    assert unseal_copy(raw("sent_copy"), alice, bob.public, raw("host_id")) == raw("direct_text")

@@ -49,6 +49,7 @@ WRITES: Final[Mapping[str, Write]] = {
     "close_report": serving.close_report,
     "put_chunk": serving.put_chunk,
     "delete_direct": serving.delete_direct,
+    "delete_sent": serving.delete_sent,
     "block": serving.block,
 }
 OUTCOMES: Final = {
@@ -63,6 +64,7 @@ OUTCOMES: Final = {
     action_pb2.AuditList: "audit",
     action_pb2.ChunkTaken: "chunk",
     action_pb2.DirectList: "directs",
+    action_pb2.SentList: "sent",
 }
 """The field of a result that holds an outcome; a room's is `room`."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from sqlalchemy import Connection, func, select
 
-from essaim.opengroup.v1 import action_pb2
+from essaim.opengroup.v1 import action_pb2, room_pb2
 from essaim.protocol.kdf import HASH_SIZE
 from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.permission import Act, Role
@@ -25,11 +25,12 @@ from essaim_opengroup import listing, metrics
 from essaim_opengroup.access import Access, Seat, known
 from essaim_opengroup.database import READERS, Database
 from essaim_opengroup.feed import Feed
+from essaim_opengroup.filtering import FILTER, host_settings
 from essaim_opengroup.inboxes import Inboxes
 from essaim_opengroup.news import Fresh, Reader
 from essaim_opengroup.reading import MOST, Reading, entry_list
 from essaim_opengroup.rows import host_role, room_row
-from essaim_opengroup.schema import CHUNK, FILE, ROOM
+from essaim_opengroup.schema import CHUNK, FILE, HOST, ROOM
 
 REPLICA_TTL_MS: Final = 10_000
 """How long a right is believed where another replica may have changed it and the notice was lost."""
@@ -43,7 +44,7 @@ class Asking:
 
     def __init__(self, database: Database, host_id: bytes, now_ms: Callable[[], int]) -> None:
         self._database = database
-        self._host_id = host_id
+        self.host_id = host_id
         self._now_ms = now_ms
         self._threads = ThreadPoolExecutor(READERS, "reader")
         self.access = Access(self.read, REPLICA_TTL_MS if database.postgresql else 0)
@@ -103,7 +104,7 @@ class Asking:
         def ask(connection: Connection) -> tuple[Sequence[Fresh], bytes]:
             reading = Reading(connection, room_no, Reader(), 0)
             before = reading.chain(sequence) if sequence else None
-            return reading.entries(sequence, min(limit, MOST) + 1), before or chain.first(self._host_id, room_id)
+            return reading.entries(sequence, min(limit, MOST) + 1), before or chain.first(self.host_id, room_id)
 
         found: tuple[Sequence[Fresh], bytes] = await self.read(ask)
         return found
@@ -171,6 +172,12 @@ class Asking:
         found: action_pb2.DirectList = await self.read(_directs(asked, key, budget, self._now_ms()))
         return found
 
+    async def sent(self, key: bytes, after: int, budget: int) -> action_pb2.SentList:
+        """The own outbox, likewise."""
+        asked = action_pb2.ListSent(after=after)
+        found: action_pb2.SentList = await self.read(_sent(asked, key, budget, self._now_ms()))
+        return found
+
     # Files
 
     async def file(self, room_id: bytes, key: bytes, name: bytes) -> tuple[int, int]:
@@ -193,10 +200,15 @@ class Asking:
 
 
 def _rooms(asked: action_pb2.ListRooms, key: bytes, budget: int, now_ms: int) -> Callable[[Connection], Message]:
-    return lambda connection: listing.rooms(connection, _reader(connection, key), asked.after, budget, now_ms)
+    return lambda connection: listing.rooms(connection, _reader(connection, key), asked, budget, now_ms)
 
 
 def _room(asked: action_pb2.GetRoom, key: bytes, _budget: int, now_ms: int) -> Callable[[Connection], Message]:
+    def filter_of_all(connection: Connection) -> Message:
+        listing.check_moderates(connection, _reader(connection, key), now_ms)
+        raw = connection.execute(select(HOST.c.value).where(HOST.c.name == FILTER)).scalar()
+        return room_pb2.Room(settings=host_settings(raw))
+
     def ask(connection: Connection) -> Message:
         here = ROOM.c.room_id == asked.room_id if asked.room_id else ROOM.c.name == asked.name
         row = connection.execute(select(ROOM).where(here)).first()
@@ -205,7 +217,7 @@ def _room(asked: action_pb2.GetRoom, key: bytes, _budget: int, now_ms: int) -> C
             raise RoomUnknownError("no such room")
         return told
 
-    return ask
+    return ask if asked.room_id or asked.name else filter_of_all
 
 
 def _directs(asked: action_pb2.ListDirect, key: bytes, budget: int, now_ms: int) -> Callable[[Connection], Message]:
@@ -214,10 +226,17 @@ def _directs(asked: action_pb2.ListDirect, key: bytes, budget: int, now_ms: int)
     return lambda connection: listing.directs(connection, _reader(connection, key), asked.after, budget, now_ms)
 
 
+def _sent(asked: action_pb2.ListSent, key: bytes, budget: int, now_ms: int) -> Callable[[Connection], Message]:
+    if not key:
+        raise NotAuthorizedError("this needs a member's signature")
+    return lambda connection: listing.sent(connection, _reader(connection, key), asked.after, budget, now_ms)
+
+
 _QUESTIONS: Final[dict[str, Callable[[Any, bytes, int, int], Callable[[Connection], Message]]]] = {
     "list_rooms": _rooms,
     "get_room": _room,
     "list_direct": _directs,
+    "list_sent": _sent,
 }
 
 

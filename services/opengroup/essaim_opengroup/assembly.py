@@ -43,7 +43,7 @@ class Host:
             self.database.close()
             raise
         self.asking = Asking(self.database, self.key.public.raw, now_ms)
-        self.writer = Writer(self.database, self.key.public.raw, now_ms, self._tell)
+        self.writer = Writer(self.database, self.key, now_ms, self._tell)
         acting = Acting(self.writer, self.asking, settings)
         self.service = RoomService(self.key, node_id, acting, self.asking, now_ms)
         descriptor = opengroup_pb2.DESCRIPTOR.services_by_name["RoomService"]

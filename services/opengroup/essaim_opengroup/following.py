@@ -1,4 +1,4 @@
-"""Live streams: what a reader may see of several rooms, and own direct messages; from somewhere, then as it comes."""
+"""Live streams: what a reader may see of several rooms, own inbox and outbox; from somewhere, then as it comes."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -27,23 +27,33 @@ async def follow(
         except ProtocolError as error:
             del cursors[room_id]
             yield opengroup_pb2.FollowResponse(room_id=room_id, refused=error.reason)
-    inbox = Inbox(asking, key, following.directs_after) if following.HasField("directs_after") else None
+    boxes = _boxes(asking, key, following)
     async with asking.feed.listening(list(numbers.values())) as event:
         ending = asyncio.create_task(_both(end, event))
-        listening = asking.inboxes.listening(key, event) if inbox is not None else nullcontext()
+        listening = asking.inboxes.listening(key, event) if boxes else nullcontext()
         try:
             with listening:
-                while (cursors or inbox is not None) and not end.is_set():
+                while (cursors or boxes) and not end.is_set():
                     event.clear()
                     for room_id in list(cursors):
                         async for response in _fresh(asking, key, room_id, cursors, versions, capacity):
                             yield response
-                    async for response in inbox.fresh(capacity) if inbox is not None else _nothing():
-                        yield response
+                    for box in boxes:
+                        async for response in box.fresh(capacity):
+                            yield response
                     if not end.is_set():
                         await event.wait()
         finally:
             ending.cancel()
+
+
+def _boxes(asking: Asking, key: bytes, following: opengroup_pb2.Following) -> "list[Inbox | Outbox]":
+    boxes: list[Inbox | Outbox] = []
+    if following.HasField("directs_after"):
+        boxes.append(Inbox(asking, key, following.directs_after))
+    if following.HasField("sent_after"):
+        boxes.append(Outbox(asking, key, following.sent_after))
+    return boxes
 
 
 async def _both(end: asyncio.Event, event: asyncio.Event) -> None:
@@ -72,9 +82,23 @@ class Inbox:
                 yield opengroup_pb2.FollowResponse(directs=told.directs)
 
 
-async def _nothing() -> AsyncIterator[opengroup_pb2.FollowResponse]:
-    return
-    yield
+class Outbox:
+    """What a member has sent, from whatever device, from a number on."""
+
+    def __init__(self, asking: Asking, key: bytes, after: int) -> None:
+        self._asking = asking
+        self._key = key
+        self._after = after
+
+    async def fresh(self, capacity: int) -> AsyncIterator[opengroup_pb2.FollowResponse]:
+        """What was sent since."""
+        more = True
+        while more:
+            told = await self._asking.sent(self._key, self._after, capacity - RESERVED)
+            more = told.more and bool(told.sent)
+            if told.sent:
+                self._after = told.sent[-1].number
+                yield opengroup_pb2.FollowResponse(sent=told.sent)
 
 
 async def _fresh(

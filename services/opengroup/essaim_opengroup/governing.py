@@ -8,7 +8,7 @@ from essaim.opengroup.v1 import action_pb2, room_pb2
 from essaim.protocol.keys import PUBLIC_SIZE, KeyRefusedError, VerifyKey
 from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.chain import ROOM_ID_SIZE
-from essaim.protocol.opengroup.permission import ALL, Act, Role, check_rank
+from essaim.protocol.opengroup.permission import ALL, Act, Override, Permission, Role, check_rank
 from essaim.protocol.opengroup.refusal import (
     BannedError,
     FileUnknownError,
@@ -16,16 +16,27 @@ from essaim.protocol.opengroup.refusal import (
     NameTakenError,
     NotAllowedError,
     OutrankedError,
+    QuotaError,
     SettingsRefusedError,
     TokenRefusedError,
 )
-from essaim.protocol.opengroup.settings import TOKEN_SIZE, check_settings, complete, token_hash
-from essaim_opengroup.rows import MemberRow, RoomRow, host_role
-from essaim_opengroup.schema import FILE, INVITATION, MEMBER, ROOM
+from essaim.protocol.opengroup.settings import TOKEN_SIZE, check_filter, check_settings, complete, token_hash, untold
+from essaim_opengroup.filtering import FILTER, host_settings
+from essaim_opengroup.rows import (
+    MemberRow,
+    MembershipRow,
+    RoomRow,
+    coming_of,
+    host_role,
+    told_overrides,
+)
+from essaim_opengroup.schema import FILE, HOST, INVITATION, MEMBER, ROOM
 from essaim_opengroup.work import Work
 
 MAX_ROOMS = 10_000
 MAX_USES = 1_000_000
+MAX_COMING = 8
+"""Overrides of one member in one room that wait for their time."""
 
 # Rooms
 
@@ -55,7 +66,9 @@ def create_room(work: Work, asker: MemberRow, action: action_pb2.CreateRoom) -> 
 
 
 def change_room(work: Work, asker: MemberRow, action: action_pb2.ChangeRoom) -> room_pb2.Room:
-    """By an admin: what is present takes the place of what was."""
+    """By an admin: what is present takes the place of what was. Without a room: the filter of all rooms."""
+    if not action.room_id:
+        return _change_filter(work, asker, action.settings)
     room = work.room(action.room_id)
     work.check(Act.CONFIGURE, room, asker)
     settings = action.settings
@@ -75,6 +88,19 @@ def _keep_picture(work: Work, room: RoomRow, picture: bytes) -> None:
     here = (FILE.c.room_no == room.no) & (FILE.c.hash == picture) & FILE.c.complete
     if not work.execute(update(FILE).where(here).values(expires_ms=0)).rowcount:
         raise FileUnknownError("the picture is not among the room's files")
+
+
+def _change_filter(work: Work, asker: MemberRow, settings: room_pb2.RoomSettings) -> room_pb2.Room:
+    _check_owner(work, asker)
+    check_filter(settings)
+    work.insert(HOST, {"name": FILTER, "value": b""})
+    here = HOST.c.name == FILTER
+    whole = host_settings(work.connection.execute(select(HOST.c.value).where(here).with_for_update()).scalar_one())
+    whole.MergeFrom(settings)
+    work.execute(update(HOST).where(here).values(value=whole.SerializeToString()))
+    work.host_filter = None
+    work.audit(None, asker, "change_room")
+    return room_pb2.Room(settings=whole)
 
 
 def delete_room(work: Work, asker: MemberRow, action: action_pb2.DeleteRoom) -> None:
@@ -116,7 +142,7 @@ def join(work: Work, asker: MemberRow, action: action_pb2.Join) -> room_pb2.Room
     work.join(room, asker)
     answer = told(room)
     if work.role(room, asker) < Role.MODERATOR:
-        answer.settings.ClearField("filter")
+        untold(answer.settings)
     return answer
 
 
@@ -185,10 +211,36 @@ def permit(work: Work, asker: MemberRow, action: action_pb2.Permit) -> None:
         raise SettingsRefusedError("permission bits that are none, or both allowed and denied")
     target = _target(work, room, asker, action.member)
     membership = work.membership(room, target)
-    membership.allow, membership.deny = action.allow, action.deny
-    membership.from_ms, membership.until_ms = action.from_ms, action.until_ms
+    wanted = Override(Permission(action.allow), Permission(action.deny), action.from_ms, action.until_ms)
+    if action.later:
+        _permit_later(work, membership, wanted)
+    else:
+        _hold(membership, wanted)
+        membership.coming = None
     work.change(membership)
     work.audit(room, asker, "permit", target.key, action.until_ms)
+
+
+def _hold(membership: MembershipRow, override: Override) -> None:
+    membership.allow, membership.deny = int(override.allow), int(override.deny)
+    membership.from_ms, membership.until_ms = override.from_ms, override.until_ms
+
+
+def _permit_later(work: Work, membership: MembershipRow, wanted: Override) -> None:
+    """Beside the one that holds now. One that begins at the same time is replaced."""
+    before = coming_of(membership.coming)
+    if wanted in before:
+        return  # repeated
+    if wanted.from_ms <= work.now_ms or 0 < wanted.until_ms <= wanted.from_ms:
+        raise SettingsRefusedError("what is permitted later begins later, and ends after that")
+    begun = [each for each in before if each.from_ms <= work.now_ms]
+    if begun:
+        _hold(membership, begun[-1])
+    waiting = [each for each in before if each.from_ms > work.now_ms and each.from_ms != wanted.from_ms]
+    if len(waiting) >= MAX_COMING:
+        raise QuotaError(f"at most {MAX_COMING} permissions of a member wait for their time")
+    waiting = sorted([*waiting, wanted], key=lambda each: each.from_ms)
+    membership.coming = action_pb2.Member(coming=told_overrides(waiting)).SerializeToString()
 
 
 def appoint(work: Work, asker: MemberRow, action: action_pb2.Appoint) -> None:

@@ -6,28 +6,42 @@ from sqlalchemy import Connection, Select, or_, select
 
 from essaim.opengroup.v1 import action_pb2, room_pb2
 from essaim.protocol.opengroup.permission import Permission, Role, permissions
+from essaim.protocol.opengroup.refusal import NotAllowedError
+from essaim.protocol.opengroup.settings import untold
 from essaim_opengroup.news import Reader
 from essaim_opengroup.rows import (
     MembershipRow,
     RoomRow,
+    coming_of,
     host_role,
     member_row,
     membership_row,
+    override_of,
     room_row,
     rules_of,
     standing_of,
+    told_overrides,
 )
-from essaim_opengroup.schema import AUDIT, DIRECT, INVITATION, MEMBER, MEMBERSHIP, POST, REPORT, ROOM
+from essaim_opengroup.schema import AUDIT, DIRECT, INVITATION, MEMBER, MEMBERSHIP, POST, REPORT, ROOM, SENT
 
 MOST = 100
 FRAMING = 8
 MAX_OFFICERS = 50
 
 
-def rooms(connection: Connection, reader: Reader, after: str, budget: int, now_ms: int) -> action_pb2.RoomList:
-    """Listed ones and joined ones, by name."""
-    joined = select(MEMBERSHIP.c.room_no).where(MEMBERSHIP.c.member_no == reader.no, MEMBERSHIP.c.joined_ms > 0)
-    question = select(ROOM).where(or_(ROOM.c.listed, ROOM.c.no.in_(joined)), ROOM.c.name > after)
+def rooms(
+    connection: Connection, reader: Reader, asked: action_pb2.ListRooms, budget: int, now_ms: int
+) -> action_pb2.RoomList:
+    """Listed ones and joined ones, by name; for moderators of the host: those with posts of a member."""
+    if asked.author:
+        check_moderates(connection, reader, now_ms)
+        author = select(MEMBER.c.no).where(MEMBER.c.key == asked.author).scalar_subquery()
+        wrote = select(POST.c.no).where(POST.c.room_no == ROOM.c.no, POST.c.author_no == author, POST.c.deleted == 0)
+        question = select(ROOM).where(wrote.exists())
+    else:
+        joined = select(MEMBERSHIP.c.room_no).where(MEMBERSHIP.c.member_no == reader.no, MEMBERSHIP.c.joined_ms > 0)
+        question = select(ROOM).where(or_(ROOM.c.listed, ROOM.c.no.in_(joined)))
+    question = question.where(ROOM.c.name > asked.after)
     rows = connection.execute(question.order_by(ROOM.c.name).limit(MOST)).all()
     answer = action_pb2.RoomList(more=len(rows) == MOST)
     for row in rows:
@@ -38,6 +52,13 @@ def rooms(connection: Connection, reader: Reader, after: str, budget: int, now_m
             break
         answer.rooms.append(room)
     return answer
+
+
+def check_moderates(connection: Connection, reader: Reader, now_ms: int) -> None:
+    """A moderator of the whole host, or NotAllowedError."""
+    row = connection.execute(select(MEMBER).where(MEMBER.c.no == reader.no)).first() if reader.no else None
+    if row is None or row.banned_until_ms > now_ms or host_role(member_row(row)) < Role.MODERATOR:
+        raise NotAllowedError("only moderators of the host may see this")
 
 
 def told_to(
@@ -62,7 +83,7 @@ def told_to(
         answer.own_role, answer.joined = int(standing.role), standing.joined  # type: ignore[assignment]  # its codes
         moderator = standing.role >= Role.MODERATOR
     if not moderator:
-        answer.settings.ClearField("filter")
+        untold(answer.settings)
     if officers:
         answer.officers.extend(_officers(connection, room.no, hidden_too=moderator))
     return answer
@@ -100,7 +121,8 @@ def members(connection: Connection, room_no: int, query: action_pb2.ListMembers,
     if query.which == which.WHICH_BANNED:
         question = question.where(MEMBERSHIP.c.banned_until_ms > now_ms)
     elif query.which == which.WHICH_OVERRIDDEN:
-        question = question.where(or_(MEMBERSHIP.c.allow > 0, MEMBERSHIP.c.deny > 0))
+        overridden = or_(MEMBERSHIP.c.allow > 0, MEMBERSHIP.c.deny > 0, MEMBERSHIP.c.coming.is_not(None))
+        question = question.where(overridden)
     else:
         question = question.where(MEMBERSHIP.c.joined_ms > 0)
     if query.after:
@@ -108,9 +130,24 @@ def members(connection: Connection, room_no: int, query: action_pb2.ListMembers,
             MEMBER.c.no > select(MEMBER.c.no).where(MEMBER.c.key == query.after).scalar_subquery()
         )
     rows = connection.execute(question.order_by(MEMBER.c.no).limit(MOST)).all()
-    names = ("role", "joined_ms", "banned_until_ms", "allow", "deny", "from_ms", "until_ms")
-    found = [action_pb2.Member(member=row.key, **{name: getattr(row, name) for name in names}) for row in rows]
-    return action_pb2.MemberList(members=found, more=len(rows) == MOST)
+    return action_pb2.MemberList(members=[_member(row, now_ms) for row in rows], more=len(rows) == MOST)
+
+
+def _member(row: Any, now_ms: int) -> action_pb2.Member:
+    coming = coming_of(row.coming)
+    begun = [each for each in coming if each.from_ms <= now_ms]
+    counts = begun[-1] if begun else override_of(row)
+    return action_pb2.Member(
+        member=row.key,
+        role=row.role,
+        joined_ms=row.joined_ms,
+        banned_until_ms=row.banned_until_ms,
+        allow=int(counts.allow),
+        deny=int(counts.deny),
+        from_ms=counts.from_ms,
+        until_ms=counts.until_ms,
+        coming=told_overrides(each for each in coming if each.from_ms > now_ms),
+    )
 
 
 def invitations(connection: Connection, room_no: int | None) -> action_pb2.InvitationList:
@@ -187,6 +224,22 @@ def directs(connection: Connection, reader: Reader, after: int, budget: int, now
     ]
     kept = _within(found, budget)
     return action_pb2.DirectList(directs=kept, more=len(kept) < len(found) or len(rows) == MOST)
+
+
+def sent(connection: Connection, reader: Reader, after: int, budget: int, now_ms: int) -> action_pb2.SentList:
+    """The own outbox, oldest first."""
+    question = (
+        select(SENT, MEMBER.c.key)
+        .join(MEMBER, MEMBER.c.no == SENT.c.recipient_no)
+        .where(SENT.c.sender_no == reader.no, SENT.c.no > after, SENT.c.expires_ms > now_ms)
+    )
+    rows = connection.execute(question.order_by(SENT.c.no).limit(MOST)).all()
+    found = [
+        action_pb2.Sent(number=row.no, to=row.key, time_ms=row.time_ms, expires_ms=row.expires_ms, copy=row.copy)
+        for row in rows
+    ]
+    kept = _within(found, budget)
+    return action_pb2.SentList(sent=kept, more=len(kept) < len(found) or len(rows) == MOST)
 
 
 def _within(found: list[Any], budget: int) -> list[Any]:

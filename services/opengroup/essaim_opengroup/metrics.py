@@ -7,6 +7,11 @@ from prometheus_client import Counter, Gauge, Histogram
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
 ACTIONS: Final = Counter("essaim_opengroup_actions", "Actions that members asked for.", ["action", "outcome"])
 ENTRIES: Final = Counter("essaim_opengroup_entries", "Statements that entered a room's log, by kind.", ["kind"])
+FILTERED: Final = Counter(
+    "essaim_opengroup_filtered",
+    "Texts that a filter found: refused, kept from others, answered by the host.",
+    ["outcome"],
+)
 FOLLOWERS: Final = Gauge("essaim_opengroup_followers", "Live streams that stand.")
 BATCH: Final = Histogram(
     "essaim_opengroup_commit_actions", "Actions in one commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)

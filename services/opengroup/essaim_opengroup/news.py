@@ -22,12 +22,17 @@ class Fresh:
     whisper_to: int | None
     erases: bool = False
     """It takes text of other entries away, which must then be forgotten wherever it is at hand."""
+    filtered: bool = False
 
     def seen_by(self, reader: "Reader") -> room_pb2.Entry:
         """The entry, or that there is one."""
-        if not self.whisper or reader.hears(self.whisper_to, self.entry.author):
+        if self.whisper and not reader.hears(self.whisper_to, self.entry.author):
+            return withheld(self.entry, self.digest)
+        if not self.filtered or not reader.moderator:
             return self.entry
-        return withheld(self.entry, self.digest)
+        marked = room_pb2.Entry(filtered=True)
+        marked.MergeFrom(self.entry)
+        return marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +62,4 @@ class News:
     fresh: Sequence[Fresh] = ()
     changed_access: Collection[Changed] = ()
     inboxes: Collection[bytes] = ()
-    """Member keys for whom a direct message has come."""
+    """Member keys for whom a direct message has come, or who have sent one."""

@@ -139,6 +139,7 @@ class Reading:
                 reactions=reactions.get(row.sequence, ()),
                 changed=row.changed,
                 chain=entries[row.sequence].chain,
+                filtered=row.filtered and self.reader.moderator,
             )
             for row in rows
         ]
@@ -211,7 +212,9 @@ def fresh_row(row: Any) -> Fresh:
     else:
         entry.statement, entry.signature = row.statement, row.signature
     erases = row.target == 0 or is_deletion(row.statement)
-    return Fresh(row.room_no, row.sequence, row.chain, entry, row.digest, row.whisper, row.whisper_to, erases)
+    return Fresh(
+        row.room_no, row.sequence, row.chain, entry, row.digest, row.whisper, row.whisper_to, erases, row.filtered
+    )
 
 
 def is_deletion(statement: bytes | None) -> bool:

@@ -1,9 +1,10 @@
 """Rows as Python has them: rooms, members, memberships, posts; and what the pure rules ask of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from essaim.opengroup.v1 import room_pb2
+from essaim.opengroup.v1 import action_pb2, room_pb2
 from essaim.protocol.opengroup.permission import Override, Permission, Role, RoomRules, Standing
 from essaim.protocol.opengroup.settings import DEFAULTS
 
@@ -12,7 +13,7 @@ DEFAULT_BYTES = DEFAULTS.SerializeToString()
 
 WRITTEN_MEMBERSHIP = (
     *("joined_ms", "role", "hidden", "banned_until_ms", "allow", "deny", "from_ms", "until_ms"),
-    *("last_post_ms", "day_ms", "day_posts", "day_bytes", "day_edits", "day_reactions"),
+    *("last_post_ms", "day_ms", "day_posts", "day_bytes", "day_edits", "day_reactions", "replied_ms", "coming"),
 )
 
 
@@ -66,6 +67,8 @@ class MembershipRow:
     day_bytes: int = 0
     day_edits: int = 0
     day_reactions: int = 0
+    replied_ms: int = 0
+    coming: bytes | None = None
     stored: bool = True
 
 
@@ -76,12 +79,13 @@ class PostRow:
     sequence: int
     author_no: int
     time_ms: int
-    thread: int
-    edited: int
-    deleted: int
-    pinned: int
-    whisper: bool
-    whisper_to: int | None
+    thread: int = 0
+    edited: int = 0
+    deleted: int = 0
+    pinned: int = 0
+    whisper: bool = False
+    whisper_to: int | None = None
+    filtered: bool = False
 
 
 def values_of(row: object, *names: str) -> dict[str, Any]:
@@ -135,7 +139,24 @@ def standing_of(member: MemberRow, membership: MembershipRow) -> Standing:
         joined=bool(membership.joined_ms),
         known_ms=member.known_ms,
         banned_until_ms=max(member.banned_until_ms, membership.banned_until_ms),
-        override=Override(
-            Permission(membership.allow), Permission(membership.deny), membership.from_ms, membership.until_ms
-        ),
+        override=override_of(membership),
+        coming=coming_of(membership.coming),
     )
+
+
+def override_of(row: Any) -> Override:
+    """Of a membership, or of an Override that is told."""
+    return Override(Permission(row.allow), Permission(row.deny), row.from_ms, row.until_ms)
+
+
+def coming_of(raw: bytes | None) -> tuple[Override, ...]:
+    """The overrides that take their places one after the other, ascending; a few may have begun by now."""
+    return tuple(override_of(each) for each in action_pb2.Member.FromString(raw).coming) if raw else ()
+
+
+def told_overrides(overrides: Iterable[Override]) -> list[action_pb2.Override]:
+    """As they are told and stored."""
+    return [
+        action_pb2.Override(allow=int(each.allow), deny=int(each.deny), from_ms=each.from_ms, until_ms=each.until_ms)
+        for each in overrides
+    ]

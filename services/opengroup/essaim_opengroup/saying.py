@@ -21,9 +21,9 @@ from essaim.protocol.opengroup.refusal import (
     SlowModeError,
     StatementRefusedError,
 )
-from essaim.protocol.opengroup.settings import filtered
-from essaim.protocol.opengroup.statement import Statement
-from essaim_opengroup.rows import MemberRow, MembershipRow, PostRow, RoomRow
+from essaim.protocol.opengroup.statement import MAX_FILE_NAME, Statement, is_file_name
+from essaim_opengroup import filtering
+from essaim_opengroup.rows import MemberRow, MembershipRow, PostRow, RoomRow, values_of
 from essaim_opengroup.schema import ATTACHMENT, ENTRY, FILE, MENTION, POST, REACTION
 from essaim_opengroup.work import Work
 
@@ -32,8 +32,10 @@ MAX_REACTIONS = 20
 """Of one member to one post."""
 
 
-def say(work: Work, statement: Statement) -> action_pb2.Said:
-    """Take a statement whose signature was checked. Said before: the first answer."""
+def say(work: Work, statement: Statement) -> action_pb2.Said | FilteredError:
+    """Take a statement whose signature was checked. Said before: the first answer.
+
+    A filter's refusal is returned where the host has answered the author: that must stay."""
     room = work.room(statement.message.room_id)
     before = work.said(room, statement.digest)
     if before is not None:
@@ -41,6 +43,8 @@ def say(work: Work, statement: Statement) -> action_pb2.Said:
     _check_place(work, room, statement)
     author = work.member(statement.author)
     sequence = _SAY[statement.kind](work, room, author, statement)
+    if isinstance(sequence, FilteredError):
+        return sequence
     return action_pb2.Said(sequence=sequence, time_ms=work.now_ms, chain=work.chain_at(room, sequence) or b"")
 
 
@@ -56,17 +60,20 @@ def _check_place(work: Work, room: RoomRow, statement: Statement) -> None:
 # Posts
 
 
-def _post(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> int:
+def _post(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> int | FilteredError:
     post = statement.message.post
     work.check(Act.WRITE, room, author)
     whisper = bool(post.whisper_to) or post.whisper_moderators
     if whisper:
         work.check(Act.WHISPER, room, author)
     official = work.role(room, author) >= Role.MODERATOR
-    _check_content(room, post, official)
+    _check_content(room, post)
     answered = heard_post(work, room, author, post.reply_to) if post.reply_to else None
     attached = _attachments(work, room, author, post.files)
     recipient = _recipient(work, post.whisper_to)
+    found = filtering.judge(work, room, post.text, moderator=official)
+    if found is not None and not found.silent:
+        return filtering.refuse(work, room, author, found)
     _spend_post(work, room, work.membership(room, author), official)
     membership = work.join(room, author)
     row = PostRow(
@@ -74,27 +81,35 @@ def _post(work: Work, room: RoomRow, author: MemberRow, statement: Statement) ->
         author_no=author.no,
         time_ms=work.now_ms,
         thread=(answered.thread or answered.sequence) if answered else 0,
-        edited=0,
-        deleted=0,
-        pinned=0,
         whisper=whisper,
         whisper_to=recipient,
     )
     if answered is not None and answered.whisper and not whisper:
-        row.whisper, row.whisper_to = True, answered.whisper_to
+        row.whisper, row.whisper_to, row.filtered = True, answered.whisper_to, answered.filtered
+    if found is not None:
+        _keep_from_others(row)
     membership.last_post_ms = work.now_ms
     work.change(membership, rights=False)
     work.append(room, author, statement, 0, row)
     work.add_post(room, author, statement, row)
     _attach(work, room, row.sequence, attached, post.mentions)
+    if found is not None:
+        filtering.answer(work, room, author, found, statement.digest, row)
     return row.sequence
 
 
-def _check_content(room: RoomRow, content: statement_pb2.Post | statement_pb2.Edit, official: bool) -> None:
+def _keep_from_others(post: PostRow) -> None:
+    """By a silent filter: as a whisper for the moderators, which its author hears as well."""
+    post.whisper, post.whisper_to, post.filtered = True, None, True
+
+
+def _check_content(room: RoomRow, content: statement_pb2.Post | statement_pb2.Edit) -> None:
+    """What the form of a statement leaves open. Names of files came later than wire v1: readers refuse none."""
     if len(content.text.encode()) > room.settings.post_bytes:
         raise QuotaError(f"a post has at most {room.settings.post_bytes} bytes here")
-    if not official and room.settings.filter and filtered(content.text, room.settings.filter):
-        raise FilteredError("the room's filter keeps this out")
+    names = content.file_names
+    if names and (len(names) != len(content.files) or not all(map(is_file_name, names))):
+        raise StatementRefusedError(f"as many names as files, each of 1 to {MAX_FILE_NAME} characters, or none")
 
 
 def _spend_post(work: Work, room: RoomRow, membership: MembershipRow, official: bool) -> None:
@@ -168,24 +183,32 @@ def _own(work: Work, room: RoomRow, author: MemberRow, post: PostRow, act: Act) 
         raise NotAllowedError("the post is somebody else's")
 
 
-def _edit(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> int:
+def _edit(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> int | FilteredError:
     edit = statement.message.edit
     post = work.post(room, edit.post_id)
     _own(work, room, author, post, Act.EDIT_OWN)
     official = work.role(room, author) >= Role.MODERATOR
-    _check_content(room, edit, official)
+    _check_content(room, edit)
     files = _attachments(work, room, author, edit.files)
     membership = work.membership(room, author)
     new_day(membership, work.now_ms)
     if not official and 0 < room.settings.edits_per_day <= membership.day_edits:
         raise EditQuotaError("as many edits as a member may in 24 hours")
+    found = filtering.judge(work, room, edit.text, moderator=official)
+    if found is not None and not found.silent:
+        return filtering.refuse(work, room, author, found)
+    if found is not None:
+        _keep_from_others(post)
     membership.day_edits += 1
     work.change(membership, rights=False)
     sequence = work.append(room, author, statement, post.sequence, post)
     post.edited = sequence
-    work.update_post(room, post, text=edit.text, edited=sequence, changed=sequence)
+    seen = values_of(post, "whisper", "whisper_to", "filtered")
+    work.update_post(room, post, text=edit.text, edited=sequence, changed=sequence, **seen)
     _forget_content(work, room, post.sequence)
     _attach(work, room, post.sequence, files, edit.mentions)
+    if found is not None:
+        filtering.answer(work, room, author, found, edit.post_id, post)
     return sequence
 
 
@@ -285,11 +308,27 @@ def _pin(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> 
     pin = statement.message.pin
     post = work.post(room, pin.post_id)
     work.check(Act.PIN, room, author)
+    if pin.everything:
+        return _unpin_all(work, room, author, statement, post)
     if bool(post.pinned) != pin.unpin:
         return post.sequence
     sequence = work.append(room, author, statement, post.sequence, post)
     post.pinned = 0 if pin.unpin else sequence
     work.update_post(room, post, pinned=post.pinned, changed=sequence)
+    work.touch(room)
+    return sequence
+
+
+def _unpin_all(work: Work, room: RoomRow, author: MemberRow, statement: Statement, named: PostRow) -> int:
+    """One entry, told to everybody, whatever post it names."""
+    if not statement.message.pin.unpin:
+        raise StatementRefusedError("nobody pins everything")
+    pinned = (POST.c.room_no == room.no) & (POST.c.pinned > 0)
+    if not work.scalars(select(POST.c.no).where(pinned).limit(1)):
+        return named.sequence
+    sequence = work.append(room, author, statement, named.sequence)
+    work.execute(update(POST).where(pinned).values(pinned=0, changed=sequence))
+    work.forget_posts()
     work.touch(room)
     return sequence
 
@@ -311,7 +350,7 @@ def _purge(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -
     return sequence
 
 
-_SAY: Final[Mapping[str, Callable[[Work, RoomRow, MemberRow, Statement], int]]] = {
+_SAY: Final[Mapping[str, Callable[[Work, RoomRow, MemberRow, Statement], int | FilteredError]]] = {
     "post": _post,
     "edit": _edit,
     "delete": _delete,

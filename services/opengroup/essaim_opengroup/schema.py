@@ -80,6 +80,8 @@ MEMBERSHIP: Final = Table(
     _count("day_bytes"),
     _count("day_edits"),
     _count("day_reactions"),
+    _count("replied_ms"),  # when the host last answered what a filter found
+    Column("coming", LargeBinary),  # a serialised Member with the overrides to come; none where there is none
     UniqueConstraint("room_no", "member_no", name="membership_pair"),
     Index("membership_of", "member_no"),
 )
@@ -97,6 +99,7 @@ ENTRY: Final = Table(
     Column("chain", LargeBinary, nullable=False),
     Column("whisper", Boolean, nullable=False, server_default="0"),
     Column("whisper_to", Number),
+    Column("filtered", Boolean, nullable=False, server_default="0"),  # a whisper for moderators, by a silent filter
     Index("entry_target", "room_no", "target"),
     UniqueConstraint("room_no", "digest", name="entry_digest"),
 )
@@ -117,6 +120,7 @@ POST: Final = Table(
     _count("changed"),
     Column("whisper", Boolean, nullable=False, server_default="0"),
     Column("whisper_to", Number),
+    Column("filtered", Boolean, nullable=False, server_default="0"),
     UniqueConstraint("room_no", "sequence", name="post_sequence"),
     UniqueConstraint("room_no", "post_id", name="post_name"),
     Index("post_thread", "room_no", "thread", "sequence"),
@@ -214,6 +218,18 @@ DIRECT: Final = Table(
     Column("data", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False, unique=True),
     Index("direct_recipient", "recipient_no", "no"),
+    sqlite_autoincrement=True,
+)
+SENT: Final = Table(  # the outbox; a message leaves it apart from the inbox that it is in
+    "sent",
+    METADATA,
+    Column("no", Number, primary_key=True),
+    _key("sender_no", "member.no"),
+    _key("recipient_no", "member.no"),
+    _count("time_ms"),
+    _count("expires_ms"),
+    Column("copy", LargeBinary, nullable=False),  # sealed for the sender; empty where a client gave none
+    Index("sent_sender", "sender_no", "no"),
     sqlite_autoincrement=True,
 )
 DIRECT_TAKEN: Final = Table(  # by who it was for; who sent it may not know yet that it came, and repeats it

@@ -71,12 +71,12 @@ class RoomService(opengroup_pb2_grpc.RoomServiceServicer):
     ) -> AsyncIterator[opengroup_pb2.FollowResponse]:
         key = self._member(Method.FOLLOW, request.authorization, request.following)
         following = _parsed(opengroup_pb2.Following, request.following)
-        wants_directs = following.HasField("directs_after")
-        if not (len(following.rooms) > 0 or wants_directs) or len(following.rooms) > MAX_ROOMS:
+        own = following.HasField("directs_after") or following.HasField("sent_after")
+        if not (len(following.rooms) > 0 or own) or len(following.rooms) > MAX_ROOMS:
             raise BatchRefusedError(f"1 to {MAX_ROOMS} rooms, or direct messages, can be followed at once")
-        if wants_directs and not key:
+        if own and not key:
             raise NotAuthorizedError("this needs a member's signature")
-        if following.directs_after > MAX_NUMBER:
+        if max(following.directs_after, following.sent_after) > MAX_NUMBER:
             raise BatchRefusedError("a number is below 2^63")
         with reaching(), self._follower() as end:
             capacity = reply_capacity_of(context)

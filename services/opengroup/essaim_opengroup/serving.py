@@ -19,7 +19,7 @@ from essaim.protocol.opengroup.refusal import (
 from essaim.protocol.opengroup.settings import CHUNK_SIZE, FILE_LABEL
 from essaim_opengroup.rows import MemberRow, RoomRow
 from essaim_opengroup.saying import DAY_MS, heard_post, new_day
-from essaim_opengroup.schema import BLOCK, CHUNK, DIRECT, DIRECT_TAKEN, FILE, MEMBER, MEMBERSHIP, REPORT
+from essaim_opengroup.schema import BLOCK, CHUNK, DIRECT, DIRECT_TAKEN, FILE, MEMBER, MEMBERSHIP, REPORT, SENT
 from essaim_opengroup.work import Work
 
 UNATTACHED_MS = 3_600_000
@@ -28,6 +28,8 @@ MAX_REASON = 500
 MAX_OPEN_REPORTS = 1_000
 MAX_INBOX = 500
 MAX_FROM_ONE = 20
+MAX_SENT = 500
+"""Of an outbox; then the oldest go."""
 MAX_BLOCKS = 1_000
 REPEATED_MS = 600_000
 """A request is good for five minutes to both sides of the host's clock."""
@@ -137,17 +139,23 @@ def send_direct(
     recipient = work.known(action.to)
     if recipient is None or not work.membership(room, recipient).joined_ms:
         raise MemberUnknownError("nobody of that name is in this room")
-    if not 0 < len(action.data) <= MAX_DATA:
+    if not 0 < len(action.data) <= MAX_DATA or len(action.copy) > MAX_DATA:
         raise StatementRefusedError(f"a direct message has 1 to {MAX_DATA} bytes")
     named = blake2b256(DIRECT_LABEL, asker.key, recipient.key, blake2b256(DIRECT_LABEL, action.data))
     if _came_before(work, named):
         return action_pb2.DirectList()
     _check_reach(work, asker, recipient)
     _spend_direct(work, asker, recipient, per_day)
+    # An inbox's numbers become visible in their order, whichever replica took them; the sender's row is locked.
+    work.execute(select(MEMBER.c.no).where(MEMBER.c.no == recipient.no).with_for_update(key_share=True))
     expires_ms = work.now_ms + days * DAY_MS
     row = {"recipient_no": recipient.no, "sender_no": asker.no, "time_ms": work.now_ms, "expires_ms": expires_ms}
     work.execute(insert(DIRECT).values(row | {"data": action.data, "hash": named}))
-    work.inboxes.add(recipient.key)
+    own = {"sender_no": asker.no, "recipient_no": recipient.no, "time_ms": work.now_ms, "expires_ms": expires_ms}
+    work.execute(insert(SENT).values(own | {"copy": action.copy}))
+    over = select(SENT.c.no).where(SENT.c.sender_no == asker.no).order_by(SENT.c.no.desc()).offset(MAX_SENT)
+    work.execute(delete(SENT).where(SENT.c.no.in_(over.limit(MAX_SENT))))
+    work.inboxes |= {recipient.key, asker.key}
     return action_pb2.DirectList()
 
 
@@ -193,6 +201,11 @@ def delete_direct(work: Work, asker: MemberRow, action: action_pb2.DeleteDirect)
     )
     work.execute(insert(DIRECT_TAKEN).from_select(["hash", "until_ms"], recent))
     work.execute(delete(DIRECT).where(taken))
+
+
+def delete_sent(work: Work, asker: MemberRow, action: action_pb2.DeleteSent) -> None:
+    """The own outbox up to and with a number; the inboxes keep what they have."""
+    work.execute(delete(SENT).where(SENT.c.sender_no == asker.no, SENT.c.no <= action.up_to))
 
 
 def block(work: Work, asker: MemberRow, action: action_pb2.Block) -> None:

@@ -18,6 +18,7 @@ from essaim_opengroup.schema import (
     REACTION,
     REPORT,
     ROOM,
+    SENT,
 )
 from essaim_opengroup.work import Work
 
@@ -38,6 +39,8 @@ def remove_expired(work: Work) -> None:
         work.execute(delete(FILE).where(FILE.c.no.in_(gone)))
     late = select(DIRECT.c.no).where(DIRECT.c.expires_ms <= work.now_ms).limit(AT_ONCE)
     work.execute(delete(DIRECT).where(DIRECT.c.no.in_(late)))
+    over = select(SENT.c.no).where(SENT.c.expires_ms <= work.now_ms).limit(AT_ONCE)
+    work.execute(delete(SENT).where(SENT.c.no.in_(over)))
     work.execute(delete(DIRECT_TAKEN).where(DIRECT_TAKEN.c.until_ms <= work.now_ms))
     work.execute(delete(INVITATION).where(INVITATION.c.until_ms > 0, INVITATION.c.until_ms <= work.now_ms))
     for row in work.execute(select(ROOM)).all():

@@ -14,6 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from essaim.opengroup.v1 import room_pb2
 from essaim.protocol.opengroup import chain
+from essaim.protocol.opengroup.authorization import Signer
+from essaim.protocol.opengroup.filter import Filter
 from essaim.protocol.opengroup.permission import Act, Role, Standing, check
 from essaim.protocol.opengroup.refusal import PostUnknownError, RoomUnknownError
 from essaim.protocol.opengroup.statement import Statement
@@ -46,7 +48,11 @@ class Work:
     fresh: list[Fresh] = field(default_factory=list)
     changed_access: set[Changed] = field(default_factory=set)
     inboxes: set[bytes] = field(default_factory=set)
-    """Member keys for whom a direct message has come."""
+    """Member keys for whom a direct message has come, or who have sent one."""
+    voice: Signer | None = None
+    """The host's own key, for what it says itself."""
+    host_filter: Filter | None = None
+    """Once it was read."""
 
     def __post_init__(self) -> None:
         self._rooms: dict[bytes, RoomRow] = {}
@@ -251,6 +257,7 @@ class Work:
         sequence = room.sequence
         room.chain = chain.step(room.chain, sequence, self.now_ms, statement.digest)
         whisper, whisper_to = (post.whisper, post.whisper_to) if post is not None else (False, None)
+        filtered = post is not None and post.filtered
         self._entries.append(
             {
                 "room_no": room.no,
@@ -264,6 +271,7 @@ class Work:
                 "chain": room.chain,
                 "whisper": whisper,
                 "whisper_to": whisper_to,
+                "filtered": filtered,
             }
         )
         self._said[room.no, statement.digest] = (sequence, self.now_ms, room.chain)
@@ -277,7 +285,7 @@ class Work:
             signature=statement.signature,
         )
         erases = statement.kind in ("delete", "purge")
-        seen = (statement.digest, whisper, whisper_to, erases)
+        seen = (statement.digest, whisper, whisper_to, erases, filtered)
         self.fresh.append(Fresh(room.no, sequence, room.chain, entry, *seen))
         return sequence
 
@@ -296,6 +304,7 @@ class Work:
                 "changed": post.sequence,
                 "whisper": post.whisper,
                 "whisper_to": post.whisper_to,
+                "filtered": post.filtered,
             }
         )
 

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.keys import SigningKey
 from essaim.runtime.sql_failure import patiently, raise_if_disk_failed, told
 from essaim_opengroup import metrics
 from essaim_opengroup.database import Database
@@ -53,10 +54,10 @@ class Writer:
     """`run` is a background task; `do` gives the outcome of an action, committed."""
 
     def __init__(
-        self, database: Database, host_id: bytes, now_ms: Callable[[], int], tell: Callable[[News], None]
+        self, database: Database, host: SigningKey, now_ms: Callable[[], int], tell: Callable[[News], None]
     ) -> None:
         self._database = database
-        self._host_id = host_id
+        self._host = host
         self._now_ms = now_ms
         self._tell = tell
         self._jobs: deque[Job] = deque()
@@ -104,7 +105,7 @@ class Writer:
 
     def _together(self, jobs: Sequence[Job]) -> News:
         with self._database.writer.begin() as connection:
-            work = Work(connection, self._host_id, self._now_ms(), self._chains)
+            work = Work(connection, self._host.public.raw, self._now_ms(), self._chains, voice=self._host)
             work.lock(room for job in jobs for room in job.rooms)
             work.prefetch(key for job in jobs for key in job.members)
             work.prefetch_said(digest for job in jobs for digest in job.digests)

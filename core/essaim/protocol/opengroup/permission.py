@@ -122,13 +122,20 @@ class Standing:
     """When the host first took something of this key."""
     banned_until_ms: int = 0
     override: Override = NO_OVERRIDE
+    coming: tuple[Override, ...] = ()
+    """Each takes the place of the one before when it begins; ascending."""
+
+    def override_at(self, now_ms: int) -> Override:
+        """The one that counts, whether it holds or has ended; NO_OVERRIDE before the first."""
+        begun = [each for each in self.coming if each.from_ms <= now_ms]
+        return begun[-1] if begun else self.override
 
 
 def permissions(rules: RoomRules, standing: Standing, now_ms: int) -> Permission:
     """The bits that count now."""
     if standing.role >= Role.MODERATOR:
         return ALL
-    override = standing.override
+    override = standing.override_at(now_ms)
     return (rules.defaults | override.allow) & ~override.deny if override.holds(now_ms) else rules.defaults
 
 
@@ -171,5 +178,5 @@ def _young(rules: RoomRules, standing: Standing, now_ms: int) -> bool:
 
 def _waived(act: Act, standing: Standing, now_ms: int) -> bool:
     """A moderator who allows somebody something by name need not wait for their age."""
-    override, named = standing.override, NEEDED[act] & ~Permission.READ
+    override, named = standing.override_at(now_ms), NEEDED[act] & ~Permission.READ
     return override.holds(now_ms) and named != NONE and not named & ~override.allow

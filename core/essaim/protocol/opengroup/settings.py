@@ -5,6 +5,7 @@ from typing import Final
 
 from essaim.opengroup.v1 import room_pb2
 from essaim.protocol.kdf import HASH_SIZE, blake2b256
+from essaim.protocol.opengroup.filter import ALL_ALPHABETS, FIELDS
 from essaim.protocol.opengroup.permission import ALL
 from essaim.protocol.opengroup.refusal import SettingsRefusedError
 from essaim.protocol.opengroup.statement import MAX_TEXT
@@ -15,7 +16,7 @@ TOKEN_LABEL: Final = b"essaim/opengroup/token/v1"
 TOKEN_SIZE: Final = 16
 CHUNK_SIZE: Final = 240_000
 """What fits the largest cell with everything around it."""
-TEXTS: Final = {"title": 128, "description": 2_048, "filter": 4_096}
+TEXTS: Final = {"title": 128, "description": 2_048, "filter": 4_096, "filter_reply": 512}
 """Most bytes of a text."""
 DAY_SECONDS: Final = 86_400
 NUMBERS: Final = {
@@ -30,6 +31,7 @@ NUMBERS: Final = {
     "reactions_per_day": (0, 100_000),
     "keep_days": (0, 36_500),
     "file_days": (1, 36_500),
+    "filter_alphabets": (0, int(ALL_ALPHABETS)),
 }
 """(least, most)."""
 DEFAULTS: Final = room_pb2.RoomSettings(
@@ -51,6 +53,10 @@ DEFAULTS: Final = room_pb2.RoomSettings(
     file_days=15,
     archived=False,
     filter="",
+    filter_alphabets=0,
+    filter_silent=False,
+    filter_reply="",
+    filter_moderators=False,
 )
 
 
@@ -79,10 +85,18 @@ def complete(settings: room_pb2.RoomSettings) -> room_pb2.RoomSettings:
     return whole
 
 
-def filtered(text: str, filter_lines: str) -> bool:
-    """Whether a text holds one of the filter's lines, whatever the case."""
-    folded = text.casefold()
-    return any(line in folded for line in map(str.strip, filter_lines.casefold().splitlines()) if line)
+def check_filter(settings: room_pb2.RoomSettings) -> None:
+    """Of the whole host: a filter's fields within their bounds, and no others. Raises SettingsRefusedError."""
+    check_settings(settings)
+    others = [field.name for field, _ in settings.ListFields() if field.name not in FIELDS]
+    if others:
+        raise SettingsRefusedError(f"of the whole host a filter alone is set, not {others[0]}")
+
+
+def untold(settings: room_pb2.RoomSettings) -> None:
+    """Take out what moderators alone are told."""
+    for name in FIELDS:
+        settings.ClearField(name)
 
 
 def file_hash(content: bytes) -> bytes:

@@ -27,8 +27,10 @@ MAX_MENTIONS = 20
 MAX_FILES = 10
 MAX_SEQUENCE = (1 << 63) - 1
 """What a database can hold."""
+MAX_FILE_NAME = 60
 MAX_EMOJI_POINTS = 12
 MAX_EMOJI_BYTES = 48
+_NO_NAME = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _NO_EMOJI = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
 
 
@@ -139,6 +141,12 @@ def _check_target(post_id: bytes) -> None:
 def _check_sizes(items: Collection[bytes], size: int, most: int, what: str) -> None:
     if len(items) > most or any(len(item) != size for item in items):
         raise StatementRefusedError(f"at most {most} of {size} bytes each: {what}")
+
+
+def is_file_name(name: str) -> bool:
+    """1 to 60 characters that can be seen, none of which divides folders. For hosts: who reads takes any statement."""
+    seen = not any(unicodedata.category(point) in _NO_NAME or point in "/\\" for point in name)
+    return 0 < len(name) <= MAX_FILE_NAME and bool(name.strip(". ")) and seen
 
 
 def check_emoji(emoji: str) -> None:

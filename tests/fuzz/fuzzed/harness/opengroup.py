@@ -9,6 +9,7 @@ from essaim.protocol.account import Account
 from essaim.protocol.opengroup import chain, direct
 from essaim.protocol.opengroup.authorization import Method, Request
 from essaim.protocol.opengroup.direct import DirectRefusedError
+from essaim.protocol.opengroup.filter import Filter
 from essaim.protocol.opengroup.member import member_key
 from essaim.protocol.opengroup.refusal import BatchRefusedError, HistoryForkedError, RoomRefusedError
 from essaim.protocol.opengroup.settings import DEFAULTS, check_settings
@@ -128,15 +129,17 @@ def batch(data: bytes) -> object:
     """A member's request, signed by it: who asks, and what."""
     signs, rest = chosen(data, 2)
     request = Request(HOST, Method.ACT, rest)
-    asked = opengroup_pb2.Authorization(member=ALICE.public.raw, nonce=bytes(16), signature=bytes(64))
+    signed = opengroup_pb2.Authorization(member=ALICE.public.raw, nonce=bytes(16), signature=bytes(64))
     if signs:
-        asked = request.authorize(ALICE, 5, bytes(16))
-    request.check(asked)
+        signed = request.authorize(ALICE, 5, bytes(16))
+    request.check(signed)
     found = parse_batch(rest)
     for action in found.actions:
         name = action.WhichOneof("action")
         if name in ("create_room", "change_room"):
-            check_settings(getattr(action, name).settings)
+            asked = getattr(action, name).settings
+            check_settings(asked)
+            Filter.of(asked).finds(asked.title + asked.description)
         elif name == "say":
             Statement.parse(action.say.statement, action.say.author, action.say.signature).check_signature()
     return found
@@ -161,7 +164,9 @@ def batches() -> Iterator[bytes]:
 
 def message(data: bytes) -> object:
     """A direct message, sealed by its sender however it likes; or anybody's bytes."""
-    how, rest = chosen(data, 2)
+    how, rest = chosen(data, 3)
+    if how == 2:
+        return direct.unseal_copy(rest, ALICE, BOB.public, HOST)
     if how:
         rest = direct.seal(rest[: direct.MAX_TEXT], ALICE, BOB.public, HOST, bytes(range(64)))
         return direct.unseal(rest, ALICE.public, BOB, HOST)
@@ -171,6 +176,7 @@ def message(data: bytes) -> object:
 def directs() -> Iterator[bytes]:
     yield b"\1hello"
     yield b"\0" + direct.seal(b"hello", ALICE, BOB.public, HOST, bytes(range(64)))
+    yield b"\2" + direct.seal_copy(b"hello", ALICE, BOB.public, HOST, bytes(range(64)))
 
 
 REFUSED = (RoomRefusedError, BatchRefusedError)
