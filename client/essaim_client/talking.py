@@ -77,12 +77,15 @@ class Talking(Opening):
         """Set while `listen` is connected and has given out what was there before."""
         return self._person.receiver.live
 
-    def history(self, account: AccountId | str | None = None, *, newest: int | None = None) -> list[Shown]:
+    def history(
+        self, account: AccountId | str | None = None, *, newest: int | None = None, before: bytes = b""
+    ) -> list[Shown]:
         """A conversation as it stands, in causal order; without an account all texts, in the order of their coming.
 
-        `newest`: of one conversation the last so many texts, in the same order.
+        `newest`: of one conversation the last so many texts, in the same order; the last ones before the message
+        `before`, if that is given and known.
         """
-        return self._person.history(None if account is None else account_of(account), newest)
+        return self._person.history(None if account is None else account_of(account), newest, before)
 
     # What can be done with a message: `message_id` names it. All raise what `send` does, and UnknownMessageError.
 

@@ -87,3 +87,36 @@ async def test_program_chats_by_lines(people):
         assert event["text"] == "back" and event["sender"] == str(bob.account_id) and event["outgoing"] is False
         hers.stdin.close()
         assert await asyncio.wait_for(hers.wait(), 60) == 0
+
+
+async def test_program_saves_sends_and_answers_by_commands(people, tmp_path):
+    alice, bob = people
+    (tmp_path / "notes.txt").write_text("the heron stands in the reeds")
+    (tmp_path / "inbox").mkdir()
+    async with bob.online() as him:
+        hers = await Commands(None, alice.home).start("chat", str(bob.account_id), "--json", "--commands")
+
+        async def does(line: str, event: str) -> dict:
+            hers.stdin.write(line.encode() + b"\n")
+            while (heard := await told(hers))["event"] != event:
+                pass
+            return heard
+
+        await does("//one", "sent")
+        sent = await him.send_file(alice.account_id, tmp_path / "notes.txt")
+        while (event := await told(hers))["event"] != "message":
+            pass
+        saved = await does(f"/save {event['message_id']} {tmp_path / 'inbox'}", "saved")
+        assert saved["saved"] == [str(tmp_path / "inbox" / "notes.txt")]
+        assert (tmp_path / "inbox" / "notes.txt").read_text() == "the heron stands in the reeds"
+        await does(f"/react {sent.message_id.hex()} +", "sent")
+        await does(f"/reply {sent.message_id.hex()} seen", "sent")
+        assert (await does("/save nothing", "refused"))["reason"] == "MESSAGE_ID_REFUSED"
+        assert (await does(f"/save {'0' * 32} .", "refused"))["reason"] == "UNKNOWN_MESSAGE"
+        assert (await does("/dance", "refused"))["reason"] == "NO_SUCH_COMMAND"
+        hers.stdin.close()
+        assert await asyncio.wait_for(hers.wait(), 60) == 0
+        await him.receive()
+        texts = him.history(alice.account_id)
+        assert [each.text for each in texts] == ["/one", "", "seen"] and texts[2].reply_to == sent.message_id
+        assert [emoji for _, emoji in texts[1].reactions] == ["+"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from textual.widgets import Input, Static
 
+from essaim.messaging.v1 import content_pb2
 from essaim_client import Settings
 from essaim_client.cli.chat.line import Line
 from essaim_client.cli.chat.place import Direct, InClosedGroup
@@ -115,6 +116,46 @@ async def test_view_of_a_group_shows_who_says_what_and_goes_to_another(people, t
             await shows(pilot, lambda text: f" Bob  {bob.account_id}" in text, screen)
             await enter(pilot, "/go nowhere")
             await shows(pilot, lambda text: "no such group" in text, screen)
+        assert screen.failure is None
+
+
+async def test_view_saves_files_and_scrolls_back_to_the_first_message(people, tmp_path):
+    alice, bob = people
+    async with alice.online() as her:
+        with her._profile.store.transaction():
+            for number in range(640):
+                her._person.conversations.say(bob.account_id.raw, text=content_pb2.Text(text=f"text {number}."))
+        (tmp_path / "notes.txt").write_text("the heron stands in the reeds")
+        await her.send_file(bob.account_id, tmp_path / "notes.txt", text="look")
+        (tmp_path / "inbox").mkdir()
+        screen = ChatScreen(her, Direct(her, bob.account_id))
+        async with screen.run_test(size=(100, 40)) as pilot:
+            await shows(pilot, lambda text: "text 639." in text and "[notes.txt (29 bytes)]" in text, screen)
+            assert "text 0." not in seen(screen)
+            await enter(pilot, f"/save {tmp_path / 'inbox'}")
+            await shows(pilot, lambda text: f"saved {tmp_path / 'inbox' / 'notes.txt'}" in text, screen)
+            assert (tmp_path / "inbox" / "notes.txt").read_text() == "the heron stands in the reeds"
+            await enter(pilot, f"/save {tmp_path / 'nowhere'}")
+            await shows(pilot, lambda text: "not saved: there is no such directory" in text, screen)
+            while screen.talk.window.at_end:
+                first = screen._keys()[0]
+                await pilot.press("pageup")
+            await shows(pilot, lambda text: "earlier messages" in text, screen)
+            await pilot.pause(0.2)
+            at = screen._keys().index(first)
+            assert screen.query(".line")[at].region.overlaps(screen.query_one("#lines").region)  # nothing jumps
+            for _ in range(100):
+                if "this is how it began" in seen(screen):
+                    break
+                await pilot.press("pageup")
+            assert "text 0." in seen(screen) and "earlier messages" in seen(screen) and "text 639." not in seen(screen)
+            await enter(pilot, "/later")
+            await enter(pilot, "said now")
+            await shows(pilot, lambda text: "said now" in text and "ms, sent" in text and "earlier" not in text, screen)
+            screen._chosen = screen._keys()[0]
+            await pilot.press("up")
+            text = await shows(pilot, lambda text: "> " in text and "earlier messages" in text, screen)
+            assert "said now" not in text
         assert screen.failure is None
 
 

@@ -233,15 +233,16 @@ class Conversations:
 
     # What the person sees
 
-    def shown(self, conversation: bytes, newest: int | None = None) -> list[Shown]:
-        """The texts, in causal order; the last ones alone are had without reading the whole."""
+    def shown(self, conversation: bytes, newest: int | None = None, before: bytes = b"") -> list[Shown]:
+        """The texts, in causal order; `newest`: the last ones alone (before a message), without reading the whole."""
         receipts = self._history.receipts(conversation)
-        entries = self._history.entries(conversation) if newest is None else self._newest(conversation, newest)
+        entries = self._history.entries(conversation) if newest is None else self._newest(conversation, newest, before)
         return transcript(entries, self._profile.own, receipts, self._agreement.read(conversation))
 
-    def _newest(self, conversation: bytes, count: int) -> list[Entry]:
+    def _newest(self, conversation: bytes, count: int, before: bytes) -> list[Entry]:
         """The last texts, and what is said of each."""
-        texts = self._history.newest_texts(conversation, count)
+        end = next(iter(self._history.find(conversation, before)), None) if before else None
+        texts = self._history.newest_texts(conversation, count, end)
         return texts + [said for text in texts for said in self._history.about(conversation, text.message_id)]
 
     def timer(self, conversation: bytes) -> Disappearing | None:

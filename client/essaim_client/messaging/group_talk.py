@@ -170,13 +170,13 @@ class GroupTalk:
 
     # What was said
 
-    def history(self, group_id: bytes, *, newest: int | None = None) -> list[Shown]:
-        """What was said, in causal order; also of a group that one has left.
+    def history(self, group_id: bytes, *, newest: int | None = None, before: bytes = b"") -> list[Shown]:
+        """What was said, in causal order; also of a group that one has left; `newest`, `before` as `Client.history`.
 
         Of what somebody says whom this person has blocked there is a place and nothing else (`Shown.blocked`).
         """
         self._book.get(group_id)
-        return [self._covered(shown) for shown in self._conversations.shown(group_id, newest)]
+        return [self._covered(shown) for shown in self._conversations.shown(group_id, newest, before)]
 
     def _covered(self, shown: Shown) -> Shown:
         reactions = tuple(each for each in shown.reactions if not self._is_blocked(each[0]))

@@ -303,11 +303,11 @@ class Person:
         with self.profile.store.transaction():
             return self.conversations.delete(account.raw, message_id)
 
-    def history(self, account: AccountId | None = None, newest: int | None = None) -> list[Shown]:
+    def history(self, account: AccountId | None = None, newest: int | None = None, before: bytes = b"") -> list[Shown]:
         """One conversation in causal order; or all, in the order in which they came to this device."""
         self.vanishing.now()
         if account is not None:
-            return self.conversations.shown(account.raw, newest)
+            return self.conversations.shown(account.raw, newest, before)
         store = self.profile.store
         named = [raw for raw in store.history.conversations() if not self.profile.is_group(raw)]
         shown = [each for raw in named for each in self.conversations.shown(raw)]

@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass
 import apsw
 
 HEADS_MAX = 8
+LAST_POSITION = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,14 @@ class History:
         )
         return self._entries(where, conversation, *beyond, limit)
 
-    def newest_texts(self, conversation: bytes, limit: int) -> list[Entry]:
-        """The last ones that are not gone, in order."""
+    def newest_texts(self, conversation: bytes, limit: int, before: Entry | None = None) -> list[Entry]:
+        """The last ones that are not gone, in order; of those before an entry, if one is given."""
+        place = (before.position, before.message_id, before.author) if before else (LAST_POSITION, b"", b"")
         where = (
-            "conversation = ? AND kind = 'text' AND content <> x''"
+            "conversation = ? AND kind = 'text' AND content <> x'' AND (position, message_id, author) < (?, ?, ?)"
             " ORDER BY position DESC, message_id DESC, author DESC LIMIT ?"
         )
-        return self._entries(where, conversation, limit)[::-1]
+        return self._entries(where, conversation, *place, limit)[::-1]
 
     def count_texts(self, conversation: bytes) -> int:
         """How many there are that are not gone."""

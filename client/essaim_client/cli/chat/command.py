@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -12,6 +13,11 @@ from essaim_client.cli.group_name import ConversationArgument, WhichGroupError, 
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption, home_of, passphrase_for
 from essaim_client.cli.output import complaints, run, sentences
 from essaim_client.client import Client
+
+CommandsOption = Annotated[
+    bool,
+    typer.Option("--commands", help="With --json: a line that begins with a stroke is a command (/save MESSAGE DIR)."),
+]
 
 
 class NoTerminalError(ProtocolError):
@@ -25,6 +31,7 @@ def chat(
     home: HomeOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
+    commands: CommandsOption = False,
 ) -> None:
     """Write with somebody, or in a group: history, what arrives, what becomes of what you send.
 
@@ -36,7 +43,7 @@ def chat(
         place = home_of(home)
         passphrase = passphrase_for(place, passphrase_file)
         try:
-            run(lambda: _online(place, passphrase, conversation_with, as_json))
+            run(lambda: _online(place, passphrase, conversation_with, as_json, commands))
         except KeyboardInterrupt:
             raise typer.Exit(0) from None
 
@@ -50,7 +57,7 @@ async def _found(me: Client, given: str) -> AccountId | bytes:
         return conversation(me.groups.names, given)
 
 
-async def _online(place: Path, passphrase: str | None, with_whom: str, as_json: bool) -> None:
+async def _online(place: Path, passphrase: str | None, with_whom: str, as_json: bool, commands: bool) -> None:
     if not as_json:
         complaints.print("connecting ...")
     async with Client.open(place, passphrase=passphrase) as me:
@@ -58,7 +65,7 @@ async def _online(place: Path, passphrase: str | None, with_whom: str, as_json: 
         if as_json:
             from essaim_client.cli.chat.lines import by_lines
 
-            await by_lines(me, where)
+            await by_lines(me, where, commands=commands)
             return
         from essaim_client.cli.chat.screen import ChatScreen  # Textual is for this command alone
 

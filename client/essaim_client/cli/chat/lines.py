@@ -1,4 +1,8 @@
-"""A chat for programs: each line that is read is sent, each thing that happens is printed as a JSON object."""
+"""A chat for programs: each line that is read is sent, each thing that happens is printed as a JSON object.
+
+Where commands are asked for, a line that begins with a stroke is one: `/save MESSAGE DIRECTORY`, `/file PATH`, and
+`/reply MESSAGE TEXT`, `/react MESSAGE EMOJI`, `/edit MESSAGE TEXT`, `/unsend MESSAGE`. Two strokes begin a text.
+"""
 
 import asyncio
 import sys
@@ -6,23 +10,29 @@ import threading
 import time
 from contextlib import aclosing
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 
 from essaim.protocol.account import AccountId
 from essaim.protocol.errors import ProtocolError
 from essaim_client.cli.chat.place import Place
+from essaim_client.cli.chat.saving import NoSuchCommandError, directory_of
+from essaim_client.cli.chat.typed import Typed
+from essaim_client.cli.file import files_of
+from essaim_client.cli.opened import message_id
 from essaim_client.cli.output import emit
 from essaim_client.client import Client
 from essaim_client.messaging.events import Event, Message
+from essaim_client.messaging.sender import Sent
 
 
-async def by_lines(me: Client, place: Place) -> None:
+async def by_lines(me: Client, place: Place, *, commands: bool = False) -> None:
     """Until the standard input ends and all of it is sent."""
     following = asyncio.create_task(_follow(me, place))
     try:
         lines = _lines()
         while (line := await lines.get()) is not None:
             if line:
-                await _send(place, line)
+                await _do(me, place, Typed.of(line) if commands else Typed("", line))
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
@@ -44,16 +54,43 @@ def _lines() -> "asyncio.Queue[str | None]":
     return queue
 
 
-async def _send(place: Place, text: str) -> None:
+async def _do(me: Client, place: Place, typed: Typed) -> None:
     began = time.monotonic()
     try:
-        sent = await place.send(text, b"")
+        if typed.command == "save":
+            await _save(me, typed.text)
+            return
+        sent = await _sent(place, typed)
     except ProtocolError as error:
         emit({"event": "refused", "reason": error.reason, "message": str(error)})
         return
     took = round((time.monotonic() - began) * 1000)
     changes = [change.name for change in sent.changes]
     emit({"event": "sent", "message_id": sent.message_id.hex(), "milliseconds": took, "changes": changes})
+
+
+async def _sent(place: Place, typed: Typed) -> Sent:
+    name, _, text = typed.text.partition(" ")
+    match typed.command:
+        case "":
+            return await place.send(typed.text, b"")
+        case "file":
+            return await place.send_file(Path(typed.text))
+        case "reply":
+            return await place.send(text, message_id(name))
+        case "react":
+            return await place.react(message_id(name), text)
+        case "edit":
+            return await place.edit(message_id(name), text)
+        case "unsend":
+            return await place.unsend(message_id(name))
+    raise NoSuchCommandError(f"there is no /{typed.command} here")
+
+
+async def _save(me: Client, named: str) -> None:
+    name, _, directory = named.partition(" ")
+    saved = [await me.save_file(each, directory_of(directory)) for each in files_of(me, message_id(name))]
+    emit({"event": "saved", "message_id": name, "saved": [str(path.absolute()) for path in saved]})
 
 
 async def _follow(me: Client, place: Place) -> None:

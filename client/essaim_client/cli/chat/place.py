@@ -24,8 +24,8 @@ class Place(Protocol):
     def of(self, event: Event) -> Event | None:
         """What of an event happened here; None: nothing."""
 
-    def history(self, newest: int) -> list[Shown]:
-        """The last texts, in order."""
+    def history(self, newest: int, before: bytes = b"") -> list[Shown]:
+        """The last texts, in order; those before a message, if one is given."""
 
     async def send(self, text: str, reply_to: bytes) -> Sent: ...
     async def send_file(self, path: Path) -> Sent: ...
@@ -62,8 +62,8 @@ class Direct:
                 return event if whose == self.account else None
         return None
 
-    def history(self, newest: int) -> list[Shown]:
-        return self._me.history(self.account, newest=newest)
+    def history(self, newest: int, before: bytes = b"") -> list[Shown]:
+        return self._me.history(self.account, newest=newest, before=before)
 
     async def send(self, text: str, reply_to: bytes) -> Sent:
         return await self._me.send(self.account, text, reply_to=reply_to)
@@ -121,8 +121,8 @@ class InClosedGroup:
             return event.event if event.group_id == self.group_id else None
         return event if isinstance(event, GroupChanged) and event.group_id == self.group_id else None
 
-    def history(self, newest: int) -> list[Shown]:
-        return self._me.groups.history(self.group_id, newest=newest)
+    def history(self, newest: int, before: bytes = b"") -> list[Shown]:
+        return self._me.groups.history(self.group_id, newest=newest, before=before)
 
     async def send(self, text: str, reply_to: bytes) -> Sent:
         return await self._me.groups.send(self.group_id, text, reply_to=reply_to)

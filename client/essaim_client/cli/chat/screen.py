@@ -34,12 +34,14 @@ class ChatScreen(App[None]):
     CSS = """
     #title { height: 1; background: $primary; color: $text; }
     #lines { height: 1fr; }
-    #note { height: auto; max-height: 4; color: $warning; }
+    #note { height: auto; max-height: 6; color: $warning; }
     .line { height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "choose(-1)", "choose", priority=True),
         Binding("down", "choose(1)", "choose", priority=True),
+        Binding("pageup", "page(-1)", "scroll back", priority=True),
+        Binding("pagedown", "page(1)", "scroll on", priority=True),
         Binding("escape", "choose(0)", "choose none", priority=True),
         Binding("ctrl+c,ctrl+q", "quit", "quit", priority=True),
     ]
@@ -51,6 +53,8 @@ class ChatScreen(App[None]):
         self._do = Commands(me, self.talk)
         self._drawn: list[tuple[Line, bool]] = []
         self._chosen = ""
+        self._kept_in_sight = ""
+        """The message that was at the edge when others were asked for."""
         self._told_typing = 0.0
         self.failure: ProtocolError | None = None
 
@@ -87,6 +91,7 @@ class ChatScreen(App[None]):
     def _draw(self) -> None:
         """Only what differs from what is there."""
         state = "live" if self._me.live.is_set() else "connecting"
+        state += "" if self.talk.window.at_end else ", earlier messages"
         place = self.talk.place
         self.query_one("#title", Static).update(Text(f" {visible(place.name)}  {place.address}  {state}"))
         writer = self.talk.writer
@@ -99,6 +104,7 @@ class ChatScreen(App[None]):
 
     def _put(self, lines: list[tuple[Line, bool]]) -> None:
         place, name = self.query_one("#lines", VerticalScroll), self.talk.place.name
+        follows = place.is_vertical_scroll_end or not self._drawn
         same = next((at for at, (one, other) in enumerate(zip(lines, self._drawn, strict=False)) if one != other), None)
         kept = min(len(lines), len(self._drawn)) if same is None else same
         widgets = list(place.query(".line"))
@@ -110,20 +116,45 @@ class ChatScreen(App[None]):
                 place.mount(Static(drawn, classes="line"))
         for widget in widgets[len(lines) :]:
             widget.remove()
-        if not self._chosen:
+        wanted = self._kept_in_sight or self._chosen
+        place_of_it = next((at for at, (line, _) in enumerate(lines) if line.key == wanted), None)
+        if place_of_it is not None:
+            self.call_after_refresh(self._show, place_of_it)
+        elif follows:
             place.scroll_end(animate=False)
-        else:
-            chosen_at = next((at for at, (_, chosen) in enumerate(lines) if chosen), 0)
-            if chosen_at < len(widgets):
-                place.scroll_to_widget(widgets[chosen_at], animate=False)
+
+    def _show(self, at: int) -> None:
+        place, self._kept_in_sight = self.query_one("#lines", VerticalScroll), ""
+        widgets = place.query(".line")
+        if at < len(widgets):
+            place.scroll_to_widget(widgets[at], animate=False)
 
     def action_choose(self, step: int) -> None:
-        """The message before or after the chosen one; 0: none."""
-        keys = [line.key for line in self.talk.lines() if line.message_id]
-        at = keys.index(self._chosen) if self._chosen in keys else len(keys)
-        at += step
+        """The message before or after the chosen one, also beyond what is on the screen; 0: none."""
+        keys = self._keys()
+        at = keys.index(self._chosen) + step if self._chosen in keys else len(keys) + step
+        if step and not 0 <= at < len(keys) and self._chosen and self.talk.move(step):
+            self._draw()
+            keys = self._keys()
+            at = keys.index(self._chosen) + step if self._chosen in keys else at
         self._chosen = keys[max(at, 0)] if step and keys and at < len(keys) else ""
         self._draw()
+
+    def _keys(self) -> list[str]:
+        """Of the messages on the screen."""
+        return [line.key for line, _ in self._drawn if line.message_id]
+
+    def action_page(self, step: int) -> None:
+        """A page of what is on the screen; at its edge, other messages."""
+        place, keys = self.query_one("#lines", VerticalScroll), self._keys()
+        if step < 0 and place.scroll_y > 0:
+            place.scroll_page_up(animate=False)
+        elif step > 0 and not place.is_vertical_scroll_end:
+            place.scroll_page_down(animate=False)
+        elif keys:
+            self._kept_in_sight = keys[0 if step < 0 else -1]
+            if not self.talk.move(step):
+                self._kept_in_sight = ""
 
     # Typing
 

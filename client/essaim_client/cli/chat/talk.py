@@ -8,11 +8,14 @@ from pathlib import Path
 from essaim.protocol.errors import ProtocolError
 from essaim_client.cli.chat.line import Line, line_of
 from essaim_client.cli.chat.place import Place, called
+from essaim_client.cli.chat.saving import files_in
+from essaim_client.cli.chat.window import Window
 from essaim_client.client import Client
 from essaim_client.mailbox.swarm_call import SwarmUnreachableError
 from essaim_client.messaging.events import (
     AccountMoved,
     Event,
+    File,
     GroupChanged,
     InGroup,
     Message,
@@ -24,7 +27,6 @@ from essaim_client.messaging.events import (
 from essaim_client.messaging.sender import Sent
 from essaim_client.messaging.transcript import Shown
 
-NEWEST = 300
 TYPING_SECONDS, TYPING_IN_GROUPS_SECONDS = 10.0, 40.0
 
 
@@ -43,7 +45,7 @@ class Talk:
 
     def __init__(self, me: Client, place: Place, on_change: Callable[[], None]) -> None:
         self._me = me
-        self.place = place
+        self.window = Window(place)
         self._on_change = on_change
         self._pending: dict[int, Pending] = {}
         self._count = 0
@@ -56,9 +58,14 @@ class Talk:
 
     def go(self, place: Place) -> None:
         """Be about another conversation from now on; what is being sent here goes on."""
-        self.place, self.note = place, ""
+        self.window, self.note = Window(place), ""
         self._typing_until = 0.0
         self._on_change()
+
+    @property
+    def place(self) -> Place:
+        """What it is about now."""
+        return self.window.place
 
     @property
     def writer(self) -> str:
@@ -68,11 +75,11 @@ class Talk:
     # What is shown
 
     def shown(self) -> list[Shown]:
-        """The newest messages, in order."""
-        return self.place.history(NEWEST)
+        """The messages of the window, in order."""
+        return self.window.shown()
 
     def lines(self) -> list[Line]:
-        """Those, then what is being sent."""
+        """Those, then, at the end of the conversation, what is being sent."""
         shown = self.shown()
         named = {each.message_id: each for each in shown}
         if self._kept and not self._me.waiting:
@@ -82,7 +89,7 @@ class Talk:
         sending = [
             Line(f"pending-{each.number}", b"", True, each.began_ms, each.text, notes=("sending",))
             for each in self._pending.values()
-            if each.place is self.place
+            if each.place is self.place and self.window.at_end
         ]
         return lines + sending
 
@@ -153,6 +160,33 @@ class Talk:
         except ProtocolError:
             return
 
+    def move(self, step: int) -> bool:
+        """To messages of before (-1) or after (1); False: there are none."""
+        moved = self.window.earlier() if step < 0 else self.window.later()
+        self.note = "" if moved or step > 0 else "this is how it began"
+        self._on_change()
+        return moved
+
+    # What is saved
+
+    async def save(self, chosen: bytes, directory: Path) -> None:
+        """The files of the chosen message, else of the last that has any; how far it is becomes the note."""
+        try:
+            saved = [await self._saved(file, directory) for file in files_in(self.shown(), chosen)]
+            self.note = "saved " + ", ".join(str(path.absolute()) for path in saved)
+        except ProtocolError as error:
+            self.note = f"not saved: {error}"
+        self._on_change()
+
+    async def _saved(self, file: File, directory: Path) -> Path:
+        def told(done: int, total: int) -> None:
+            note = f"saving {file.name}: {done * 100 // max(total, 1)} %"
+            if note != self.note:
+                self.note = note
+                self._on_change()
+
+        return await self._me.save_file(file, directory, on_progress=told)
+
     # What is sent
 
     async def say(self, text: str, reply_to: bytes = b"") -> None:
@@ -164,6 +198,7 @@ class Talk:
         await self._with_state(f"[{path.name}]", self.place.send_file(path))
 
     async def _with_state(self, text: str, sending: Awaitable[Sent]) -> None:
+        self.window.to_end()
         self._count += 1
         number = self._count
         self._pending[number] = Pending(self.place, number, text, int(time.time() * 1000))

@@ -5,15 +5,18 @@ from pathlib import Path
 
 from essaim.protocol.errors import ProtocolError
 from essaim_client.cli.chat.place import place_of
+from essaim_client.cli.chat.saving import directory_of
 from essaim_client.cli.chat.talk import Talk
 from essaim_client.cli.group_name import conversation
 from essaim_client.client import Client
 
 HELP = (
-    "Up and Down choose a message. /reply TEXT, /react EMOJI, /edit TEXT, /unsend: of the chosen one, else of the last;"
-    " /file PATH; /accept, /block, /acknowledge; in a group /members. /groups: yours; /go NAME: to a group or somebody;"
-    " /quit. A text that begins with a stroke: write two."
+    "Up and Down choose a message, PageUp and PageDown scroll (/earlier, /later). /reply TEXT, /react EMOJI,"
+    " /edit TEXT, /unsend, /save [DIRECTORY]: of the chosen one, else of the last; /file PATH; /accept, /block,"
+    " /acknowledge; in a group /members. /groups: yours; /go NAME: to a group or somebody; /quit."
+    " A text that begins with a stroke: write two."
 )
+MOVES = {"earlier": -1, "later": 1}
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class Commands:
             await self._about(typed, chosen)
         elif typed.command == "file" and typed.text:
             await self._talk.send_file(_path(typed.text))
+        elif typed.command == "save":
+            await self._talk.save(chosen, directory_of(typed.text))
+        elif typed.command in MOVES:
+            self._talk.move(MOVES[typed.command])
         elif typed.command == "go":
             await self._go(typed.text)
         else:
