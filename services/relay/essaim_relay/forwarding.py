@@ -36,22 +36,18 @@ SWEEP_SECONDS = 0.5
 class RelayedCall:
     """One call through this relay: `upstream` is where the cell came from, `downstream` where it went."""
 
-    __slots__ = ("_ended", "_forwarder", "_link_class", "_relay", "_replied", "downstream", "since_ms", "upstream")
+    __slots__ = ("_ended", "_forwarder", "_relay", "_replied", "downstream", "link_class", "since_ms", "upstream")
 
     downstream: OutgoingCall
 
     def __init__(self, forwarder: "Forwarder", upstream: IncomingCall, step: Forward, now_ms: int) -> None:
         self._forwarder = forwarder
         self._relay = ReplyRelay(step.keys)
-        self._link_class = classes_of(step.cell).link
+        self.link_class: int = classes_of(step.cell).link
+        """By which its first reply is awaited."""
         self._replied = self._ended = False
         self.upstream = upstream
         self.since_ms = now_ms
-
-    @property
-    def link_class(self) -> int:
-        """By which its first reply is awaited."""
-        return self._link_class
 
     def on_reply(self, seq: int, cell: bytes) -> None:
         """From downstream: the next reply."""

@@ -42,14 +42,19 @@ class Budget:
         return self.calls < self.max_calls and self.held < self.max_bytes and room_for_all
 
     def open(self, cell: bytes) -> None:
-        """A call with this request; `close` it with the same."""
+        """A call with this request; `close` it with the same.
+
+        A client's costs its request too: it chooses how large and for how long. A node has its calls.
+        """
         self.calls += 1
-        self.take(self._kept(cell))
+        if self.total is not None:
+            self.take(len(cell))
 
     def close(self, cell: bytes) -> None:
         """The call has ended."""
         self.calls -= 1
-        self.give(self._kept(cell))
+        if self.total is not None:
+            self.give(len(cell))
 
     def take(self, size: int) -> None:
         """So many bytes more are held."""
@@ -61,30 +66,28 @@ class Budget:
         """So many bytes less."""
         self.take(-size)
 
-    def _kept(self, cell: bytes) -> int:
-        """A client's open call costs its request too: it chooses how large and for how long. A node has its calls."""
-        return 0 if self.total is None else len(cell)
-
 
 @dataclass(frozen=True, slots=True)
 class CallClasses:
     """What a cell's plain prefix says of its call."""
 
-    cell: CellClass
+    size: int
+    """Bytes of the cell."""
     reply: CellClass
     link: CellClass
     """The class of the link that the call belongs on: the larger of the two, so large replies delay no small ones."""
 
 
 _CLASSES = {
-    bytes((cell, reply)): CallClasses(cell, reply, max(cell, reply)) for cell, reply in product(CellClass, CellClass)
+    bytes((cell, reply)): CallClasses(CELL_SIZES[cell], reply, max(cell, reply))
+    for cell, reply in product(CellClass, CellClass)
 }
 
 
 def classes_of(cell: bytes) -> CallClasses:
     """The classes in a cell's prefix; LinkBrokenError when its size belies them."""
     classes = _CLASSES.get(cell[2:4])
-    if classes is None or len(cell) != CELL_SIZES[classes.cell]:
+    if classes is None or len(cell) != classes.size:
         raise LinkBrokenError("a cell whose prefix does not fit it")
     return classes
 
@@ -118,7 +121,8 @@ class CallTable(Generic[T]):
 
     def add(self, number: int, call: T) -> None:
         """Open it."""
-        self.newest = max(self.newest, number)
+        if number > self.newest:
+            self.newest = number
         self._open[number] = call
 
     def find(self, number: int) -> T | None:

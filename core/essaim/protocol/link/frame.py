@@ -41,6 +41,9 @@ _GRANT = struct.Struct(">BIH")
 _CALL = struct.Struct(">BI")
 _REFUSE = struct.Struct(">BIBQ")
 _MESSAGE = struct.Struct(">BI")
+_CELL_TYPE, _END_TYPE = int(FrameType.CELL), int(FrameType.END)
+"""Of the frames that each call costs: to look a member up takes as long as to pack the frame."""
+_CELL_HEAD = _CELL.size
 
 MAX_MESSAGE = MESSAGE_LIMIT - 1_024
 """Most bytes of one MESSAGE."""
@@ -122,7 +125,7 @@ class End:
     call: int
 
     def encode(self) -> bytes:
-        return _CALL.pack(FrameType.END, self.call)
+        return _CALL.pack(_END_TYPE, self.call)
 
 
 @dataclass(slots=True)
@@ -150,7 +153,7 @@ _CLASS_OF_SIZE = {size: code for code, size in enumerate(CELL_SIZES)}
 
 def cell_head(call: int, seq: int, cell: bytes) -> bytes:
     """What stands before a cell in its frame. The two are joined once, when the whole batch is."""
-    return _CELL.pack(FrameType.CELL, call, seq, _CLASS_OF_SIZE[len(cell)])
+    return _CELL.pack(_CELL_TYPE, call, seq, _CLASS_OF_SIZE[len(cell)])
 
 
 def message_head(data: bytes) -> bytes:
@@ -190,8 +193,11 @@ def _cell(message: memoryview, at: int) -> tuple[Frame, int]:
     _, call, seq, code = _CELL.unpack_from(message, at)
     if code >= len(CELL_SIZES):
         raise LinkBrokenError("a cell of no class")
-    cell, at = _body(message, at + _CELL.size, CELL_SIZES[code])
-    return Cell(call, seq, cell), at
+    at += _CELL_HEAD
+    end = at + CELL_SIZES[code]
+    if end > len(message):
+        raise LinkBrokenError("a frame that is cut off")
+    return Cell(call, seq, bytes(message[at:end])), end
 
 
 def _grant(message: memoryview, at: int) -> tuple[Frame, int]:
