@@ -165,6 +165,21 @@ def test_what_moved_away_is_dropped_after_a_grace_and_never_during_a_move():
     assert stage.store.all_ids() == frozenset()
 
 
+def test_what_lands_when_the_place_is_gone_is_dropped_too():
+    """A batch was under way when the view came: nothing foreign was on the disk yet (found by simulation)."""
+    stage = Stage()
+    stage.ask(envelope("a"))
+    left = stage.turn(2)
+    assert not stage.store.all_ids()
+    assert ForeignTimer() in [each.timer for each in of(effects.SetTimer, left)]
+    stage.commit()
+    assert stage.store.all_ids()
+
+    stage.do(events.Fired(ForeignTimer()))
+    stage.commit()
+    assert stage.store.all_ids() == frozenset()
+
+
 def test_reader_that_names_what_is_not_here_has_it_repaired():
     stage = Stage()
     stage.keep(envelope("a"))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from essaim_storage.arc import Arcs
-from essaim_storage.effects import CancelTimer, DropForeign, Effect, SetTimer
+from essaim_storage.effects import DropForeign, Effect, SetTimer
 from essaim_storage.journal import Journal
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
@@ -31,8 +31,7 @@ class Foreign:
         if (kept, moves) == (self._kept, self._moves):
             return []
         self._kept, self._moves = kept, moves
-        if not self._store.holds_outside(kept):
-            return [CancelTimer(ForeignTimer())]
+        # Were there nothing foreign yet: a batch under way may bring what this node does not keep any more.
         return [SetTimer(ForeignTimer(), self._tuning.foreign_ms)]
 
     def time_is_up(self) -> list[Effect]:
