@@ -54,6 +54,7 @@ AIMS: Mapping[str, Aim] = {
     "storage.bare_commit_per_s": Aim(None, None, "plain SQLite, as many rows in a commit, on the same disk"),
     "storage.bare_rows_per_s": Aim(None, None, "likewise"),
     "storage.rows_5m_ratio": Aim(0.8, None, "store rate with 5 million rows over that with 10 thousand", least=True),
+    "storage.rows_5m_disk_ratio": Aim(None, None, "likewise, of the disk's commits with no node around them"),
     "storage.rss_mb_5m": Aim(None, None, "of the process that has them open"),
     "e2e.floor_store_cpu_x25519": Aim(None, None, "the same messages by bare grpc.aio: no onion, no disk"),
     "e2e.floor_retrieve_cpu_x25519": Aim(None, None, "likewise"),

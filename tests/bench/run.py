@@ -34,7 +34,7 @@ import push_bench
 import relay_bench
 import repair_bench
 import storage_bench
-import storage_disk_bench
+import storage_rows_bench
 import waiting_bench
 from rich.console import Console
 from scale import LARGE, Scale
@@ -135,7 +135,7 @@ class Bench:
         if self._with_classic:
             self._classic()
         if self._scale.clients == LARGE.clients and asked_for(("storage.rows_", "storage.rss_"), self._only):
-            self._take("storage_large", lambda: [storage_disk_bench.large()])
+            self._take("storage_large", lambda: [storage_rows_bench.large()])
         if self._scale.clients == LARGE.clients and asked_for(("opengroup.search_",), self._only):
             self._take("opengroup_search", lambda: [opengroup_bench.search_figures()])
 

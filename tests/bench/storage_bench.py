@@ -246,11 +246,10 @@ async def wide(clients: list[Client], nodes: list[Process]) -> dict[str, float]:
     }
 
 
-async def swarm(stack: AsyncExitStack, folder: Path) -> tuple[list[Facts], list[Process]]:
-    """The members' facts and processes, once all are linked."""
-    folders = [folder / str(number) for number in range(MEMBERS)]
+async def swarm(stack: AsyncExitStack, folders: list[Path]) -> tuple[list[Facts], list[Process]]:
+    """The members' facts and processes, one for each data folder, once all are linked."""
     for each in folders:
-        each.mkdir()
+        each.mkdir(exist_ok=True)
     nodes = [await started(stack, each) for each in folders]
     facts: list[Facts] = [json.loads(await _told(each)) for each in nodes]
     for each in nodes:
@@ -278,7 +277,7 @@ async def exits(stack: AsyncExitStack) -> list[Links]:
 async def measure() -> dict[str, float]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="essaim-bench-")))
-        facts, nodes = await swarm(stack, folder)
+        facts, nodes = await swarm(stack, [folder / str(number) for number in range(MEMBERS)])
         pids = [each.pid for each in nodes]
         ways = await exits(stack)
         clients = [Client(links, facts) for links, _ in zip(cycle(ways), range(IN_FLIGHT), strict=False)]

@@ -1,21 +1,15 @@
-"""What storage's disk does: the bare engine's group commit, and a node's store with five million records.
+"""What storage's disk does, without the node around it: plain SQLite's group commit, and that of the node's own store.
 
 `bare` commits rows of an envelope's size in plain SQLite on the same disk, as many in a transaction as the store had:
-what is left between that and the store is ours. `large` fills a node's database through the store's own schema, with
-random ids, and compares its commits with those of one that has ten thousand, in turn; it needs 40 GB and says so.
-
-`make bench-large ARGS="--only storage.rows"` is `large` alone. A row takes 4,730 bytes and some 50 us of processor time
-to fill in: five million are 24 GB, and five to ten minutes on a machine that has nothing else to do. TMPDIR says where.
-`python tests/bench/storage_disk_bench.py [ROWS]` prints the figures of `large`, with fewer rows for a look.
+what is left between that and the store is ours. `fill` and `measured` are of databases with many records
+(`storage_rows_bench.py`): filled through the store's own schema, with random ids; and how fast more are committed.
 """
 
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,15 +28,10 @@ from essaim_storage.row import data_of, head_of
 from essaim_storage.sqlite_ids import stored_position
 from essaim_storage.sqlite_store import SqliteStore
 
-ROWS = 5_000_000
-FEW = 10_000
-BYTES_NEEDED = 40 << 30
 SIZE = 4_096
 BARE_COMMITS = 40
 STORES = 4_000
 BATCH = 64
-PAIRS = 5
-"""Few rows and many in turn: each pair has the same machine. (STORES a run: few stay few.)"""
 MAILBOX_ENVELOPES = 250
 NOW_MS = 1_800_000_000_000
 DAY_MS = 86_400_000
@@ -142,40 +131,12 @@ def _rss_mb() -> float:
     raise AssertionError("the system does not say")
 
 
-def _measured(path: Path) -> dict[str, float]:
-    """In a process of its own, whose memory is that of a node's disk alone."""
+def measured(path: Path) -> dict[str, float]:
+    """`store_rate` in a process of its own, whose memory is that of a node's disk alone."""
     done = subprocess.run([sys.executable, __file__, "rate", str(path)], check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
 
-def large(rows: int = ROWS) -> dict[str, float]:
-    """`storage.rows_5m_ratio` and `storage.rss_mb_5m`; nothing, and a sentence, where the disk has no room."""
-    folder = Path(tempfile.mkdtemp(prefix="essaim-bench-"))
-    try:
-        free = shutil.disk_usage(folder).free
-        if rows == ROWS and free < BYTES_NEEDED:
-            sys.stderr.write(f"storage.rows_5m_ratio needs 40 GB free, there are {free >> 30}: left out\n")
-            return {}
-        fill(folder / "few.db", FEW)
-        fill(folder / "many.db", rows)
-        pairs = [(_measured(folder / "few.db"), _measured(folder / "many.db")) for _ in range(PAIRS)]
-    finally:
-        shutil.rmtree(folder)
-    return {
-        "storage.rows_5m_ratio": median(many["per_s"] / few["per_s"] for few, many in pairs),
-        "storage.rss_mb_5m": max(many["rss_mb"] for _, many in pairs),
-        "storage.rows_5m_store_per_s": median(many["per_s"] for _, many in pairs),
-        "storage.rows_10k_store_per_s": median(few["per_s"] for few, _ in pairs),
-    }
-
-
-def main(arguments: list[str]) -> None:
-    if arguments[:1] == ["rate"]:
-        print(json.dumps(store_rate(Path(arguments[1]))))
-    else:
-        print(json.dumps(large(int(arguments[0]) if arguments else ROWS), indent=2))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    print(json.dumps(store_rate(Path(sys.argv[2]))))

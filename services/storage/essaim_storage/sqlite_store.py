@@ -14,7 +14,7 @@ import apsw
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import EnvelopeRecord, ExpiryRecord, Record, RegistrationRecord, SlotMark, Tombstone
 from essaim.protocol.mailbox.rule import SILENT_ENTRIES
-from essaim.runtime.database import migrations, open_database
+from essaim.runtime.database import CACHE_KIB, migrations, open_database
 from essaim_storage import incarnation, metrics
 from essaim_storage.arc import Arcs
 from essaim_storage.compaction import make_compactable
@@ -27,10 +27,21 @@ from essaim_storage.tally import ID_SIZE, Fingerprint, Part
 DatabaseError = apsw.Error
 """What reading raises when the file itself is broken: no answer of it may be believed any more."""
 
+MOST_CACHE_KIB = 16 << 10
+"""Of the writer's connection: that of a database of 64 GB."""
+
 _JOINED = "record JOIN mailbox ON mailbox.id = record.mailbox"
 _COLUMNS = COLUMNS.replace(" kind", " record.kind")
 _HEAD = f"SELECT {_COLUMNS} FROM {_JOINED}"
 _WHOLE = f"SELECT {_COLUMNS}, data FROM {_JOINED}"
+
+
+def cache_kib(path: Path) -> int:
+    """Pages that the writer keeps, in KiB: the inner pages of the index of ids, which has no order, fit in.
+
+    They are some 1/10,000 of the file, and each envelope that comes needs another.
+    """
+    return max(CACHE_KIB, min(path.stat().st_size >> 22, MOST_CACHE_KIB))
 
 
 class SqliteStore:
@@ -47,6 +58,7 @@ class SqliteStore:
         writing = open_database(path, steps, vfs=vfs, exclusive=vfs is not None)
         self._connection = writing if vfs is not None else open_database(path, steps)
         self._writing = writing
+        writing.pragma("cache_size", -cache_kib(path))
         self._incarnation = incarnation.enter(writing, path, restored=restored)
         self._bad: set[bytes] = set()
         self._damage = 0
