@@ -19,6 +19,7 @@ from essaim.opengroup.v1 import opengroup_pb2, opengroup_pb2_grpc
 from essaim.protocol.geometry import CellClass, Suite
 from essaim.protocol.keys import VerifyKey
 from essaim.protocol.onion import CellSpec, Refusal, minute_of, wrap
+from essaim.protocol.opengroup.filter import Alphabet
 from essaim.protocol.opengroup.member import is_account, member_factor
 from essaim.protocol.opengroup.refusal import MemberKeyWantedError
 from essaim.protocol.view import Role
@@ -26,6 +27,7 @@ from essaim.runtime.clock import SystemClock
 from essaim_client import Client, NetworkFile
 from essaim_client.home import Home
 from essaim_client.network.failure import DestinationRefusedError
+from essaim_client.rooms.address import RoomAddress
 from essaim_client.rooms.finding import DESCRIBE
 from essaim_client.rooms.rooms import RoomClient, Rooms
 from essaim_client.rooms.shown import RoomEvent
@@ -124,6 +126,56 @@ async def test_room_is_lived_in_through_the_onion_and_outlives_its_host(
         with pytest.raises(DestinationRefusedError) as caught:
             await room.change(title="Mine")
         assert caught.value.refused_reason == "NOT_ALLOWED"
+
+
+async def test_whole_host_is_moderated_and_sent_messages_are_kept_through_the_onion(
+    network: RealNetwork, owner: Rooms
+) -> None:
+    host = await digits(owner)
+    names = [f"room-{next(ROOMS)}" for _ in range(2)]
+    first, second = [await owner.create(host, name, listed=not number) for number, name in enumerate(names)]
+    await first.change(filter_alphabets=int(Alphabet.GREEK), filter_silent=True, filter_reply="{member}: no Greek")
+    invitation = RoomAddress(host, f"={second.room_id.hex()}", await second.invite())
+    async with RoomClient(network.home(), PASSPHRASE) as guest:
+        room, unlisted = await guest.room(f"{host}/{names[0]}"), await guest.room(invitation)
+        file = await room.upload(b"a report")
+        post_id = await room.post("hello", files=[file], file_names=["report.txt"])
+        await unlisted.post("hidden")
+        async with aclosing(owner.follow([first])) as events:
+            kept = await room.post("γειά")
+            event = await expect(events, "post")
+            while event.post_id != kept:
+                event = await expect(events, "post")
+            assert (event.text, event.filtered) == ("γειά", True)
+            answer = await expect(events, "post")
+        assert (answer.author.hex(), answer.text) == (host, f"{room.me.hex()[:8]}: no Greek")
+        assert [(post.text, post.filtered) for post in (await room.page())[0]] == [
+            *((answer.text, False), ("γειά", False), ("hello", False)),
+        ]
+        assert [event.kind for event in await room.changes()] == ["post"] * 3
+        [(read, filtered)] = [(post, post.filtered) for post in await first.get([kept])]
+        assert read.text == "γειά" and filtered and (await first.get([post_id]))[0].file_names == ("report.txt",)
+
+        await first.pin(post_id)
+        await first.react(post_id, "🐝")
+        assert await first.unpin_all() and not await first.unpin_all()
+        assert await first.clear_reactions(post_id) == 1
+        async with aclosing(owner.follow_sent(host)) as sending:
+            hearing = asyncio.create_task(anext(sending))
+            await owner.send_direct(first, room.me, "just to you")
+            sent = await asyncio.wait_for(hearing, PATIENCE_SECONDS)
+        assert (sent.to, sent.text) == (room.me, "just to you") and await owner.sent(host) == [sent]
+        assert [each.text for each in await guest.directs(host)] == ["just to you"] and not await guest.sent(host)
+        await owner.delete_sent(host, sent.number)
+        assert not await owner.sent(host) and len(await guest.directs(host)) == 1
+
+        with pytest.raises(DestinationRefusedError):
+            await guest.purge_everywhere(host, first.me)
+        purged = await owner.purge_everywhere(host, room.me)
+        assert [(each.name, each.refused) for each in purged] == [(name, "") for name in sorted(names)]
+        assert not await owner.purge_everywhere(host, room.me)
+        assert [post.deleted for post in (await room.page(author=room.me))[0]] == [True, True]
+        assert [event.kind for event in await unlisted.changes()][-1] == "purge"
 
 
 async def test_host_knows_neither_account_nor_address(network: RealNetwork, owner: Rooms) -> None:

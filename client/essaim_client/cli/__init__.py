@@ -21,6 +21,7 @@ from essaim_client.cli import (
     push,
     room,
     room_directs,
+    room_hosting,
     room_moderation,
 )
 from essaim_client.cli.chat.command import chat
@@ -40,7 +41,7 @@ app.add_typer(message.app, name="message")
 app.add_typer(file.app, name="file")
 app.add_typer(archive.app, name="archive")
 app.command()(keeping.settings)
-for more in (room_moderation, room_directs):
+for more in (room_moderation, room_hosting, room_directs):
     room.app.registered_commands += more.app.registered_commands
 app.add_typer(room.app, name="room")
 group.app.registered_commands += group_talk.app.registered_commands

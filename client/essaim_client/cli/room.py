@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from essaim.protocol.opengroup.statement import is_file_name
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
 from essaim_client.cli.output import emit, screen, visible
 from essaim_client.cli.room_command import (
@@ -150,11 +151,13 @@ def post(
     """Write a post; returns when the host has it on disk."""
 
     async def work(there: Room) -> dict[str, object]:
+        names = [each.name for each in file or ()]
         post_id = await there.post(
             text,
             reply_to=digest_part(reply_to) if reply_to else b"",
             mentions=[member_part(each) for each in mention or ()],
             files=[await there.upload(each.read_bytes()) for each in file or ()],
+            file_names=names if all(map(is_file_name, names)) else (),
             whisper_to=member_part(whisper_to) if whisper_to else b"",
             whisper_moderators=whisper_moderators,
         )

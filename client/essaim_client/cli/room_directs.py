@@ -17,7 +17,7 @@ from essaim_client.cli.room_command import (
 )
 from essaim_client.cli.room_shown import when
 from essaim_client.rooms.address import member_part
-from essaim_client.rooms.rooms import DirectMessage, Rooms
+from essaim_client.rooms.rooms import DirectMessage, Rooms, SentMessage
 
 app = typer.Typer()
 """Joined to `essaim room` (cli/__init__.py)."""
@@ -67,6 +67,50 @@ def directs(
                 _show(each, as_json)
 
     with_rooms(home, passphrase_file, as_json, work, emit if follow else None)
+
+
+@app.command()
+def sent(
+    host: HostArgument,
+    delete_up_to: Annotated[int, typer.Option(help="Delete those up to this number instead.")] = 0,
+    follow: Annotated[bool, typer.Option("--follow", help="Then show what is sent as it is, until Ctrl-C.")] = False,
+    home: HomeOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The direct messages that you have sent at a host, from whatever device."""
+
+    async def work(rooms: Rooms) -> None:
+        if delete_up_to:
+            await rooms.delete_sent(host, delete_up_to)
+            say_done(as_json, "deleted")
+        elif follow:
+            async with aclosing(rooms.follow_sent(host)) as coming:
+                async for each in coming:
+                    _show_sent(each, as_json)
+        else:
+            found = await rooms.sent(host)
+            if as_json:
+                emit({"sent": [_flat_sent(each) for each in found]})
+            for each in () if as_json else found:
+                _show_sent(each, as_json)
+
+    try:
+        with_rooms(home, passphrase_file, as_json, work, emit if follow else None)
+    except KeyboardInterrupt:
+        return
+
+
+def _flat_sent(sent: SentMessage) -> dict[str, object]:
+    return {"number": sent.number, "to": sent.to.hex(), "time_ms": sent.time_ms, "text": sent.text}
+
+
+def _show_sent(sent: SentMessage, as_json: bool) -> None:
+    if as_json:
+        emit(_flat_sent(sent))
+        return
+    screen.print(f"{sent.number:5}  {when(sent.time_ms)}  to {sent.to.hex()}", style="bold")
+    screen.print(visible(sent.text) if sent.text is not None else "(no copy was kept)")
 
 
 def _flat(direct: DirectMessage) -> dict[str, object]:

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from essaim.opengroup.v1 import action_pb2
+from essaim.protocol.opengroup.filter import Alphabet
 from essaim.protocol.opengroup.permission import Permission, Role
 from essaim.protocol.opengroup.settings import DEFAULTS
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
@@ -57,6 +59,8 @@ def _typed(name: str, value: str) -> object:
     kind = type(getattr(DEFAULTS, name))
     if name == "defaults":
         return int(permission_bits(value))
+    if name == "filter_alphabets":
+        return int(alphabet_bits(value))
     try:
         if kind is bool:
             return {"yes": True, "no": False}[value]
@@ -73,6 +77,17 @@ def permission_bits(text: str) -> Permission:
     bits = Permission(0)
     for name in names:
         bits |= Permission[name]
+    return bits
+
+
+def alphabet_bits(text: str) -> Alphabet:
+    """`arabic,cyrillic` and the like; empty for none. Raises RoomAddressError."""
+    names = [each.strip().upper() for each in text.split(",") if each.strip()]
+    if not set(names) <= set(Alphabet.__members__):
+        raise RoomAddressError(f"alphabets are {', '.join(Alphabet.__members__).lower()}")
+    bits = Alphabet(0)
+    for name in names:
+        bits |= Alphabet[name]
     return bits
 
 
@@ -173,15 +188,19 @@ def permit(
     allow: Annotated[str, typer.Option(help="read,write,upload,react")] = "",
     deny: Annotated[str, typer.Option(help="read,write,upload,react")] = "",
     span: ForOption = "",
+    later: Annotated[str, typer.Option("--in", help="When: in 30m, 12h, 7d; what holds now does so till then.")] = "",
     home: HomeOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a member do more or less than the room's defaults; with neither, as everybody."""
+    """Let a member do more or less than the room's defaults, now or later; with neither, as everybody."""
 
     async def work(there: Room) -> str:
-        until_ms = there.asker.now_ms() + span_ms(span) if span else 0
-        await there.permit(member_part(member), int(permission_bits(allow)), int(permission_bits(deny)), 0, until_ms)
+        now_ms = there.asker.now_ms()
+        from_ms = now_ms + span_ms(later) if later else 0
+        until_ms = (from_ms or now_ms) + span_ms(span) if span else 0
+        bits = int(permission_bits(allow)), int(permission_bits(deny))
+        await there.permit(member_part(member), *bits, from_ms, until_ms, later=bool(later))
         return "set"
 
     in_room(home, passphrase_file, as_json, room, work)
@@ -262,9 +281,17 @@ def members(
         found = await there.members(which)
         for each in () if as_json else found:
             screen.print(f"{each.member.hex()}  {Role(each.role).name.lower()}")
-        return {"members": [{"member": each.member.hex(), "role": each.role} for each in found]}
+        return {"members": [_flat_member(each) for each in found]}
 
     in_room(home, passphrase_file, as_json, room, work)
+
+
+def _flat_member(member: action_pb2.Member) -> dict[str, object]:
+    names = ("allow", "deny", "from_ms", "until_ms")
+    flat: dict[str, object] = {"member": member.member.hex(), "role": member.role}
+    flat["banned_until_ms"] = member.banned_until_ms
+    flat |= {name: getattr(member, name) for name in names}
+    return flat | {"coming": [{name: getattr(each, name) for name in names} for each in member.coming]}
 
 
 @app.command()

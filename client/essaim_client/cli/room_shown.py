@@ -34,7 +34,9 @@ def flat_post(post: RoomPost) -> dict[str, object]:
         "whisper": post.whisper,
         "mentions": [each.hex() for each in post.mentions],
         "files": [each.hex() for each in post.files],
+        "file_names": list(post.file_names),
         "reactions": dict(post.reactions),
+        "filtered": post.filtered,
     }
 
 
@@ -54,6 +56,8 @@ def flat_event(event: RoomEvent) -> dict[str, object]:
         "reply_to": event.reply_to.hex(),
         "mentions": [each.hex() for each in event.mentions],
         "files": [each.hex() for each in event.files],
+        "file_names": list(event.file_names),
+        "filtered": event.filtered,
     }
 
 
@@ -70,14 +74,15 @@ def flat_waiting(waiting: Waiting) -> dict[str, object]:
 
 def show_post(post: RoomPost) -> None:
     """For people."""
-    marks = [name for name in ("edited", "deleted", "pinned", "whisper") if getattr(post, name)]
+    marks = [name for name in ("edited", "deleted", "pinned", "whisper", "filtered") if getattr(post, name)]
     head = f"{post.sequence:6}  {when(post.time_ms)}  {post.author.hex()[:SHORT]}  {' '.join(marks)}"
     screen.print(head.rstrip(), style="bold")
     screen.print(f"        {post.post_id.hex()}", style="dim")
     if post.text:
         screen.print(visible(post.text))
-    for each in post.files:
-        screen.print(f"        file {each.hex()}")
+    names = post.file_names or ("",) * len(post.files)
+    for each, name in zip(post.files, names, strict=True):
+        screen.print(f"        file {each.hex()}  {visible(name)}".rstrip())
     if post.reactions:
         screen.print("        " + "  ".join(f"{visible(emoji)} {count}" for emoji, count in post.reactions.items()))
 
@@ -86,6 +91,7 @@ def show_event(name: str, event: RoomEvent) -> None:
     """For people."""
     words = visible(event.text or event.emoji) or event.post_id.hex()[:SHORT] or event.about.hex()[:SHORT]
     undone = " of everybody undone" if event.everybodys else " undone" if event.undone else ""
+    undone += " (filtered)" if event.filtered else ""
     screen.print(f"{when(event.time_ms)}  {name}  {event.author.hex()[:SHORT]}  {event.kind}{undone}: {words}")
 
 

@@ -18,7 +18,7 @@ from essaim_client.network.connection import Connection
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
 from essaim_client.network.method import Method as Called
 from essaim_client.rooms.finding import SERVICE, FoundHost, Hosts
-from essaim_client.rooms.patience import Patience, Wait, Waiting, reason_of
+from essaim_client.rooms.patience import Patience, Wait, Waiting, may_pass, reason_of
 
 ACT, FOLLOW, DOWNLOAD = (Called(SERVICE, name) for name in ("Act", "Follow", "Download"))
 
@@ -53,6 +53,17 @@ class Asker:
         self, actions: list[action_pb2.Action], reply_class: CellClass = CellClass.SMALL
     ) -> list[action_pb2.Result]:
         """All of them; the first refusal is raised, whatever was done beside it. A host that is away is waited for."""
+        results = await self.attempt(actions, reply_class)
+        for result in results:
+            refusal = read_status(result.status)
+            if refusal is not None:
+                raise DestinationRefusedError(refusal)
+        return results
+
+    async def attempt(
+        self, actions: list[action_pb2.Action], reply_class: CellClass = CellClass.SMALL
+    ) -> list[action_pb2.Result]:
+        """As `batch`, with each result for the caller to look at, refused or not."""
         batch = action_pb2.Batch(actions=actions).SerializeToString()
         # Statements are signed themselves: nothing else needs to say who asks.
         signed = any(action.WhichOneof("action") != "say" for action in actions)
@@ -77,7 +88,7 @@ class Asker:
             raise DestinationLostError(Refusal.BAD_REPLY)
         for result in answer.results:
             refusal = read_status(result.status)
-            if refusal is not None:
+            if refusal is not None and may_pass(DestinationRefusedError(refusal)):
                 raise DestinationRefusedError(refusal)
         return list(answer.results)
 
@@ -133,11 +144,12 @@ class Asker:
         raise DestinationLostError(Refusal.UNREACHABLE)
 
     async def follow(
-        self, rooms: dict[bytes, int], directs_after: int | None = None
+        self, rooms: dict[bytes, int], directs_after: int | None = None, sent_after: int | None = None
     ) -> AsyncGenerator[opengroup_pb2.FollowResponse, None]:
         """One stream over one path, until it ends or fails; `rooms`: the sequence after which to begin."""
         followed = [opengroup_pb2.FollowedRoom(room_id=room, after=after) for room, after in rooms.items()]
-        following = opengroup_pb2.Following(rooms=followed, directs_after=directs_after).SerializeToString()
+        message = opengroup_pb2.Following(rooms=followed, directs_after=directs_after, sent_after=sent_after)
+        following = message.SerializeToString()
         request = opengroup_pb2.FollowRequest(
             authorization=self._authorize(Method.FOLLOW, following), following=following
         )

@@ -81,24 +81,33 @@ class Room:
         reply_to: bytes = b"",
         mentions: Iterable[bytes] = (),
         files: Iterable[bytes] = (),
+        file_names: Iterable[str] = (),
         whisper_to: bytes = b"",
         whisper_moderators: bool = False,
     ) -> bytes:
-        """Its post id."""
+        """Its post id. `file_names`: one for each file, of 1 to 60 characters, or none."""
         post = statement_pb2.Post(
             text=text,
             reply_to=reply_to,
             mentions=mentions,
             files=files,
+            file_names=file_names,
             whisper_to=whisper_to,
             whisper_moderators=whisper_moderators,
         )
         return (await self.say(post=post)).digest
 
     async def edit(
-        self, post_id: bytes, text: str, *, mentions: Iterable[bytes] = (), files: Iterable[bytes] = ()
+        self,
+        post_id: bytes,
+        text: str,
+        *,
+        mentions: Iterable[bytes] = (),
+        files: Iterable[bytes] = (),
+        file_names: Iterable[str] = (),
     ) -> None:
-        await self.say(edit=statement_pb2.Edit(post_id=post_id, text=text, mentions=mentions, files=files))
+        edit = statement_pb2.Edit(post_id=post_id, text=text, mentions=mentions, files=files, file_names=file_names)
+        await self.say(edit=edit)
 
     async def delete(self, post_id: bytes) -> None:
         await self.say(delete=statement_pb2.Delete(post_id=post_id))
@@ -110,6 +119,20 @@ class Room:
 
     async def pin(self, post_id: bytes, *, unpin: bool = False) -> None:
         await self.say(pin=statement_pb2.Pin(post_id=post_id, unpin=unpin))
+
+    async def unpin_all(self) -> bool:
+        """Take every pin of the room off, at once; whether there was one. By a moderator."""
+        pinned, _ = await self.page(limit=1, pinned=True)
+        if pinned:
+            await self.say(pin=statement_pb2.Pin(post_id=pinned[0].post_id, unpin=True, everything=True))
+        return bool(pinned)
+
+    async def clear_reactions(self, post_id: bytes) -> int:
+        """Take everybody's reactions off a post; how many kinds there were. By a moderator."""
+        emojis = [emoji for post in await self.get([post_id]) for emoji in post.reactions]
+        for emoji in emojis:
+            await self.react(post_id, emoji, withdraw=True, everybodys=True)
+        return len(emojis)
 
     # Reading
 
@@ -226,12 +249,13 @@ class Room:
         change = action_pb2.ChangeRoom(room_id=self.room_id, settings=room_pb2.RoomSettings(**settings))
         self.info = (await self._do(change_room=change)).room
 
-    async def permit(self, member: bytes, allow: int, deny: int, from_ms: int = 0, until_ms: int = 0) -> None:
-        await self._do(
-            permit=action_pb2.Permit(
-                room_id=self.room_id, member=member, allow=allow, deny=deny, from_ms=from_ms, until_ms=until_ms
-            )
-        )
+    async def permit(
+        self, member: bytes, allow: int, deny: int, from_ms: int = 0, until_ms: int = 0, *, later: bool = False
+    ) -> None:
+        """`later`: what holds now does so until `from_ms`, and this from then on."""
+        times = {"from_ms": from_ms, "until_ms": until_ms, "later": later}
+        permit = action_pb2.Permit(room_id=self.room_id, member=member, allow=allow, deny=deny, **times)  # type: ignore[arg-type]  # its fields
+        await self._do(permit=permit)
 
     async def appoint(self, member: bytes, role: Role, *, hidden: bool = False) -> None:
         appoint = action_pb2.Appoint(room_id=self.room_id, member=member, role=int(role), hidden=hidden)  # type: ignore[arg-type]  # its codes

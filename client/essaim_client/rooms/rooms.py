@@ -12,18 +12,22 @@ from essaim.opengroup.v1 import action_pb2, opengroup_pb2, room_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.blinding import BlindedKey
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.geometry import CellClass
 from essaim.protocol.keys import KeyRefusedError, VerifyKey
 from essaim.protocol.opengroup.chain import ROOM_ID_SIZE
-from essaim.protocol.opengroup.direct import SEED_SIZE, DirectRefusedError, seal, unseal
+from essaim.protocol.opengroup.direct import SEED_SIZE, DirectRefusedError, seal, seal_copy, unseal, unseal_copy
 from essaim.protocol.opengroup.member import member_key
+from essaim.protocol.opengroup.permission import Role
 from essaim_client.home import Home
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.room_keys import RoomKeys
 from essaim_client.network.connection import Connection
 from essaim_client.network.failure import DestinationRefusedError
+from essaim_client.rooms import everywhere
 from essaim_client.rooms.address import RoomAddress, host_part
 from essaim_client.rooms.asking import Asker
+from essaim_client.rooms.everywhere import PurgedRoom
 from essaim_client.rooms.finding import FoundHost, Hosts, HostUnknownError
 from essaim_client.rooms.history import History, Kept
 from essaim_client.rooms.patience import STREAM_PAUSE_MAX_SECONDS, Patience, may_pass, pause_seconds
@@ -47,6 +51,16 @@ class DirectMessage:
 
     number: int
     sender: bytes
+    time_ms: int
+    text: str | None
+
+
+@dataclass(frozen=True)
+class SentMessage:
+    """In the outbox: to a member of a host; `text` is None where no copy was kept that this key opens."""
+
+    number: int
+    to: bytes
     time_ms: int
     text: str | None
 
@@ -153,6 +167,24 @@ class Rooms:
         asker = await self.host(digits)
         await asker.do(action_pb2.Action(ban=action_pb2.Ban(member=member, until_ms=until_ms)))
 
+    async def appoint_on_host(self, digits: str, member: bytes, role: Role, *, hidden: bool = False) -> None:
+        """By an owner of the host: MODERATOR of every room, ADMIN (an owner), or MEMBER to take the office away."""
+        asker = await self.host(digits)
+        appoint = action_pb2.Appoint(member=member, role=int(role), hidden=hidden)  # type: ignore[arg-type]  # its codes
+        await asker.do(action_pb2.Action(appoint=appoint))
+
+    async def purge_everywhere(self, digits: str, member: bytes) -> list[PurgedRoom]:
+        """Delete all posts of a member, in unlisted rooms as well. By a moderator of the host; ban them first."""
+        return await everywhere.purge(await self.host(digits), self._kept, member)
+
+    async def host_filter(self, digits: str) -> room_pb2.RoomSettings:
+        """What is kept out of all rooms of a host. By a moderator of the host."""
+        return await everywhere.filter_of(await self.host(digits))
+
+    async def change_host_filter(self, digits: str, **settings: Any) -> room_pb2.RoomSettings:
+        """Fields of RoomSettings that begin with `filter`. By an owner of the host."""
+        return await everywhere.change_filter(await self.host(digits), room_pb2.RoomSettings(**settings))
+
     async def follow(self, rooms: Sequence[Room]) -> AsyncGenerator[RoomEvent, None]:
         """What has happened in rooms of one host since each was last read, then what happens: for good.
 
@@ -175,13 +207,17 @@ class Rooms:
                     return
 
     async def _streams(
-        self, asker: Asker, cursors: Callable[[], dict[bytes, int]], directs: Callable[[], int | None] = lambda: None
+        self,
+        asker: Asker,
+        cursors: Callable[[], dict[bytes, int]],
+        directs: Callable[[], int | None] = lambda: None,
+        sent: Callable[[], int | None] = lambda: None,
     ) -> AsyncGenerator[opengroup_pb2.FollowResponse, None]:
         """One stream after the other, each from where the one before it ended. Raises what no other stream mends."""
         idle = 0
         while True:
             try:
-                async with aclosing(asker.follow(cursors(), directs())) as responses:
+                async with aclosing(asker.follow(cursors(), directs(), sent())) as responses:
                     async for told in responses:
                         idle = 0
                         yield told
@@ -201,15 +237,23 @@ class Rooms:
             recipient = VerifyKey(to)
         except KeyRefusedError:
             raise DirectRefusedError("the recipient is no member key") from None
-        data = seal(text.encode(), asker.signer, recipient, asker.host.host_id, asker.random(SEED_SIZE))
-        send = action_pb2.SendDirect(room_id=room.room_id, to=to, data=data)
+        raw, host_id = text.encode(), asker.host.host_id
+        data = seal(raw, asker.signer, recipient, host_id, asker.random(SEED_SIZE))
+        copy = seal_copy(raw, asker.signer, recipient, host_id, asker.random(SEED_SIZE))
+        send = action_pb2.SendDirect(room_id=room.room_id, to=to, data=data, copy=copy)
         await asker.do(action_pb2.Action(send_direct=send))
 
     async def directs(self, digits: str, after: int = 0) -> list[DirectMessage]:
         """The own inbox at a host, oldest first, after a number."""
         asker = await self.host(digits)
-        listed = (await asker.do(action_pb2.Action(list_direct=action_pb2.ListDirect(after=after)))).directs
-        return [self._opened(asker, each) for each in listed.directs]
+        found: list[action_pb2.Direct] = []
+        more = True
+        while more:
+            asked = action_pb2.ListDirect(after=found[-1].number if found else after)
+            told = (await asker.do(action_pb2.Action(list_direct=asked), CellClass.MEDIUM)).directs
+            found += told.directs
+            more = told.more and bool(told.directs)
+        return [self._opened(asker, each) for each in found]
 
     async def follow_directs(self, digits: str, after: int = 0) -> AsyncGenerator[DirectMessage, None]:
         """The own inbox at a host after a number, then what comes, for good; as `follow`."""
@@ -233,10 +277,46 @@ class Rooms:
         asker = await self.host(digits)
         await asker.do(action_pb2.Action(delete_direct=action_pb2.DeleteDirect(up_to=up_to)))
 
+    async def sent(self, digits: str, after: int = 0) -> list[SentMessage]:
+        """The own outbox at a host, oldest first, after a number: what was sent from whatever device."""
+        asker = await self.host(digits)
+        found: list[action_pb2.Sent] = []
+        more = True
+        while more:
+            asked = action_pb2.ListSent(after=found[-1].number if found else after)
+            told = (await asker.do(action_pb2.Action(list_sent=asked), CellClass.MEDIUM)).sent
+            found += told.sent
+            more = told.more and bool(told.sent)
+        return [_copied(asker, each) for each in found]
+
+    async def follow_sent(self, digits: str, after: int = 0) -> AsyncGenerator[SentMessage, None]:
+        """The own outbox at a host after a number, then what is sent, for good; as `follow`."""
+        asker, newest = await self.host(digits), after
+        async with aclosing(self._streams(asker, dict, sent=lambda: newest)) as responses:
+            async for told in responses:
+                for each in told.sent:
+                    if each.number > newest:
+                        newest = each.number
+                        yield _copied(asker, each)
+
+    async def delete_sent(self, digits: str, up_to: int) -> None:
+        """Out of the outbox; who got them keeps them."""
+        asker = await self.host(digits)
+        await asker.do(action_pb2.Action(delete_sent=action_pb2.DeleteSent(up_to=up_to)))
+
     async def block(self, digits: str, member: bytes, *, lift: bool = False) -> None:
         """Take no direct message of a member of a host."""
         asker = await self.host(digits)
         await asker.do(action_pb2.Action(block=action_pb2.Block(member=member, lift=lift)))
+
+
+def _copied(asker: Asker, sent: action_pb2.Sent) -> SentMessage:
+    try:
+        raw = unseal_copy(sent.copy, asker.signer, VerifyKey(sent.to), asker.host.host_id)
+        text = raw.decode(errors="replace")
+    except (DirectRefusedError, KeyRefusedError):
+        text = None
+    return SentMessage(sent.number, sent.to, sent.time_ms, text)
 
 
 class RoomClient:
@@ -285,4 +365,13 @@ class Alone:
         return self.at(host_id)
 
 
-__all__ = ["Alone", "DestinationRefusedError", "DirectMessage", "HostUnknownError", "RoomClient", "Rooms"]
+__all__ = [
+    "Alone",
+    "DestinationRefusedError",
+    "DirectMessage",
+    "HostUnknownError",
+    "PurgedRoom",
+    "RoomClient",
+    "Rooms",
+    "SentMessage",
+]

@@ -1,15 +1,18 @@
 """What a person sees of a room: posts with what became of them, and the events of a live room."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from essaim.opengroup.v1 import room_pb2
-from essaim.protocol.opengroup.statement import Statement
+from essaim.opengroup.v1 import room_pb2, statement_pb2
+from essaim.protocol.opengroup.statement import Statement, is_file_name
 
 
 @dataclass(frozen=True)
 class RoomPost:
-    """A post as it is now. `author` and `mentions` are member keys, `files` hashes."""
+    """A post as it is now. `author` and `mentions` are member keys, `files` hashes, `file_names` theirs or none.
+
+    `filtered`: a silent filter keeps it from everybody but its author and moderators, who alone are told.
+    """
 
     sequence: int
     post_id: bytes
@@ -26,6 +29,8 @@ class RoomPost:
     files: tuple[bytes, ...] = ()
     reactions: Mapping[str, int] = field(default_factory=dict)
     own_reactions: frozenset[str] = frozenset()
+    file_names: tuple[str, ...] = ()
+    filtered: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class RoomEvent:
     """Something that happened: `kind` is post, edit, delete, react, pin, purge or withheld.
 
     `post_id` is the post's that it makes or changes (empty for a purge, whose `about` is the member); `text` a post's
-    or edit's, `emoji` a reaction's; `undone` a reaction withdrawn (`everybodys`: all of that emoji) or a pin taken off.
+    or edit's, `emoji` a reaction's; `undone` a reaction withdrawn (`everybodys`: all of that emoji) or a pin taken off
+    (`everybodys`: all pins). `filtered` as in RoomPost.
     """
 
     room_id: bytes
@@ -50,10 +56,16 @@ class RoomEvent:
     reply_to: bytes = b""
     mentions: tuple[bytes, ...] = ()
     files: tuple[bytes, ...] = ()
+    file_names: tuple[str, ...] = ()
+    filtered: bool = False
 
 
 def event_of(room_id: bytes, entry: room_pb2.Entry, statement: Statement | None) -> RoomEvent:
     """The event that a checked entry is."""
+    return replace(_event(room_id, entry, statement), filtered=entry.filtered)
+
+
+def _event(room_id: bytes, entry: room_pb2.Entry, statement: Statement | None) -> RoomEvent:
     if statement is None:
         return RoomEvent(room_id, entry.sequence, entry.time_ms, entry.author, "withheld", entry.digest)
     kind, message = statement.kind, statement.message
@@ -68,18 +80,25 @@ def event_of(room_id: bytes, entry: room_pb2.Entry, statement: Statement | None)
                 reply_to=post.reply_to,
                 mentions=tuple(post.mentions),
                 files=tuple(post.files),
+                file_names=_names(post),
             )
         case "edit":
             edit = message.edit
             return RoomEvent(
-                *common, edit.post_id, text=edit.text, mentions=tuple(edit.mentions), files=tuple(edit.files)
+                *common,
+                edit.post_id,
+                text=edit.text,
+                mentions=tuple(edit.mentions),
+                files=tuple(edit.files),
+                file_names=_names(edit),
             )
         case "react":
             react = message.react
             undone, everybodys = react.withdraw, react.everybodys
             return RoomEvent(*common, react.post_id, emoji=react.emoji, undone=undone, everybodys=everybodys)
         case "pin":
-            return RoomEvent(*common, message.pin.post_id, undone=message.pin.unpin)
+            pin = message.pin
+            return RoomEvent(*common, pin.post_id, undone=pin.unpin, everybodys=pin.unpin and pin.everything)
         case "purge":
             return RoomEvent(*common, about=message.purge.member)
         case _:
@@ -106,4 +125,13 @@ def post_of(state: room_pb2.PostState, made: Statement | None, edit: Statement |
         files=tuple(content.files) if content is not None else (),
         reactions={each.emoji: each.count for each in state.reactions},
         own_reactions=frozenset(each.emoji for each in state.reactions if each.own),
+        file_names=_names(content) if content is not None else (),
+        filtered=state.filtered,
     )
+
+
+def _names(content: statement_pb2.Post | statement_pb2.Edit) -> tuple[str, ...]:
+    """Of its files, as the rules want them; else none: anybody may have signed anything."""
+    names = content.file_names
+    fits = len(names) == len(content.files) and all(map(is_file_name, names))
+    return tuple(names) if fits else ()
