@@ -1,19 +1,22 @@
 """What becomes of photos and sound before they leave, and of names that others give to files."""
 
 import io
+import random
 import struct
 import wave
 
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageSequence
 from PIL.PngImagePlugin import PngInfo
 
 from essaim.protocol.attachment import SIZE_MAX, FileTooLargeError
 from essaim_client.attachments.download import safe_name
+from essaim_client.attachments.moving import MovingRefusedError, cleaned
 from essaim_client.attachments.photo import THUMBNAIL_MAX, PhotoRefusedError, photo_source
 from essaim_client.attachments.source import FileUnreadableError, file_source, is_picture
 from essaim_client.attachments.voice import VoiceRefusedError, voice_source, waveform
 
+SEED = 20261123
 SECRET = "50.1234 N owner Jane"
 ORIENTATION, GPS, MAKER = 0x0112, 0x8825, 0x010F
 
@@ -75,15 +78,103 @@ def test_noise_has_a_thumbnail_that_fits(tmp_path):
 
 def test_what_is_no_clean_photo_is_refused(tmp_path):
     frames = [Image.new("RGB", (9, 9), (n, 0, 0)) for n in (0, 200)]
-    frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    (tmp_path / "moving.gif").write_bytes((tmp_path / "moving.gif").read_bytes()[:-9])
+    frames[0].save(tmp_path / "pages.tiff", save_all=True, append_images=frames[1:])
+    Image.new("F", (9, 9)).save(tmp_path / "measured.tiff")
     frames[0].save(tmp_path / "cut.png")
     whole = (tmp_path / "cut.png").read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "page.svg").write_text("<svg/>")
-    for name in ("moving.webp", "cut.png", "page.svg"):
+    for name in ("moving.gif", "pages.tiff", "measured.tiff", "cut.png", "page.svg"):
         assert is_picture(tmp_path / name)
         with pytest.raises(PhotoRefusedError):
             photo_source(tmp_path / name)
+
+
+def frames_of(data: bytes) -> list[tuple[bytes, int]]:
+    with Image.open(io.BytesIO(data)) as image:
+        return [
+            (each.convert("RGBA").tobytes(), each.info.get("duration", 0)) for each in ImageSequence.Iterator(image)
+        ]
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP"])
+def test_moving_picture_keeps_its_frames_and_nothing_else(tmp_path, form):
+    path = tmp_path / f"dance.{form.lower()}"
+    first, *others = [Image.effect_noise((40, 30), shade).convert("RGB") for shade in (20, 90, 160)]
+    notes = PngInfo()
+    notes.add_text("Author", SECRET)
+    exif = {} if form == "GIF" else {"exif": exif_of()}
+    more = {"GIF": {"comment": SECRET.encode()}, "PNG": {"pnginfo": notes}, "WEBP": {"xmp": SECRET.encode()}}[form]
+    profile = (
+        {} if form == "GIF" else {"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()}
+    )
+    first.save(
+        path, form, save_all=True, append_images=others, duration=[70, 120, 200], loop=3, **exif, **more, **profile
+    )
+    with path.open("ab") as file:
+        file.write(SECRET.encode())
+    whole = path.read_bytes()
+    source = photo_source(path)
+    data = sent(source)
+    assert whole.count(SECRET.encode()) > 1 and SECRET.encode() not in data
+    assert frames_of(data) == frames_of(whole) and len(frames_of(data)) == 3
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.info["loop"] == 3 and not {"icc_profile", "comment", "Author", "exif", "xmp"} & set(image.info)
+    assert (source.name, source.width, source.height) == (path.name, 40, 30) and source.thumbnail
+    assert cleaned(data) == data
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "L"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_tiff_becomes_png_upright_and_without_metadata(tmp_path, mode, compression):
+    image = Image.new("RGB", (60, 40), "white")
+    image.paste("black", (0, 0, 10, 10))
+    image.convert(mode).save(tmp_path / "scan.tif", exif=exif_of(orientation=6), compression=compression)
+    source = photo_source(tmp_path / "scan.tif")
+    assert (source.name, source.media_type, source.width, source.height) == ("scan.png", "image/png", 40, 60)
+    with Image.open(io.BytesIO(sent(source))) as read:
+        corners = [read.convert("L").getpixel(place) for place in ((35, 5), (5, 5), (35, 55), (5, 55))]
+        assert corners == [0, 255, 255, 255] and not dict(read.getexif())
+
+
+def test_avif_becomes_what_every_program_reads(tmp_path):
+    Image.new("RGB", (60, 40), (200, 30, 60)).save(tmp_path / "photo.avif", exif=exif_of())
+    Image.new("RGBA", (60, 40), (200, 30, 60, 9)).save(tmp_path / "icon.avif")
+    assert SECRET.encode() in (tmp_path / "photo.avif").read_bytes()
+    photo, icon = photo_source(tmp_path / "photo.avif"), photo_source(tmp_path / "icon.avif")
+    assert (photo.name, icon.name) == ("photo.jpg", "icon.png") and SECRET.encode() not in sent(photo)
+
+
+def test_grey_picture_of_sixteen_bits_stays_grey(tmp_path):
+    image = Image.new("I;16", (2, 1))
+    image.putpixel((0, 0), 65_535)
+    image.putpixel((1, 0), 32_768)
+    image.save(tmp_path / "x-ray.png")
+    with Image.open(io.BytesIO(sent(photo_source(tmp_path / "x-ray.png")))) as read:
+        assert [read.convert("L").getpixel((x, 0)) for x in (0, 1)] == [255, 128]
+
+
+def test_whatever_stands_in_a_moving_picture_it_is_refused_or_cleaned(tmp_path):
+    dice = random.Random(SEED)
+    frames = [Image.new("RGB", (9, 9), (n, 0, 0)) for n in (0, 90, 200)]
+    wholes = []
+    for form in ("GIF", "PNG", "WEBP"):
+        frames[0].save(file := io.BytesIO(), form, save_all=True, append_images=frames[1:])
+        wholes.append(file.getvalue())
+    kept = 0
+    for _ in range(3_000):
+        data = bytearray(dice.choice(wholes))
+        for _ in range(dice.randrange(1, 4)):
+            data[dice.randrange(8, len(data))] = dice.randrange(256)
+        try:
+            once = cleaned(bytes(data[: dice.choice([len(data), dice.randrange(len(data))])]))
+        except MovingRefusedError:
+            continue
+        kept += 1
+        assert cleaned(once) == once
+    assert kept > 100, SEED
 
 
 def test_picture_is_known_by_its_bytes_too(tmp_path):

@@ -1,5 +1,7 @@
 """Photos: turned upright, written anew without anything but their pixels, and a small picture beside them.
 
+Of pictures that move the frames stay as they are (`moving`).
+
 What a camera writes into a file (place, time, owner, its own number, a preview of what was cropped) does not leave.
 """
 
@@ -10,12 +12,18 @@ from PIL import Image, ImageCms, ImageOps
 
 from essaim.protocol.attachment.descriptor import check_size
 from essaim.protocol.errors import ProtocolError
+from essaim_client.attachments.moving import MovingRefusedError, cleaned
 from essaim_client.attachments.source import Source, name_of, size_of
 
 PIXELS_MAX = 100_000_000
 THUMBNAIL_EDGE = 256
 THUMBNAIL_MAX = 8_192
-SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
+SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif"}
+READ = (*SUFFIXES, "TIFF", "AVIF")
+MOVING = frozenset({"GIF", "PNG", "WEBP"})
+SIXTEEN_BITS = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
+UNBOUND = frozenset({"I", "F"})
+"""Modes whose white is anybody's guess."""
 OPTIONS: dict[str, dict[str, int | bool]] = {
     "JPEG": {"quality": 92, "optimize": True},
     "PNG": {"optimize": False},
@@ -33,15 +41,17 @@ def photo_source(path: Path) -> Source:
     """Raises PhotoRefusedError, FileUnreadableError, FileTooLargeError."""
     size_of(path)
     try:
-        with Image.open(path, formats=tuple(SUFFIXES)) as image:
-            form = "JPEG" if image.format == "MPO" else str(image.format)  # many phones: a JPEG with others behind it
-            if image.format != "MPO" and getattr(image, "is_animated", False):
-                raise PhotoRefusedError("a moving picture cannot be cleaned of metadata here: send it as it is")
+        # By its file, not its name: what Pillow 13 maps into memory (TIFF without compression) it turns wrongly.
+        with path.open("rb") as file, Image.open(file, formats=READ) as image:
+            form, moves = _form(image), image.format != "MPO" and getattr(image, "is_animated", False)
             if image.width * image.height > PIXELS_MAX:
                 raise PhotoRefusedError("a photo may have at most 100 million pixels")
-            pixels = _pixels(image)
-        data = _written(pixels, form, **OPTIONS[form])
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            if moves and image.format not in MOVING:
+                raise PhotoRefusedError(
+                    "several pictures in a file cannot be cleaned of metadata here: send it as it is"
+                )
+            data, pixels = _moving(path) if moves or form == "GIF" else _still(image, form)
+    except (OSError, ValueError, SyntaxError, MovingRefusedError, Image.DecompressionBombError):
         raise PhotoRefusedError("the picture cannot be read, so not be cleaned of metadata: send it as it is") from None
     check_size(len(data))
     return Source(
@@ -63,9 +73,34 @@ def picture_of(path: Path) -> bytes:
     return thumbnail
 
 
+def _form(image: Image.Image) -> str:
+    """What it is written as; a format that few programs read becomes one that all do."""
+    match image.format:
+        case "MPO":  # many phones: a JPEG with others behind it
+            return "JPEG"
+        case "AVIF" if not image.has_transparency_data:
+            return "JPEG"
+        case "AVIF" | "TIFF":
+            return "PNG"
+    return str(image.format)
+
+
+def _moving(path: Path) -> tuple[bytes, Image.Image]:
+    data = cleaned(path.read_bytes())
+    with Image.open(io.BytesIO(data), formats=tuple(MOVING)) as first:
+        return data, _pixels(first)
+
+
+def _still(image: Image.Image, form: str) -> tuple[bytes, Image.Image]:
+    pixels = _pixels(image)
+    return _written(pixels, form, **OPTIONS[form]), pixels
+
+
 def _pixels(image: Image.Image) -> Image.Image:
     """Upright, in sRGB (a profile may name the device), and without whatever else was in the file."""
-    upright = ImageOps.exif_transpose(image)
+    if image.mode in UNBOUND:
+        raise ValueError(image.mode)
+    upright = _of_eight_bits(ImageOps.exif_transpose(image))
     profile = upright.info.get("icc_profile")
     clear = "RGBA" if upright.has_transparency_data else "RGB"
     plain = upright if upright.mode in {"L", clear} else upright.convert(clear)
@@ -74,6 +109,13 @@ def _pixels(image: Image.Image) -> Image.Image:
     fresh = Image.new(plain.mode, plain.size)
     fresh.paste(plain)
     return fresh
+
+
+def _of_eight_bits(image: Image.Image) -> Image.Image:
+    """Of a grey picture with 16 bits the upper ones; converted as it is, all but the darkest would be white."""
+    if image.mode not in SIXTEEN_BITS:
+        return image
+    return image.point(lambda value: value * (1 / 256)).convert("L")
 
 
 def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
