@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from simulated.bug import BUGS, DEATHS
+from simulated.bug import BUGS, DEATHS, KEPT
 from simulated.catch import catch
 from simulated.history import BrokenPromiseError
 from simulated.keeper import KeptWorld
@@ -37,8 +37,9 @@ def main() -> int:
     if arguments.bugs:
         return find_bugs(arguments.seeds)
     world, scenario = WORLDS[arguments.world]
-    named = HINTS_ONLY if arguments.hints_only else DEATHS if arguments.deaths else scenario
-    scenario = BUGS.get(arguments.bug, named)
+    scenario = HINTS_ONLY if arguments.hints_only else DEATHS if arguments.deaths else scenario
+    if arguments.bug:
+        world, scenario = KeptWorld if arguments.bug in KEPT else world, BUGS[arguments.bug]
     if arguments.size:
         scenario = replace(scenario, sizes=(arguments.size,))
     if arguments.report is not None:

@@ -14,7 +14,8 @@ from essaim_storage.events import Query
 from essaim_storage.feed import Feed
 from essaim_storage.foreign import Foreign
 from essaim_storage.hints import Hints
-from essaim_storage.message import Ack, Records, Write
+from essaim_storage.journal import Settled, Verdict
+from essaim_storage.message import Ack, Digest, Records, Write
 from essaim_storage.node import StorageNode
 from essaim_storage.page import Page
 from essaim_storage.placement import Range
@@ -36,10 +37,13 @@ from simulated.fault import (
     join,
     lose_disk,
     partition,
+    renew_disks,
     slow_network,
     snapshot,
+    swap_disk,
 )
-from simulated.world import HINTS_ONLY, HintsOnlyNode, Scenario
+from simulated.keeper import KeptWorld
+from simulated.world import HINTS_ONLY, TUNING, HintsOnlyNode, Scenario, World
 
 
 class HastyReplica(Replica):
@@ -251,6 +255,29 @@ class WholeDisk(MemoryStore):
         return True
 
 
+class HastyRounds(Reconciler):
+    """Drops what had expired when a round brought it, though what puts it off comes later in the same round."""
+
+    def settled(self, settled: Settled) -> list[Effect]:
+        late = settled.verdict is Verdict.EXPIRED
+        return super().settled(replace(settled, record=None) if late else settled)
+
+
+class HastyRoundsNode(StorageNode):
+    reconciler_type = HastyRounds
+
+
+class CurtReconciler(Reconciler):
+    """Answers before it has said hello, were it with an empty disk what an earlier one was asked."""
+
+    def _answered(self, member: bytes, answer: Digest | Records) -> list[Effect]:
+        return [Send(member, answer)]
+
+
+class CurtNode(StorageNode):
+    reconciler_type = CurtReconciler
+
+
 HARD = Scenario(faults=(*ALL, lose_disk, flip_bit), always_moves=True)
 SMALL_AND_MOVING = Scenario(sizes=(3,), always_moves=True)
 CUT_OFF = replace(
@@ -269,6 +296,19 @@ DEATHS = replace(
 )
 """Nodes are gone for good while others have just joined."""
 LONG_AWAY = replace(SMALL_AND_MOVING, faults=4 * (crash, partition), moves=(days, days), pace_ms=9_000)
+RENEWALS = Scenario(
+    faults=3 * (renew_disks,),
+    moves=(days,),
+    always_moves=True,
+    sizes=(3,),
+    pace_ms=15_000,
+    tuning=replace(TUNING, background_ms=60_000),
+)
+"""What was put off outlives its first expiry, and every disk that has it."""
+SWAPS = replace(
+    SMALL_AND_MOVING, faults=(*3 * (swap_disk,), slow_network), moves=(join, drain, drain), sizes=(2,), pace_ms=1_000
+)
+"""With two members, one that is deceived is enough."""
 BUGS = {
     "acknowledges before fsync": Scenario(HastyNode),
     "a quorum of one": Scenario(LonelyNode),
@@ -288,5 +328,14 @@ BUGS = {
     "a restored disk is taken for whole": replace(RESTORES, disk_type=TrustedDisk),
     "a joiner is not taken for whole": replace(DEATHS, node_type=DoubtingNode),
     "a new disk is taken for whole": replace(LOSSES, disk_type=WholeDisk),
+    "what is put off by what comes later is dropped": replace(RENEWALS, node_type=HastyRoundsNode),
+    "a new disk answers for the lost one": replace(SWAPS, node_type=CurtNode),
 }
 """Each must be found."""
+KEPT = frozenset({"what is put off by what comes later is dropped"})
+"""Those that take an owner who changes expiries."""
+
+
+def world_of(bug: str) -> type[World]:
+    """Where it is looked for."""
+    return KeptWorld if bug in KEPT else World

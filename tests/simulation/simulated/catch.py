@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from simulated.bug import BUGS
+from simulated.bug import BUGS, world_of
 from simulated.history import BrokenPromiseError
-from simulated.world import World
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ def catch(bug: str, seeds: int) -> Caught:
     """Try seeds from 0 on."""
     for seed in range(seeds):
         try:
-            World(seed, BUGS[bug]).run()
+            world_of(bug)(seed, BUGS[bug]).run()
         except BrokenPromiseError as error:
             return Caught(bug, seed, str(error))
     return Caught(bug, None)

@@ -92,6 +92,27 @@ def lose_disk(site: Site, network: Network) -> Client:
         start(site, network, host)
 
 
+def swap_disk(site: Site, network: Network) -> Client:
+    """As `lose_disk`, but the next process is there before anybody has noticed."""
+    host = site.rng.choice(site.hosts)
+    if may_lose(site, host) and stop(site, network, host):
+        host.lose_disk()
+        yield Sleep(site.rng.randrange(1, 10))
+        start(site, network, host)
+
+
+def renew_disks(site: Site, network: Network) -> Client:
+    """All disks, one after the other, each as soon as that may be."""
+    for host in list(site.hosts):
+        for _ in range(100):
+            if may_lose(site, host) and stop(site, network, host):
+                host.lose_disk()
+                yield Sleep(50)
+                start(site, network, host)
+                break
+            yield Sleep(200)
+
+
 def snapshot(site: Site, network: Network) -> Client:
     """A disk is copied; later it may be put back. Counts as the loss of that disk."""
     host = site.rng.choice(site.hosts)
