@@ -1,0 +1,48 @@
+"""The pages that a newcomer reads: every link leads somewhere, every folder and tool is named, every target exists."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LISTED = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+FILES = [Path(name) for name in LISTED.split("\0") if name and (ROOT / name).exists()]
+PAGES = [path for path in FILES if path.suffix == ".md" and "node_modules" not in path.parts]
+LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
+
+
+def heading(line: str) -> str:
+    """A heading as GitHub names it in links."""
+    kept = re.sub(r"[^\w\- ]", "", line.lstrip("#").strip().lower())
+    return kept.replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for target, anchor in LINK.findall((ROOT / page).read_text()):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        file = (ROOT / page).parent / target if target else ROOT / page
+        assert file.exists(), f"{page} links to {target}"
+        if anchor and file.suffix == ".md":
+            headings = {heading(line) for line in file.read_text().splitlines() if line.startswith("#")}
+            assert anchor[1:] in headings, f"{page} links to {target}{anchor}"
+
+
+def test_readme_names_every_folder_and_every_tool() -> None:
+    readme = (ROOT / "README.md").read_text()
+    folders = {path.parts[0] for path in FILES if len(path.parts) > 1 and not path.parts[0].startswith(".")}
+    assert folders and {name for name in folders if f"`{name}/" not in readme} == set()
+    tools = {path.parts[1] for path in FILES if path.parts[0] == "tools"}
+    named = set(re.findall(r"`([\w.-]+?)/?`", readme))
+    assert tools and tools - named == set()
+
+
+def test_targets_that_the_pages_name_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
+    for page in PAGES:
+        for line in re.findall(r"`make ([a-z][a-z0-9 -]*)", (ROOT / page).read_text()):
+            assert set(line.split()) - {"-n"} <= targets, f"{page}: make {line}"
