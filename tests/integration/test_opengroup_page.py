@@ -9,13 +9,16 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import zxingcpp
 from aiohttp import web
+from PIL import Image
 
 import browser
 from essaim.opengroup.v1 import room_pb2, statement_pb2
+from essaim_client.rooms.address import RoomAddress
 from essaim_opengroup.page.shown import plain
 from essaim_opengroup.page.site import HEADERS, Site
-from room_host import RunningHost
+from room_host import HOST_ID, RunningHost
 
 HOSTILE = (
     "<script>document.title = 'broken'</script>",
@@ -104,6 +107,25 @@ async def test_page_shows_what_everybody_may_read(host: RunningHost) -> None:
         assert (status, headers["Content-Security-Policy"]) == (404, HEADERS["Content-Security-Policy"])
         assert "script" not in text.replace("no script", "")
     assert len(hidden) == 3
+
+
+async def test_invitation_says_the_address_of_a_public_room(host: RunningHost) -> None:
+    await host.room(title="</title><svg onload=a()>")
+    await host.room("invited", by_invitation=True)
+    await host.room("unlisted", listed=False)
+    status, headers, page = await get(f"{host.site}/r/lobby/invite")
+    outline, address = Outline(page), f"{HOST_ID.hex()}/lobby"
+    assert status == 200 and all(headers[name] == value for name, value in HEADERS.items()) and outline.open == []
+    assert address in page and f"essaim room join {address[:20]}/lobby" in page
+    assert RoomAddress.parse(address).host == HOST_ID.hex()
+    [drawn] = outline.all("svg")
+    assert [each["role"] for each in outline.all("figure")] == ["img"] and outline.all("script", "img", "style") == []
+    assert not [name for _, attributes in outline.elements for name in attributes if name.startswith(("on", "style"))]
+    assert drawn["viewbox"].split()[:2] == ["0", "0"]
+    assert 'href="/r/lobby/invite"' in (await get(f"{host.site}/r/lobby/"))[2]
+    for name in ("invited", "unlisted", "nowhere"):
+        status, _, text = await get(f"{host.site}/r/{name}/invite")
+        assert status == 404 and "svg" not in text
 
 
 async def test_pages_go_back_to_the_first_post(host: RunningHost) -> None:
@@ -234,3 +256,16 @@ async def test_pictures_differ_in_light_and_dark(host: RunningHost, tmp_path: Pa
         await asyncio.to_thread(browser.picture, program, tmp_path, f"{host.site}/r/lobby/", files[-1], scheme)
     assert len({each.read_bytes() for each in files}) == 2
     assert all(each.read_bytes().startswith(b"\x89PNG") for each in files)
+
+
+@pytest.mark.timeout(150)
+async def test_picture_of_an_invitation_is_read_by_another_program(host: RunningHost, tmp_path: Path) -> None:
+    """As a telephone sees it on the screen, in the dark."""
+    program = browser.require()
+    await host.room("a-room_" + "x" * 57)
+    url, shot = f"{host.site}/r/a-room_{'x' * 57}/invite", tmp_path / "invite.png"
+    await asyncio.to_thread(browser.picture, program, tmp_path, url, shot, browser.DARK)
+    with Image.open(shot) as picture:
+        [read] = zxingcpp.read_barcodes(picture.convert("L"))
+    assert read.format == zxingcpp.BarcodeFormat.QRCode
+    assert RoomAddress.parse(read.text) == RoomAddress(HOST_ID.hex(), "a-room_" + "x" * 57)

@@ -1,8 +1,10 @@
 """`essaim room`: what moderators, admins and owners do; and direct messages."""
 
 import re
+import sys
 from typing import Annotated, Any
 
+import segno
 import typer
 
 from essaim.opengroup.v1 import action_pb2
@@ -309,6 +311,8 @@ def invite(
         token = await there.invite(uses, there.asker.now_ms() + span_ms(span) if span else 0)
         host = there.asker.host.host_id.hex()
         address = str(RoomAddress(host, f"={there.room_id.hex()}", token))
+        if sys.stdout.isatty() and not as_json:
+            segno.make(address, error="m").terminal(compact=True)
         return {"done": address, "invitation": address}
 
     in_room(home, passphrase_file, as_json, room, work)

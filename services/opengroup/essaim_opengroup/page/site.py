@@ -21,6 +21,7 @@ from essaim.runtime.address import Address
 from essaim.runtime.refusal import StartError
 from essaim_opengroup import metrics
 from essaim_opengroup.asking import Asking
+from essaim_opengroup.page.invitation import address_of, picture_of, short_address
 from essaim_opengroup.page.shown import shown_post
 
 POSTS: Final = 30
@@ -60,6 +61,7 @@ class Site:
             [
                 web.get("/", self._rooms, allow_head=True),
                 web.get("/r/{room}/", self._room),
+                web.get("/r/{room}/invite", self._invitation),
                 web.get("/r/{room}/{sequence}/", self._thread),
                 web.get("/style.css", self._style),
             ]
@@ -136,6 +138,14 @@ class Site:
         if not told.posts:
             raise web.HTTPNotFound
         return self._page("thread.html", room=room, first=first, **_listed(told))
+
+    async def _invitation(self, request: web.Request) -> web.Response:
+        room = await self._public(request)
+        place = (self._asking.host_id, room.settings.name)
+        address = address_of(*place)
+        return self._page(
+            "invite.html", room=room, address=address, short=short_address(*place), code=picture_of(address)
+        )
 
     async def _public(self, request: web.Request) -> room_pb2.Room:
         """The room of the path, if everybody may read it. Raises RoomRefusedError."""
