@@ -18,11 +18,12 @@ from essaim.protocol.push.registration import Registration
 from essaim.protocol.push.wake import wake_id
 from essaim_storage import effects, events, quota, waker
 from essaim_storage.draft import Draft, Verdict
+from essaim_storage.duty import OF_PLACE
 from essaim_storage.journal import Settled
 from essaim_storage.message import Woken
 from essaim_storage.record import record_id
 from essaim_storage.tally import NAME_SIZE
-from essaim_storage.waker import OF_PLACE, WakeTimer
+from essaim_storage.waker import WakeTimer
 from simulated.stage import DAY_MS, NOW_MS, OWN, B, C, Stage, of, sent
 
 READER, WRITER, ADMIN = (SigningKey(bytes((number,)) * 32) for number in (1, 2, 3))

@@ -12,39 +12,25 @@ wake id makes that one at the host. What its device has confirmed meanwhile is o
 
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from essaim.protocol.errors import ProtocolError
 from essaim.protocol.kdf import blake2b256
 from essaim.protocol.mailbox.record import EnvelopeRecord, RegistrationRecord
-from essaim.protocol.mailbox.registration import DAYS_AFTER, DAYS_BEFORE
-from essaim.protocol.mailbox.rule import CLOCK_SKEW_MS, DAY_MS, SILENT_ENTRIES, is_device
-from essaim.protocol.push.preview import Preview
-from essaim.protocol.push.refusal import PushRefusedError
+from essaim.protocol.mailbox.rule import CLOCK_SKEW_MS, SILENT_ENTRIES, is_device
 from essaim.protocol.push.registration import Registration
-from essaim.protocol.push.wake import MAX_WAKES, WakeBatch, wake_id
-from essaim.protocol.push.wake import Wake as HostWake
+from essaim.protocol.push.wake import MAX_WAKES, WakeBatch
+from essaim_storage.duty import MOST_OWED, Duties, Duty, Place, name_of
 from essaim_storage.effects import CancelTimer, Effect, Send, SetTimer, SetWoken, Wake
 from essaim_storage.events import WakesTaken
 from essaim_storage.journal import Journal, Settled, Verdict
 from essaim_storage.message import Woken
+from essaim_storage.registered import registration_of, wake_for
 from essaim_storage.store import Store
 from essaim_storage.swarm import Swarm
-from essaim_storage.tally import NAME_SIZE
 from essaim_storage.tuning import Tuning
 
-Place = tuple[bytes, bytes]
-"""Mailbox id, and the device slot, or in a group under what name a device asked."""
-DAYS = sorted(range(-DAYS_AFTER, DAYS_BEFORE + 1), key=abs)
-"""Whose registration wakes: of the day itself, else of the nearest that still may."""
-MOST_OWED = 16
-"""Envelopes that a duty names; a wake for the newest does for those before it."""
 LOOKED_AT = 512
 """Duties that a tick looks at; the others wait for the next one, and nothing else of the node for them."""
-HEAD_SIZE = 64
-"""Bytes of an envelope in a preview."""
-SEVERAL = b"essaim/push/several/v1"
-OF_PLACE = b"essaim/push/place/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +46,6 @@ class AnswerTimer:
     batch: int
 
 
-@dataclass
-class _Duty:
-    """To wake one device."""
-
-    owed: dict[bytes, int] = field(default_factory=dict)
-    """Envelope id to its number here, in order of arrival."""
-    due: int = 0
-    """The tick at which it is looked at; 0: it waits for a host."""
-    turn: int = 0
-    """How many in line it has waited for."""
-    attempts: int = 0
-    """That no host answered."""
-    told: bool = False
-    """A host was told, but has not answered yet."""
-    age: int = 0
-    """How often `tidy` has seen it."""
-
-
 class Waker:
     """What this node owes push hosts. `random(n)` gives n bytes."""
 
@@ -89,8 +57,7 @@ class Waker:
         self._journal = journal
         self._tuning = tuning
         self._random = random
-        self._duties: dict[Place, _Duty] = {}
-        self._places: dict[bytes, Place] = {}
+        self._duties = Duties()
         self._queue: list[tuple[int, int, Place]] = []
         self._queued = self._tick = 0
         self._ticking = False
@@ -175,32 +142,20 @@ class Waker:
     def _owe(self, place: Place, envelope_id: bytes, number: int, now_ms: int, after_ms: int = 0) -> None:
         duty = self._duties.get(place)
         if duty is None:
-            duty = self._duties[place] = _Duty()
+            duty = self._duties.begin(place)
             self._schedule(place, duty, after_ms + self._jitter(place, now_ms))
-        duty.owed[envelope_id] = number
-        self._places[_name(place, envelope_id)] = place
-        while len(duty.owed) > MOST_OWED:
-            self._forget(place, duty, next(iter(duty.owed)))
-
-    def _forget(self, place: Place, duty: _Duty, envelope_id: bytes) -> None:
-        duty.owed.pop(envelope_id, None)
-        self._places.pop(_name(place, envelope_id), None)
-
-    def _end(self, place: Place) -> None:
-        duty = self._duties.pop(place)
-        for envelope_id in tuple(duty.owed):
-            self._forget(place, duty, envelope_id)
+        self._duties.owe(place, envelope_id, number)
 
     def woken(self, message: Woken) -> None:
         """Another member told a host."""
         for name in message.names:
-            place = self._places.get(name)
+            place = self._duties.place_of(name)
             duty = self._duties.get(place) if place is not None else None
             if place is None or duty is None:
                 continue
-            self._forget(place, duty, next(each for each in duty.owed if _name(place, each) == name))
+            self._duties.forget(place, duty, next(each for each in duty.owed if name_of(place, each) == name))
             if not duty.owed and not duty.told:
-                self._end(place)
+                self._duties.end(place)
 
     def tidy(self) -> None:
         """From time to time: give up what is too old, and note on disk up to where nothing is owed."""
@@ -208,8 +163,8 @@ class Waker:
             duty.age += 1  # no clock: those jump
             if duty.age * self._tuning.purge_every_ms > self._tuning.wake_life_ms:
                 self._given_up += 1
-                self._end(place)
-        numbers = (number for duty in self._duties.values() for number in duty.owed.values())
+                self._duties.end(place)
+        numbers = (number for _, duty in self._duties.items() for number in duty.owed.values())
         lowest = min(numbers, default=self._seen + 1)
         if self._derived and lowest - 1 > self._written:
             self._written = lowest - 1
@@ -218,12 +173,12 @@ class Waker:
     # ---- when
 
     def _jitter(self, place: Place, now_ms: int) -> int:
-        registration = self._registration(place, now_ms) if is_device(place[1]) else None
+        registration = registration_of(self._store, place, now_ms) if is_device(place[1]) else None
         prompt = registration is not None and registration.prompt  # of a group hundreds, who are not told at one moment
         most = self._tuning.wake_prompt_ms if prompt else self._tuning.wake_jitter_ms
         return int.from_bytes(self._random(4)) % (most + 1)
 
-    def _schedule(self, place: Place, duty: _Duty, after_ms: int) -> None:
+    def _schedule(self, place: Place, duty: Duty, after_ms: int) -> None:
         duty.due = self._tick + 1 + after_ms // self._tuning.wake_tick_ms
         self._queued += 1
         heapq.heappush(self._queue, (duty.due, self._queued, place))
@@ -250,15 +205,15 @@ class Waker:
         return [*sent, *self._arm()]
 
     def _look_at(
-        self, place: Place, duty: _Duty, now_ms: int, ready: dict[bytes, list[tuple[Place, Registration]]]
+        self, place: Place, duty: Duty, now_ms: int, ready: dict[bytes, list[tuple[Place, Registration]]]
     ) -> None:
         """Into `ready` under the node that is told, if this is the time and this member the one."""
         for envelope_id in tuple(duty.owed):
             if not self._store.has(envelope_id):
-                self._forget(place, duty, envelope_id)
-        registration = self._registration(place, now_ms) if duty.owed else None
+                self._duties.forget(place, duty, envelope_id)
+        registration = registration_of(self._store, place, now_ms) if duty.owed else None
         if registration is None:
-            self._end(place)
+            self._duties.end(place)
         elif self._before(place[0]) > duty.turn:
             duty.turn += 1
             self._schedule(place, duty, self._tuning.wake_turn_ms)
@@ -267,14 +222,6 @@ class Waker:
             duty.due = 0
             if node_ids:
                 ready.setdefault(node_ids[duty.attempts % len(node_ids)], []).append((place, registration))
-
-    def _registration(self, place: Place, now_ms: int) -> Registration | None:
-        today = now_ms // DAY_MS
-        for day in DAYS:
-            record = self._store.registration(*place, today + day)
-            if record is not None and record.wakes(now_ms):
-                return _parsed(record.registration)
-        return None
 
     def _before(self, mailbox_id: bytes) -> int:
         """How many live members are before this one in line."""
@@ -293,27 +240,14 @@ class Waker:
             self._batch += 1
             for place, _ in part:
                 self._duties[place].told = True
-            made = tuple(self._wake(place, registration) for place, registration in part)
+            made = tuple(
+                wake_for(self._store, place, self._duties[place].owed, registration, self._random)
+                for place, registration in part
+            )
             self._flights[node_id, self._batch] = [(place, tuple(self._duties[place].owed)) for place, _ in part]
             effects.append(Wake(node_id, WakeBatch(self._batch, made)))
             effects.append(SetTimer(AnswerTimer(node_id, self._batch), self._tuning.wake_answer_ms))
         return effects
-
-    def _wake(self, place: Place, registration: Registration) -> HostWake:
-        envelope_ids, push_id = tuple(self._duties[place].owed), registration.push_id
-        newest = envelope_ids[-1]
-        name = newest if len(envelope_ids) == 1 else blake2b256(SEVERAL, *sorted(envelope_ids))
-        return HostWake(push_id, wake_id(push_id, name), self._preview(place[0], newest, registration))
-
-    def _preview(self, mailbox_id: bytes, envelope_id: bytes, registration: Registration) -> bytes:
-        data = self._store.data(envelope_id) if registration.preview_key else None
-        if data is None:
-            return b""
-        preview = Preview(mailbox_id, envelope_id, len(data), data[:HEAD_SIZE])
-        try:
-            return preview.seal(registration.preview_key, registration.push_id, self._random)
-        except ProtocolError:
-            return b""  # a key that is none: the device has only itself to blame
 
     def host_up(self, node_id: bytes) -> list[Effect]:
         self._up.add(node_id)
@@ -332,8 +266,9 @@ class Waker:
     def answer_missing(self, node_id: bytes, batch: int) -> list[Effect]:
         """The answer timer fired."""
         for place, _ in self._flights.get((node_id, batch), ()):
-            if place in self._duties:
-                self._duties[place].attempts += 1
+            duty = self._duties.get(place)
+            if duty is not None:
+                duty.attempts += 1
         return [*self._again((node_id, batch)), *self._arm()]
 
     def _again(self, key: tuple[bytes, int], after_ms: int | None = None) -> list[Effect]:
@@ -348,7 +283,7 @@ class Waker:
             return
         duty.told = False
         if not duty.owed:
-            self._end(place)
+            self._duties.end(place)
             return
         later = min(self._tuning.wake_answer_ms << min(duty.attempts, 8), self._tuning.wake_retry_most_ms)
         self._schedule(place, duty, later if after_ms is None else after_ms)
@@ -366,7 +301,7 @@ class Waker:
             self._done(place, envelope_ids, now_ms)
             where = self._swarm.range_of(place[0])
             for member in (where.members if where is not None else frozenset()) - {self._swarm.own_id}:
-                names.setdefault(member, []).extend(_name(place, each) for each in envelope_ids)
+                names.setdefault(member, []).extend(name_of(place, each) for each in envelope_ids)
         told = [Send(member, Woken(tuple(each))) for member, each in sorted(names.items())]
         return [CancelTimer(AnswerTimer(*key)), *told, *self._arm()]
 
@@ -376,20 +311,8 @@ class Waker:
             return
         duty.told, duty.turn, duty.attempts, duty.age = False, 0, 0, 0
         for envelope_id in envelope_ids:
-            self._forget(place, duty, envelope_id)
+            self._duties.forget(place, duty, envelope_id)
         if duty.owed:  # arrived meanwhile
             self._schedule(place, duty, self._jitter(place, now_ms))
         else:
-            self._end(place)
-
-
-def _name(place: Place, envelope_id: bytes) -> bytes:
-    """What members call a wake that is owed: of a group's envelope each place has another."""
-    return envelope_id[:NAME_SIZE] if is_device(place[1]) else blake2b256(OF_PLACE, envelope_id, place[1])[:NAME_SIZE]
-
-
-def _parsed(encoded: bytes) -> Registration | None:
-    try:
-        return Registration.parse(encoded)
-    except PushRefusedError:
-        return None
+            self._duties.end(place)
