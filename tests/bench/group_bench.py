@@ -42,6 +42,7 @@ from essaim_client.messaging.group_book import Speaking  # noqa: E402
 from essaim_client.messaging.group_posting import _digest  # noqa: E402
 from essaim_client.messaging.person import Person  # noqa: E402
 from essaim_client.messaging.profile import Profile  # noqa: E402
+from essaim_client.store.closed_groups import Heard  # noqa: E402
 from essaim_client.store.local_store import LocalStore  # noqa: E402
 from people.mailboxes import Mailboxes  # noqa: E402  # the tests' folder is put on the path first
 from people.signers import NOW, Player, founded  # noqa: E402
@@ -113,7 +114,7 @@ async def sending(players: list[Player], log: GroupLog, folder: Path) -> list[fl
     with store.transaction():
         group = person.grouping.book.begin(log)
         epoch = Epoch(log.group_id, os.urandom(32), VerifyKey(log.roster.admin_key), tuple(log.heads), NOW)
-        person.grouping.book.add_epoch(group, epoch)
+        person.grouping.book.add_epoch(group, epoch, Heard(founder.raw, NOW))
         chain = SendingChain.create(founder.raw, 0, os.urandom)
         targets = _digest(person.grouping.posting._peers(group, group.roster.joined))
         person.grouping.book.speak(group, Speaking(chain, epoch.epoch_id, targets, NOW))

@@ -20,7 +20,8 @@ from essaim.storage.v1 import mailbox_pb2
 from essaim.testing.effort import examples
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.conversations import Conversations
-from essaim_client.messaging.group_book import GroupBook
+from essaim_client.messaging.epoch_room import EPOCHS_MAX
+from essaim_client.messaging.group_book import EPOCH_KEPT_MS, GroupBook, Speaking
 from essaim_client.messaging.group_intake import GroupIntake
 from essaim_client.messaging.intake import Taken
 from essaim_client.messaging.profile import Profile
@@ -243,6 +244,51 @@ def test_epoch_is_made_in_no_time_to_come(fresh):
     made = _given(fresh, MALLORY, fresh.group.log.heads, made_ms=NOW + 365 * 86_400_000)
 
     assert fresh.group.epochs[made].made_ms == NOW
+
+
+def test_member_who_gives_many_epochs_pushes_out_their_own(fresh):
+    heads = fresh.group.log.heads
+    hers = [_given(fresh, ALICE, heads, made_ms=NOW - days * 86_400_000) for days in range(3)]
+    flood = [_given(fresh, MALLORY, heads) for _ in range(90)]
+    assert len(fresh.group.epochs) == EPOCHS_MAX and set(hers) <= fresh.group.epochs.keys()
+    assert flood[-1] in fresh.group.epochs and flood[0] not in fresh.group.epochs
+
+    again = GroupBook(fresh.profile).get(fresh.group.group_id)  # as after a start
+    assert (again.epochs, again.heard) == (fresh.group.epochs, fresh.group.heard)
+    assert _given(fresh, ALICE, heads, made_ms=NOW - 9 * 86_400_000) in fresh.group.epochs
+
+
+def test_epoch_in_which_one_speaks_stays_whoever_gave_it(fresh):
+    heads = fresh.group.log.heads
+    first = _given(fresh, MALLORY, heads)
+    chain = SendingChain.create(OWN.id.raw, 0, SOURCE.randbytes)
+    with fresh.store.transaction():
+        fresh.book.speak(fresh.group, Speaking(chain, first, bytes(32), NOW))
+    for _ in range(70):
+        _given(fresh, MALLORY, heads)
+    assert first in fresh.group.epochs
+
+
+def test_epochs_that_wait_for_records_are_pushed_out_by_who_gives_many(fresh):
+    theirs = copy(fresh.group.log)
+    renamed = ALICE.does(theirs, Act.RENAME, b"them")
+    hers = _given(fresh, ALICE, [renamed.record_id])
+    for _ in range(70):
+        _given(fresh, MALLORY, [renamed.record_id])
+    fresh.hear(ALICE, content_pb2.Group(group_id=theirs.group_id, records=pack([renamed])))
+    assert hers in fresh.group.epochs
+
+
+def test_epoch_under_an_old_date_lets_no_other_be_forgotten(fresh):
+    heads = fresh.group.log.heads
+    hers = _given(fresh, ALICE, heads)
+    while fresh.group.epoch.epoch_id == hers:
+        _given(fresh, MALLORY, heads, made_ms=1)
+    with fresh.store.transaction():
+        fresh.book.forget_epochs(fresh.group, NOW + EPOCH_KEPT_MS)
+        assert hers in fresh.group.epochs
+        fresh.book.forget_epochs(fresh.group, NOW + EPOCH_KEPT_MS + 1)
+    assert fresh.group.epochs.keys() == {fresh.group.epoch.epoch_id} == fresh.group.heard.keys()
 
 
 def test_member_silences_nobody_by_taking_the_id_of_their_chain(fresh):

@@ -2,7 +2,9 @@
 
 import pytest
 
+from essaim.protocol.group.frame import FrameKind
 from essaim.protocol.group.record import GroupNameRefusedError
+from essaim_client.messaging import group_intake
 from essaim_client.messaging.events import Disappearing, GroupChanged, GroupInvited, InGroup, Message
 from essaim_client.messaging.group_book import UnknownGroupError
 from essaim_client.messaging.group_talk import NotInGroupError
@@ -329,3 +331,28 @@ async def test_unsending_that_an_old_copy_lacks_and_nobody_read_is_said_again(tm
         assert texts(alice, group) == ["not so"]
         await here.rest(bob, alice)
         assert texts(alice, group) == texts(bob, group) == []
+
+
+async def test_text_that_a_flood_of_frames_pushed_out_is_asked_for_when_somebody_follows_it(tmp_path, monkeypatch):
+    """Its chain was lost, so it waited; anybody who knows the mailbox's keys can fill the place where it does."""
+    monkeypatch.setattr(group_intake, "WAITING_MAX", 16)
+    async with town(tmp_path) as here:
+        alice, bob, carol = [await here.person() for _ in range(3)]
+        group = await group_of(here, alice, bob, carol)
+        await bob.person.groups.send(group, "readable")
+        await settled(here, alice, carol)
+        kept, store = carol.person.grouping.book.store, carol.person.profile.store
+        store._db.execute("DELETE FROM group_chain")
+        await bob.person.groups.send(group, "pushed out")
+        posting, flooded = alice.person.grouping.posting, alice.person.grouping.book.get(group)
+        with alice.person.profile.store.transaction():
+            for number in range(20):
+                body = bytes([number]) * 16 + bytes(32) + bytes(5) + bytes(90)  # a chain that nobody knows, of nobody
+                posting._enqueue(flooded.epoch, FrameKind.SPOKEN, body, posting._nonce())
+        await posting._mail.flush_queue(group)
+        await carol.person.receive()
+        assert len(kept.waiting(group)) == 16 and texts(carol, group) == ["readable"]
+        await alice.look()
+        await alice.person.groups.send(group, "and so")
+        await here.rest(carol, alice, bob, carol)
+        assert texts(carol, group) == texts(alice, group) == ["readable", "pushed out", "and so"]

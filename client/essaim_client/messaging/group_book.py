@@ -14,12 +14,12 @@ from essaim.protocol.group.sender_key import SendingChain
 from essaim.protocol.keys import SEED_SIZE, SigningKey, VerifyKey
 from essaim.protocol.layout import Reader, block
 from essaim.protocol.mailbox.rule import DAY_MS
+from essaim_client.messaging.epoch_room import without_room
 from essaim_client.messaging.profile import Profile
-from essaim_client.store.closed_groups import KeptGroup
+from essaim_client.store.closed_groups import Heard, KeptGroup
 
-EPOCHS_MAX = 64
 EPOCH_KEPT_MS = 16 * DAY_MS
-"""An older epoch is read for as long as something may lie in its mailboxes."""
+"""An older epoch is read for as long as something may lie in its mailboxes, since this device has had the next one."""
 LATEST_MS = (1 << 62) - 1
 
 
@@ -59,6 +59,8 @@ class ClosedGroup:
     admin_seed: bytes = field(default=b"", repr=False)
     speaking: Speaking | None = None
     asked_ms: int = 0
+    heard: dict[bytes, Heard] = field(default_factory=dict)
+    """Of each epoch."""
 
     @property
     def group_id(self) -> bytes:
@@ -74,7 +76,7 @@ class ClosedGroup:
 
         None: make one.
         """
-        fitting = [epoch for epoch in self.epochs.values() if self._fits(epoch)]
+        fitting = [epoch for epoch in self.epochs.values() if self.fits(epoch)]
         return max(fitting, key=self._order, default=None)
 
     @property
@@ -82,7 +84,14 @@ class ClosedGroup:
         """Whether somebody has left since or not: where a new one is announced."""
         return max(self.epochs.values(), key=self._order, default=None)
 
-    def _fits(self, epoch: Epoch) -> bool:
+    @property
+    def epochs_needed(self) -> set[bytes]:
+        """In which this device speaks, or is to speak."""
+        current, speaking = self.epoch, self.speaking
+        return {each for each in (current and current.epoch_id, speaking and speaking.epoch_id) if each}
+
+    def fits(self, epoch: Epoch) -> bool:
+        """Whether one may speak in it."""
         return epoch.admin_key.raw == self.roster.admin_key and not self.log.lost_since(epoch.heads)
 
     def _order(self, epoch: Epoch) -> tuple[int, bytes]:
@@ -135,7 +144,8 @@ class GroupBook:
         epochs = [each for each in (epoch_of(kept.group_id, message) for message in keys.epochs) if each]
         speaking = Speaking.decode(kept.sending) if kept.sending else None
         by_id = {epoch.epoch_id: epoch for epoch in epochs}
-        return ClosedGroup(log, by_id, keys.admin_seed, speaking, kept.asked_ms)
+        heard = {epoch.epoch_id: Heard(b"", epoch.made_ms) for epoch in epochs} | self.store.heard(kept.group_id)
+        return ClosedGroup(log, by_id, keys.admin_seed, speaking, kept.asked_ms, heard)
 
     def all(self) -> list[ClosedGroup]:
         return list(self._groups.values())
@@ -173,21 +183,32 @@ class GroupBook:
         self.store.add_records(group.group_id, [_encoded(record) for record in added])
         return added
 
-    def add_epoch(self, group: ClosedGroup, epoch: Epoch) -> bool:
-        """Whether it was new. Of too many the oldest go."""
+    def add_epoch(self, group: ClosedGroup, epoch: Epoch, heard: Heard) -> bool:
+        """Whether it was new. Of too many those go that `epoch_room` says."""
         if epoch.epoch_id in group.epochs:
             return False
-        group.epochs[epoch.epoch_id] = epoch
-        for old in sorted(group.epochs.values(), key=lambda each: each.made_ms)[:-EPOCHS_MAX]:
-            del group.epochs[old.epoch_id]
+        needed = group.epochs_needed
+        group.epochs[epoch.epoch_id], group.heard[epoch.epoch_id] = epoch, heard
+        self.store.hear(group.group_id, epoch.epoch_id, heard)
+        self._drop(group, without_room(group.epochs, group.heard, needed, group.fits))
         self.save(group)
         return epoch.epoch_id in group.epochs
+
+    def _drop(self, group: ClosedGroup, epoch_ids: Iterable[bytes]) -> None:
+        for epoch_id in epoch_ids:
+            del group.epochs[epoch_id]
+            group.heard.pop(epoch_id, None)
+        self.store.forget_epochs(group.group_id, epoch_ids)
 
     def forget_epochs(self, group: ClosedGroup, now_ms: int) -> None:
         """Those in which nobody speaks and whose mailboxes are empty by now."""
         current = group.epoch
-        if current is not None and len(group.epochs) > 1 and now_ms - current.made_ms > EPOCH_KEPT_MS:
-            group.epochs = {current.epoch_id: current}
+        if current is None or len(group.epochs) < 2:
+            return
+        if (
+            now_ms - group.heard[current.epoch_id].heard_ms > EPOCH_KEPT_MS
+        ):  # whatever its giver says of when it was made
+            self._drop(group, [each for each in group.epochs if each != current.epoch_id])
             self.save(group)
 
     def speak(self, group: ClosedGroup, speaking: Speaking | None) -> None:

@@ -3,6 +3,7 @@
 Synchronous, in the caller's transaction. Whoever sent it, nothing stops this device.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -26,12 +27,13 @@ from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.messaging.agreement import Agreement
 from essaim_client.messaging.conversations import ENTRY_KINDS, Conversations, named
+from essaim_client.messaging.epoch_room import EPOCHS_MAX
 from essaim_client.messaging.events import Event, GroupChanged, GroupInvited, InGroup, Typing
-from essaim_client.messaging.group_book import EPOCHS_MAX, ClosedGroup, GroupBook, epoch_of
+from essaim_client.messaging.group_book import ClosedGroup, GroupBook, epoch_of
 from essaim_client.messaging.group_giving import GroupGiving, kept_proof
 from essaim_client.messaging.intake import GONE_AFTER, Answer, Taken
 from essaim_client.messaging.profile import Profile
-from essaim_client.store.closed_groups import KeptChain, KeptProof
+from essaim_client.store.closed_groups import Heard, KeptChain, KeptProof
 
 INVITATIONS_MAX = 100
 """Groups to which this account is invited at one time: strangers can invite, too."""
@@ -54,8 +56,8 @@ class GroupIntake:
         self._giving = GroupGiving(profile, book)
         self._behind: dict[bytes, set[Peer]] = {}
         """By group: devices that speak of records that are not here, or of an epoch that this one cannot open."""
-        self._unsure: dict[bytes, dict[tuple[bytes, bytes], Epoch]] = {}
-        """By group, epoch id and the account that gave it: epochs made with records that are not here."""
+        self._unsure: dict[bytes, dict[tuple[bytes, bytes], tuple[Epoch, int]]] = {}
+        """By group, epoch id and the account that gave it: epochs whose records are not here, and since when."""
 
     # Frames
 
@@ -255,18 +257,19 @@ class GroupIntake:
         """
         self._look_for(group, epoch.heads, giver)
         unsure = self._unsure.setdefault(group.group_id, {})
-        unsure[epoch.epoch_id, giver.account.raw] = replace(epoch, made_ms=min(epoch.made_ms, now_ms))
+        unsure[epoch.epoch_id, giver.account.raw] = replace(epoch, made_ms=min(epoch.made_ms, now_ms)), now_ms
         while len(unsure) > EPOCHS_MAX:
-            del unsure[next(iter(unsure))]
+            [(crowd, _)] = Counter(who for _, who in unsure).most_common(1)
+            del unsure[next(each for each in unsure if each[1] == crowd)]
         self._judge_epochs(group)
 
     def _judge_epochs(self, group: ClosedGroup) -> None:
         unsure = self._unsure.pop(group.group_id, {})
-        for (_, giver), epoch in unsure.items():
+        for (_, giver), (epoch, heard_ms) in unsure.items():
             if any(head not in group.log for head in epoch.heads):
-                self._unsure.setdefault(group.group_id, {})[epoch.epoch_id, giver] = epoch
+                self._unsure.setdefault(group.group_id, {})[epoch.epoch_id, giver] = epoch, heard_ms
             elif giver in group.roster.members:
-                self._book.add_epoch(group, epoch)
+                self._book.add_epoch(group, epoch, Heard(giver, heard_ms))
 
     def _grow(self, group: ClosedGroup, records: Iterable[Record], taken: Taken) -> None:
         added = self._book.add(group, records)

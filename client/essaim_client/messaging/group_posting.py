@@ -41,7 +41,7 @@ from essaim_client.messaging.group_book import ClosedGroup, GroupBook, Speaking,
 from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.sender import Sender
 from essaim_client.messaging.vigil import Vigil
-from essaim_client.store.closed_groups import KeptProof
+from essaim_client.store.closed_groups import Heard, KeptProof
 
 TYPING_LIFE_MS = 60_000
 WHISPERS_UNTIL = MESSAGES_MAX // 2
@@ -186,7 +186,7 @@ class GroupPosting:
         newest, now_ms, random = group.newest_epoch, self._swarms.clock.now_ms(), self._swarms.random
         admin_key = VerifyKey(group.roster.admin_key)
         epoch = Epoch(group.group_id, random(SECRET_SIZE), admin_key, tuple(group.log.named), now_ms)
-        self._book.add_epoch(group, epoch)
+        self._book.add_epoch(group, epoch, Heard(self._profile.own, now_ms))
         notice = EpochNotice.of(epoch, self._profile.own, self._profile.device.slot, random)
         given = content_pb2.Group(group_id=group.group_id, epochs=[epoch_message(epoch)])
         self._announce(group, newest, notice, epoch.secret, self._peers(group, group.roster.members), given)

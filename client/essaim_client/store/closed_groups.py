@@ -34,6 +34,13 @@ class KeptProof(NamedTuple):
     heads: bytes
 
 
+class Heard(NamedTuple):
+    """Which account gave an epoch first, and when; nobody, where that was not noted."""
+
+    giver: bytes
+    heard_ms: int
+
+
 class WaitingFrame(NamedTuple):
     """A frame that cannot be opened yet."""
 
@@ -61,7 +68,7 @@ class ClosedGroups:
 
     def forget(self, group_id: bytes) -> None:
         """All of it but what was said."""
-        for table in ("closed_group", "group_record", "group_chain", "group_waiting"):
+        for table in ("closed_group", "group_record", "group_chain", "group_waiting", "group_epoch"):
             self._db.execute(f"DELETE FROM {table} WHERE group_id = ?", (group_id,))  # noqa: S608  # ours
 
     def add_records(self, group_id: bytes, records: Iterable[bytes]) -> None:
@@ -71,6 +78,22 @@ class ClosedGroups:
     def records(self, group_id: bytes) -> list[bytes]:
         sql = "SELECT record FROM group_record WHERE group_id = ? ORDER BY number"
         return [record for (record,) in self._db.execute(sql, (group_id,))]
+
+    # Epochs
+
+    def hear(self, group_id: bytes, epoch_id: bytes, heard: Heard) -> None:
+        """Of an epoch that is new here."""
+        self._db.execute("INSERT OR REPLACE INTO group_epoch VALUES (?, ?, ?, ?)", (group_id, epoch_id, *heard))
+
+    def heard(self, group_id: bytes) -> dict[bytes, Heard]:
+        """By the epochs' ids."""
+        rows = self._db.execute("SELECT epoch_id, giver, heard_ms FROM group_epoch WHERE group_id = ?", (group_id,))
+        return {epoch_id: Heard(giver, heard_ms) for epoch_id, giver, heard_ms in rows}
+
+    def forget_epochs(self, group_id: bytes, epoch_ids: Iterable[bytes]) -> None:
+        """They are kept no longer."""
+        named = [(group_id, epoch_id) for epoch_id in epoch_ids]
+        self._db.executemany("DELETE FROM group_epoch WHERE group_id = ? AND epoch_id = ?", named)
 
     # Chains
 
