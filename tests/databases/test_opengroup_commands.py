@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +87,24 @@ def test_member_is_purged_from_all_rooms_and_everything_unpinned(network: RealNe
     assert owner.json("room", "purge", first, me) == {"done": "purged"}
     assert all(each["deleted"] for each in guest.json("room", "read", first)["posts"])
     assert owner.refused("room", "appoint-everywhere", host["host"], me, "king") == "ROOM_ADDRESS_REFUSED"
+
+
+def test_room_has_a_picture_and_files_have_names(network: RealNetwork, owner: Shell, tmp_path: Path) -> None:
+    [host] = owner.json("room", "hosts")["hosts"]
+    room = owner.json("room", "create", f"{host['host']}/gallery")["room"]
+    (tmp_path / "bee.png").write_bytes(b"a picture")
+    name = owner.json("room", "picture", room, str(tmp_path / "bee.png"))["picture"]
+    guest = Shell(network.home())
+    assert guest.json("room", "show", room)["picture"] == name
+    guest.json("room", "download", room, name, str(tmp_path / "copy"))
+    assert (tmp_path / "copy").read_bytes() == b"a picture"
+    owner.json("room", "post", room, "look", "--file", str(tmp_path / "bee.png"))
+    [post] = guest.json("room", "read", room)["posts"]
+    assert (post["files"], post["file_names"]) == ([name], ["bee.png"])
+    owner.json("room", "picture", room)
+    owner.json("room", "change", room, "name=hall")
+    assert guest.json("room", "show", room.replace("gallery", "hall"))["picture"] == ""
+    assert guest.refused("room", "show", room) == "ROOM_UNKNOWN"
 
 
 def test_sent_messages_and_later_permissions_are_listed(network: RealNetwork, owner: Shell) -> None:

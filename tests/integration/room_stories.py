@@ -11,7 +11,7 @@ from essaim.protocol.opengroup.filter import Alphabet
 from essaim.protocol.opengroup.statement import Statement
 from essaim_client.rooms.history import History
 from essaim_opengroup import upkeep
-from essaim_opengroup.schema import MEMBER, SENT
+from essaim_opengroup.schema import FILE, MEMBER, SENT
 from essaim_opengroup.serving import MAX_SENT
 from essaim_opengroup.writer import Job
 from room_host import HOST_ID, Refused, RoomMember, RunningHost, texts
@@ -179,6 +179,23 @@ async def everything_is_unpinned_at_once(host: RunningHost) -> None:
     assert [each.changed for each in (await bob.page(here)).posts] == [3, 8, 8]
 
 
+async def files_of_pinned_posts_stay_until_everything_is_unpinned(host: RunningHost) -> None:
+    room = await host.room()
+    here, alice = room.room_id, host.member(1)
+    posts = [await alice.post(here, text, files=[await alice.put(here, text.encode())]) for text in ("one", "two")]
+    await room.owner.say(here, pin=Pin(post_id=posts[0]))
+
+    async def files() -> int:
+        host.skew_ms += 16 * DAY_MS
+        await host.host.writer.do(Job(upkeep.remove_expired))
+        with host.host.database.reader.begin() as connection:
+            return len(connection.execute(select(FILE.c.no)).all())
+
+    assert await files() == 1
+    await room.owner.say(here, pin=Pin(post_id=posts[0], unpin=True, everything=True))
+    assert await files() == 0
+
+
 async def rooms_of_an_author_are_told_to_moderators_of_the_host(host: RunningHost) -> None:
     lobby, hidden = await host.room(), await host.room("hidden", listed=False)
     await host.room("empty")
@@ -334,6 +351,7 @@ STORIES = (
     filters_of_room_and_host_refuse_members_and_spare_moderators,
     host_answers_in_its_own_name_and_seldom,
     everything_is_unpinned_at_once,
+    files_of_pinned_posts_stay_until_everything_is_unpinned,
     rooms_of_an_author_are_told_to_moderators_of_the_host,
     permissions_wait_for_their_time_beside_the_one_that_holds,
     outbox_has_what_was_sent_and_nothing_of_what_became_of_it,

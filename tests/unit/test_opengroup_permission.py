@@ -26,6 +26,10 @@ GRANT = Override(allow=Permission.WRITE)
 MUTE = Override(deny=Permission.WRITE | Permission.REACT, until_ms=NOW_MS + 1)
 BAD_PAST = Override(deny=ALL, from_ms=NOW_MS - 9, until_ms=NOW_MS)
 COMING = Override(allow=ALL, deny=Permission.READ, from_ms=NOW_MS + 1)
+CAME = Override(allow=Permission.WRITE, from_ms=NOW_MS)
+NEXT = Override(allow=Permission.WRITE, from_ms=NOW_MS + 1)
+GONE_NEXT, WENT = Override(from_ms=NOW_MS + 1), Override(from_ms=NOW_MS - 1)
+OVER = Override(allow=Permission.WRITE, from_ms=NOW_MS - 9, until_ms=NOW_MS)
 INVITED = RoomRules(by_invitation=True)
 YOUNG = RoomRules(min_age_ms=HOUR_MS + 1)
 STATES = {
@@ -43,6 +47,12 @@ STATES = {
     "muted": (RoomRules(), replace(KNOWN, override=MUTE)),
     "mute_over": (RoomRules(), replace(KNOWN, override=BAD_PAST)),
     "grant_comes": (READ_ONLY, replace(KNOWN, override=COMING)),
+    "grant_came": (READ_ONLY, replace(KNOWN, override=MUTE, coming=(CAME,))),
+    "grant_is_next": (READ_ONLY, replace(KNOWN, coming=(NEXT,))),
+    "grant_goes_next": (READ_ONLY, replace(KNOWN, override=GRANT, coming=(GONE_NEXT,))),
+    "grant_went": (READ_ONLY, replace(KNOWN, override=GRANT, coming=(WENT, NEXT))),
+    "grant_came_and_ended": (READ_ONLY, replace(KNOWN, override=GRANT, coming=(OVER,))),
+    "young_named_since": (YOUNG, replace(KNOWN, coming=(CAME,))),
 }
 LETTERS = {
     ".": None, "B": "BANNED", "I": "INVITATION_NEEDED", "A": "ARCHIVED", "N": "NOT_ALLOWED", "Y": "TOO_YOUNG",
@@ -70,6 +80,12 @@ TABLE = {
     "muted": OPEN | NO_WRITE | {"react": "NN..."},
     "mute_over": OPEN,
     "grant_comes": OPEN | NO_WRITE,
+    "grant_came": OPEN | GRANTED,
+    "grant_is_next": OPEN | NO_WRITE,
+    "grant_goes_next": OPEN | GRANTED,
+    "grant_went": OPEN | NO_WRITE,
+    "grant_came_and_ended": OPEN | NO_WRITE,
+    "young_named_since": OPEN | dict.fromkeys(("upload", "react", "report"), "NY..."),
 }
 
 

@@ -1,5 +1,6 @@
 """`essaim room`: what moderators do to much at once, and owners to a whole host."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,6 +59,24 @@ def clear_reactions(
     async def work(there: Room) -> dict[str, object]:
         count = await there.clear_reactions(digest_part(post))
         return {"done": f"{count} kinds withdrawn", "kinds": count}
+
+    in_room(home, passphrase_file, as_json, room, work)
+
+
+@app.command()
+def picture(
+    room: RoomArgument,
+    file: Annotated[Path | None, typer.Argument(help="An image; none takes the picture away.")] = None,
+    home: HomeOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a room a picture, which stays as long as it is the room's; for admins."""
+
+    async def work(there: Room) -> dict[str, object]:
+        name = await there.upload(file.read_bytes()) if file is not None else b""
+        await there.change(picture=name)
+        return {"done": "changed", "picture": name.hex()}
 
     in_room(home, passphrase_file, as_json, room, work)
 

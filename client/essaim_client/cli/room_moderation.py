@@ -46,12 +46,12 @@ def span_ms(text: str) -> int:
     return int(matched[1]) * UNITS[matched[2]]
 
 
-def settings_of(pairs: list[str]) -> dict[str, Any]:
-    """name=value as the type of the setting. Raises RoomAddressError."""
+def settings_of(pairs: list[str], *, named: bool = False) -> dict[str, Any]:
+    """name=value as the type of the setting; `named`: of a room that may be called anew. Raises RoomAddressError."""
     found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals or name not in DEFAULTS.DESCRIPTOR.fields_by_name or name == "name":
+        if not equals or name not in DEFAULTS.DESCRIPTOR.fields_by_name or (name == "name" and not named):
             raise RoomAddressError(f"settings are {', '.join(DEFAULTS.DESCRIPTOR.fields_by_name)}")
         found[name] = _typed(name, value)
     return found
@@ -143,7 +143,7 @@ def change(
     """Change settings of a room: slow_seconds=30, defaults=read,react, archived=yes ..."""
 
     async def work(there: Room) -> str:
-        await there.change(**settings_of(settings))
+        await there.change(**settings_of(settings, named=True))
         return "changed"
 
     in_room(home, passphrase_file, as_json, room, work)

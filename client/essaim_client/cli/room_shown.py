@@ -15,7 +15,11 @@ def described(room: room_pb2.Room) -> dict[str, object]:
     settings = room.settings
     fields = {each.name: getattr(settings, each.name) for each in settings.DESCRIPTOR.fields if each.name != "picture"}
     names = ("sequence", "version", "members", "own_permissions", "own_role", "joined")
-    return fields | {"room_id": room.room_id.hex()} | {name: getattr(room, name) for name in names}
+    return (
+        fields
+        | {"room_id": room.room_id.hex(), "picture": settings.picture.hex()}
+        | {name: getattr(room, name) for name in names}
+    )
 
 
 def flat_post(post: RoomPost) -> dict[str, object]:
