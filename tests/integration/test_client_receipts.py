@@ -33,8 +33,8 @@ class Liar:
     Nothing that it was asked is on its way to any disk but those of before.
     """
 
-    def __init__(self, world, monkeypatch, forge):
-        self.said = 0
+    def __init__(self, world, monkeypatch, forge, *, does_it=True):
+        self.said = self.removals = 0
         liar, honest = world.stores[0], Swarms.members
         by_liar = lambda *args: sorted(honest(*args), key=lambda node: node.node_id != liar.node_id)  # noqa: E731
         monkeypatch.setattr(Swarms, "members", by_liar)
@@ -42,6 +42,9 @@ class Liar:
         real = servicer._ask
 
         async def ask(kind, make):
+            self.removals += kind is Removed
+            if kind is Removed and not does_it:
+                return Removed()
             answer = await real(kind, make)
             if kind is Stored:
                 self.said += 1
@@ -84,6 +87,25 @@ async def test_store_of_a_member_that_lies_is_not_believed(world, monkeypatch) -
                 assert liar.said, "the honest ones were asked after it"
         found = [each async for each in Reader(client._swarms, Access(policy, b"\0", key)).read(Reading())]
         assert len(found) == 4
+
+
+@pytest.mark.parametrize("does_it", [False, True], ids=["swallows", "forges"])
+async def test_confirmation_of_a_member_that_lies_is_made_at_another(world, monkeypatch, does_it) -> None:
+    """One says that it is done, and has done nothing; or has, and shows another's signatures. It is noted once."""
+    key = SigningKey(os.urandom(32))
+    policy = Policy.public_inbox(key.public)
+    letters = [Outgoing(b"\0", NOW_MS() + DAY_MS, os.urandom(4096)) for _ in range(2)]
+    ids = [each.id_in(policy) for each in letters]
+    async with world.client() as client:
+        await Writer(client._swarms).store(policy, letters)
+        liar = Liar(world, monkeypatch, of_one_member, does_it=does_it)
+        access = Access(policy, b"\0", key)
+        async with asyncio.timeout(20):
+            await Writer(client._swarms).confirm(access, ids)
+        assert liar.removals, "an honest one was asked after it"
+        assert not [each async for each in Reader(client._swarms, access).read(Reading())]
+    noted = [len(node.storage._store.naming(ids[0])) for node in world.stores]
+    assert max(noted) == 1 and sum(noted) >= 2
 
 
 async def test_owner_proves_what_a_quorum_said_of_a_wipe(world) -> None:

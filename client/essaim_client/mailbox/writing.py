@@ -1,8 +1,7 @@
-"""Writing to a mailbox: store, confirm, delete. A store that returns is on the disks of a quorum."""
+"""Writing to a mailbox: store, and confirm. What returns is on the disks of a quorum, by its signatures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import cast
 
 from google.protobuf.message import Message
@@ -10,11 +9,11 @@ from google.protobuf.message import Message
 from essaim.protocol.mailbox import puzzle
 from essaim.protocol.mailbox.authorization import Act, Method
 from essaim.protocol.mailbox.envelope import envelope_id
-from essaim.protocol.mailbox.payload import removal_hash
 from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.status import Refusal, read_status
 from essaim.storage.v1 import mailbox_pb2
 from essaim_client.mailbox.access import Access, Authority
+from essaim_client.mailbox.notices import Notices
 from essaim_client.mailbox.receipts import proven, receipts_of
 from essaim_client.mailbox.swarm_call import Swarms, price
 from essaim_client.network.failure import DestinationRefusedError
@@ -60,34 +59,13 @@ class Writer:
         return storing.bits
 
     async def confirm(self, access: Access, ids: Sequence[bytes]) -> None:
-        """The envelopes leave every replica: call it when they are safe on this device's disk."""
+        """The envelopes leave every replica: call it when they are safe on this device's disk.
+
+        Returns when W members signed that they have the removal on disk; raises as `store` does.
+        """
+        notices = Notices(self._swarms)
         for start in range(0, len(ids), IDS_MAX):
-            request = partial(self._confirm, access, list(ids[start : start + IDS_MAX]))
-            await self._swarms.ask_any(access.policy.mailbox_id, "Confirm", request)
-
-    def _confirm(self, access: Access, ids: list[bytes]) -> mailbox_pb2.ConfirmRequest:
-        return mailbox_pb2.ConfirmRequest(
-            mailbox=access.mailbox(self._swarms.views.current.serial),
-            slot=access.slot,
-            envelope_ids=ids,
-            authorization=access.confirming(ids, self._swarms.clock.now_ms(), self._swarms.random),
-        )
-
-    async def delete(self, policy: Policy, owner: Authority, ids: Sequence[bytes]) -> None:
-        """The owner's deletion, whatever slot the envelopes are for; at most 256 ids."""
-        await self._swarms.ask_any(policy.mailbox_id, "Delete", partial(self._delete, policy, owner, list(ids)))
-
-    def _delete(self, policy: Policy, owner: Authority, ids: list[bytes]) -> mailbox_pb2.DeleteRequest:
-        act = Act(policy, Method.DELETE, b"", removal_hash(b"", ids))
-        return mailbox_pb2.DeleteRequest(
-            mailbox=self._named(policy),
-            envelope_ids=ids,
-            authorization=owner.authorize(act, self._swarms.clock.now_ms(), self._swarms.random),
-        )
-
-    def _named(self, policy: Policy) -> mailbox_pb2.Mailbox:
-        serial = self._swarms.views.current.serial
-        return mailbox_pb2.Mailbox(id=policy.mailbox_id, policy=policy.encoded, view_serial=serial)
+            await notices.confirm(access, ids[start : start + IDS_MAX])
 
 
 @dataclass

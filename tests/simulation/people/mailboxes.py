@@ -235,7 +235,8 @@ class Mailboxes:
             if each in place.envelopes and not self.chance(self.faults.repeated):
                 del place.envelopes[each]
                 place.gone.add(each)
-        return mailbox_pb2.ConfirmResponse()
+        notice = Tombstone(policy, Method.CONFIRM, request.slot, tuple(ids), _authorization(request))
+        return mailbox_pb2.ConfirmResponse(receipts=[self._receipt(record_id(notice))])
 
     def _dropslot(self, policy, request):
         self._check(Act(policy, Method.DROP_SLOT, b"", slot_hash(request.slot_record)), request.authorization)
