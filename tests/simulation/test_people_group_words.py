@@ -2,11 +2,14 @@
 
 import pytest
 
+from essaim.messaging.v1 import content_pb2, group_pb2
+from essaim.protocol.conversation import Peer
 from essaim_client import Settings
 from essaim_client.attachments.download import FileGoneError
 from essaim_client.messaging.events import GroupInvited, InGroup, Typing
 from essaim_client.messaging.group_posting import WHISPERS_UNTIL
 from essaim_client.messaging.group_talk import TYPING_EVERY_MS, NotInGroupError
+from essaim_client.messaging.intake import Taken
 from essaim_client.store.transfers import Direction
 from people.town import town
 from test_people_groups import group_of, settled, texts
@@ -128,3 +131,25 @@ async def test_who_is_blocked_still_changes_and_heals_the_group_and_invites_to_n
         await alice.person.groups.create("another", [bob.account])
         assert not [each for each in await bob.look() if isinstance(each, GroupInvited)]
         assert len(bob.person.groups.all()) == 1
+
+
+def answers_to(gadget, group, asker):
+    """What a device would send to somebody's device that asks for what it lacks of a group."""
+    content = content_pb2.Content(group=content_pb2.Group(group_id=group, ask=group_pb2.GroupAsk()))
+    peer, taken = Peer(asker.account, 0), Taken()
+    gadget.person.grouping.intake.hear(peer, content, taken, gadget.mailboxes.now_ms, initial=False)
+    return taken.answers
+
+
+async def test_who_is_blocked_and_no_member_any_more_does_not_learn_that_the_device_is_there(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob, carol = [await here.person() for _ in range(3)]
+        group = await group_of(here, alice, bob, carol)
+        bob.person.contacts.block(carol.account)
+        assert answers_to(bob, group, carol), "a member is answered like others"
+        await alice.person.groups.remove(group, carol.account)
+        await settled(here, bob)
+        assert not answers_to(bob, group, carol)
+        assert answers_to(alice, group, carol), "who has not blocked them tells them that they are out"
+        bob.person.contacts.unblock(carol.account)
+        assert answers_to(bob, group, carol)

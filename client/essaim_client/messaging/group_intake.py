@@ -151,7 +151,7 @@ class GroupIntake:
         if group is None:
             return
         if not own and sender.account.raw not in group.roster.members:
-            if message.HasField("ask"):
+            if message.HasField("ask") and not self._agreement.is_blocked(sender.account):  # others tell them
                 farewell = self._giving.farewell(group, sender.account.raw, message.ask)
                 taken.answers += [_answer(sender, part) for part in farewell]
             return
