@@ -17,9 +17,10 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
+from essaim.protocol import kdf
 from essaim.protocol.geometry import REPLAY_TAG_SIZE, CellClass
 
 LABEL = b"essaim/onion/v1"
@@ -30,6 +31,7 @@ HEADER_NONCE = _COUNTER + bytes(12)
 BODY_NONCE = _COUNTER + (1).to_bytes(12, "big")
 PAYLOAD_NONCE = bytes(12)
 _SHA256 = SHA256()
+_extractor = kdf.keyed(LABEL)  # HKDF's first step, with its salt, which is public and always the same
 _split = struct.Struct("32s32s32s32s32s16s").unpack
 
 
@@ -58,8 +60,8 @@ class HopSecrets(NamedTuple):
 
 def derive(shared: bytes, transcript: bytes, prefix: bytes) -> HopSecrets:
     """The secrets of a hop. `prefix` is the first 8 bytes of its header, `transcript` the SHA3-256 of above."""
-    okm = HKDF(_SHA256, SECRETS_SIZE, LABEL, prefix).derive(shared + transcript)
-    return HopSecrets._make(_split(okm))
+    prk = kdf.mac_of(_extractor, shared + transcript)
+    return HopSecrets._make(_split(HKDFExpand(_SHA256, SECRETS_SIZE, prefix).derive(prk)))
 
 
 def header_stream(secrets: HopSecrets) -> CipherContext:
