@@ -1,5 +1,6 @@
 """How much fits, what it costs, and who is refused first."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -14,8 +15,10 @@ from essaim.protocol.mailbox.policy import Kind, Policy
 from essaim.protocol.mailbox.receipt import Outcome, sign_batch
 from essaim.protocol.mailbox.record import EnvelopeRecord, Tombstone
 from essaim.protocol.mailbox.refusal import PuzzleRequiredError, QuotaError
+from essaim.protocol.mailbox.rule import rule_of
 from essaim.protocol.status import read_status
 from essaim.runtime.errors import to_status
+from essaim_client.mailbox.swarm_call import PUZZLE_BITS_MAX
 from essaim_storage import effects, events
 from essaim_storage.message import Ack, AckSignature, Refusal, Write
 from essaim_storage.price import LOAD_BITS, MOST_BITS, Load, Price
@@ -116,19 +119,19 @@ def test_clock_that_jumps_ten_minutes_removes_nothing_that_lives(jump_ms: int) -
 def test_load_raises_the_price_and_goes_away_by_itself() -> None:
     load = Load(per_second=10, most_waiting=100)
     price = Price(load=load)
-    assert price.store_bits(Kind.PUBLIC_INBOX, 0, NOW_MS) == 0
+    assert price.store_bits(Kind.PUBLIC_INBOX, 0, SIZE, NOW_MS) == 0
     for second in range(60):
         load.count(NOW_MS + second * 1_000, 10)
     now_ms = NOW_MS + 59_000
     assert load.overload(now_ms) == pytest.approx(1, rel=0.1)
     load.count(now_ms, 600)
-    busy = price.store_bits(Kind.PUBLIC_INBOX, 0, now_ms)
+    busy = price.store_bits(Kind.PUBLIC_INBOX, 0, SIZE, now_ms)
     assert LOAD_BITS < busy <= MOST_BITS
     assert price.claim_prekey_bits(now_ms) == busy
-    assert price.store_bits(Kind.PRIVATE_INBOX, 0, now_ms) == 0, "signed writes pay nothing"
-    assert price.store_bits(Kind.PUBLIC_INBOX, 0, now_ms + 120_000) == 0
+    assert price.store_bits(Kind.PRIVATE_INBOX, 0, SIZE, now_ms) == 0, "signed writes pay nothing"
+    assert price.store_bits(Kind.PUBLIC_INBOX, 0, SIZE, now_ms + 120_000) == 0
     load.count(now_ms, 1 << 30)
-    assert price.store_bits(Kind.PUBLIC_INBOX, 0, now_ms) == MOST_BITS
+    assert price.store_bits(Kind.PUBLIC_INBOX, 0, SIZE, now_ms) == MOST_BITS
 
 
 def test_requests_that_wait_are_load() -> None:
@@ -139,6 +142,31 @@ def test_requests_that_wait_are_load() -> None:
     assert load.bits(NOW_MS) == LOAD_BITS + 2
     waiting = 400
     assert load.bits(NOW_MS) == LOAD_BITS + 4
+
+
+QUOTA_BYTES = rule_of(Kind.PUBLIC_INBOX).quota_bytes
+PIECES = (SIZE, 16 * SIZE, 57_344, 253_952)
+"""What one Store of a client brings, at the least and at the most."""
+
+
+def hashes_to_fill(piece: int) -> int:
+    """That strangers have to make until the mailbox takes no more."""
+    held = range(0, QUOTA_BYTES - piece + 1, piece)
+    prices = (Price().store_bits(Kind.PUBLIC_INBOX, each, piece, NOW_MS) for each in held)
+    return sum(1 << bits for bits in prices if bits)
+
+
+def test_room_in_a_public_inbox_is_paid_by_the_byte_whatever_the_pieces() -> None:
+    """150 million hashes at the least: two and a half minutes of a core of ours. By the request it were 7 s."""
+    costs = [hashes_to_fill(piece) for piece in PIECES]
+    print(dict(zip(PIECES, costs, strict=True)))
+    assert min(costs) > 140_000_000 and max(costs) < 4 * min(costs)
+    price = Price()
+    for share, least in ((0.0, 0), (0.5, 12), (0.75, 16), (0.9, 20)):
+        held = math.ceil(share * QUOTA_BYTES)
+        bits = [price.store_bits(Kind.PUBLIC_INBOX, held, piece, NOW_MS) for piece in PIECES]
+        assert bits == [min(24, least + more) for more in (0, 4, 4, 6)] if least else not any(bits)
+        assert max(bits) <= PUZZLE_BITS_MAX, "no honest stranger is asked for more than the client does"
 
 
 def test_price_of_a_blob_is_proportional_to_bytes_and_days() -> None:

@@ -67,12 +67,13 @@ class Intake:
 
     def _store_bits(self, policy: Policy, request: mailbox_pb2.StoreRequest, now_ms: int) -> int:
         if policy.kind != Kind.BLOB:
-            return self.price.store_bits(policy.kind, self.store.mailbox_bytes(policy.mailbox_id), now_ms)
+            held, new = self.store.mailbox_bytes(policy.mailbox_id), sum(len(each.data) for each in request.envelopes)
+            return self.price.store_bits(policy.kind, held, new, now_ms)
         if len(request.envelopes) != 1:
             raise IdsRefusedError("a blob is one envelope")
-        new = request.envelopes[0]
+        blob = request.envelopes[0]
         fill = self.store.blob_bytes() / self.blob_bytes if self.blob_bytes else 0.0
-        return self.price.blob_store_bits(len(new.data), new.expires_ms - now_ms, fill, now_ms)
+        return self.price.blob_store_bits(len(blob.data), blob.expires_ms - now_ms, fill, now_ms)
 
     def envelope(self, policy: Policy, new: mailbox_pb2.NewEnvelope, now_ms: int) -> EnvelopeRecord:
         """An envelope that may be kept."""

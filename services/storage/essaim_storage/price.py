@@ -10,13 +10,17 @@ from essaim.protocol.mailbox.policy import Kind
 from essaim.protocol.mailbox.rule import DAY_MS, rule_of
 
 FILLS = ((0.9, 20), (0.75, 16), (0.5, 12))
-"""From this share of its quota on, a mailbox that anyone may write to costs so many bits."""
-BLOB_UNIT = 4_096 * DAY_MS
+"""From this share of its quota on, a mailbox that anyone may write to costs so many bits, and more for more bytes."""
+UNIT = 4_096
+"""Bytes that cost as much; twice as many cost one bit, twice the work, more."""
+MOST_FILL_BITS = 24
+"""What bytes and fill ask for at most: all that the client library does for anybody."""
+BLOB_UNIT = UNIT * DAY_MS
 """Byte-milliseconds that cost `blob_bits`; twice as many cost one bit, twice the work, more."""
 LOAD_BITS = 10
 """At a load just above what a node means to bear; each doubling costs two bits more."""
 MOST_BITS = 22
-"""What load and fill ask for at most: four million hashes. More would shut out whom it is to serve."""
+"""What load, and a blob's, ask for at most: four million hashes. More would shut out whom it is to serve."""
 HALF_LIFE_MS = 10_000
 
 
@@ -68,14 +72,18 @@ class Price:
     """Of a Store of 4096 bytes for a day as a blob."""
     load: Load = field(default_factory=_no_load)
 
-    def store_bits(self, kind: Kind, held_bytes: int, now_ms: int) -> int:
-        """A write that is signed costs nothing."""
+    def store_bits(self, kind: Kind, held_bytes: int, new_bytes: int, now_ms: int) -> int:
+        """Of all envelopes in one Store. A write that is signed costs nothing.
+
+        Nobody tells strangers apart: so what room they take is paid by the byte, as the mailbox runs out of it.
+        """
         rule = rule_of(kind)
         if not rule.open_write:
             return 0
         fill = held_bytes / rule.quota_bytes
         by_fill = next((bits for share, bits in FILLS if fill >= share), 0)
-        return max(self.open_bits, min(MOST_BITS, max(by_fill, self.load.bits(now_ms))))
+        by_fill += _doublings(new_bytes, UNIT) if by_fill else 0
+        return max(self.open_bits, min(MOST_FILL_BITS, by_fill), min(MOST_BITS, self.load.bits(now_ms)))
 
     def claim_prekey_bits(self, now_ms: int) -> int:
         """Claims are strangers' too."""
@@ -88,7 +96,12 @@ class Price:
         """
         if not self.blob_bits:
             return 0
-        units = -(-size * max(ttl_ms, 0) // BLOB_UNIT)
-        by_size = self.blob_bits + max(units - 1, 0).bit_length()
+        by_size = self.blob_bits + _doublings(size * max(ttl_ms, 0), BLOB_UNIT)
         by_fill = next((bits for share, bits in ((0.9, 4), (0.75, 2), (0.5, 1)) if fill >= share), 0)
         return max(by_size, min(MOST_BITS, max(by_size + by_fill, self.load.bits(now_ms))))
+
+
+def _doublings(amount: int, unit: int) -> int:
+    """Of the unit, until it holds the amount."""
+    units = -(-amount // unit)
+    return max(units - 1, 0).bit_length()
