@@ -1,19 +1,26 @@
 """What a client believes of a host: addresses, and a history that is checked link by link."""
 
+import asyncio
+import itertools
 from types import SimpleNamespace
 
 import pytest
 
-from essaim.opengroup.v1 import action_pb2, room_pb2, statement_pb2
+from essaim.opengroup.v1 import action_pb2, opengroup_pb2, room_pb2, statement_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.member import member_key
 from essaim.protocol.opengroup.refusal import HistoryForkedError
 from essaim.protocol.opengroup.statement import Statement
+from essaim_client.cli.room_moderation import settings_of
 from essaim_client.cli.room_shown import when
+from essaim_client.network.failure import DestinationLostError
+from essaim_client.rooms import asking
 from essaim_client.rooms.address import RoomAddress, host_part, member_part
+from essaim_client.rooms.asking import Asker
 from essaim_client.rooms.history import History
+from essaim_client.rooms.patience import PACE_BYTES, PACE_SECONDS, Pace, Patience
 from essaim_client.rooms.room import Room
 
 HOST, ROOM, OTHER = b"h" * 32, b"r" * 16, b"o" * 16
@@ -147,6 +154,76 @@ async def test_host_that_promises_more_and_gives_nothing_keeps_nobody() -> None:
     assert asker.asked == 2
 
 
+class Shifting:
+    """A host that has always read enough for one answer, and never found a post."""
+
+    def __init__(self, ends_after: int) -> None:
+        self.host, self.asked, self.ends_after = SimpleNamespace(host_id=HOST), 0, ends_after
+
+    async def do(self, action, reply_class) -> action_pb2.Result:
+        self.asked += 1
+        assert self.asked <= 1_000, "asked for ever"
+        following = (action.search.before or 1 << 62) - 1
+        more = self.asked < self.ends_after
+        return action_pb2.Result(posts=action_pb2.PostList(more=more, next=following))
+
+
+async def test_search_that_a_host_never_ends_ends_and_a_long_one_goes_on() -> None:
+    honest, lying = Shifting(200), Shifting(1 << 60)
+    room = Room(honest, room_pb2.Room(room_id=ROOM), History(HOST, ROOM, Memory()))
+    assert await room.search("heron") == ([], False) and honest.asked == 200
+    room = Room(lying, room_pb2.Room(room_id=ROOM), History(HOST, ROOM, Memory()))
+    with pytest.raises(DestinationLostError):
+        await room.search("heron")
+
+
+class Giving:
+    """A host that streams these pieces of a file, each with the size and `last` that it claims."""
+
+    def __init__(self, pieces) -> None:
+        self.pieces, self.given = pieces, 0
+
+    async def stream(self, node_id, method, request, **_):
+        for size, data, last in self.pieces:
+            self.given += 1
+            yield opengroup_pb2.DownloadResponse(size=size, data=data, last=last)
+
+    async def proves(self, node_id, host_id) -> bool:
+        return True
+
+    async def downloaded(self) -> bytes:
+        network = SimpleNamespace(onion=self, clock=SimpleNamespace(now_ms=lambda: 7), random=bytes)
+        found = SimpleNamespace(host_id=HOST, node_ids=[b"n" * 32])
+        asker = Asker(network, self, found, ALICE, Patience(0))
+        return b"".join([data async for data in asker.download(ROOM, b"f" * 32, 0)])
+
+
+async def test_download_ends_where_the_host_gives_more_than_it_said_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asking.FILE_MAX == 1 << 30
+    monkeypatch.setattr(asking, "FILE_MAX", 3_000)
+    assert await Giving([(5, b"her", False), (5, b"on", True)]).downloaded() == b"heron"
+    assert await Giving([(0, b"", True)]).downloaded() == b""
+    more = itertools.repeat((5, b"her", False))
+    nothing = itertools.repeat((5, b"", False))
+    huge = itertools.repeat((1 << 62, bytes(1_000), False))
+    for pieces, most in ((more, 2), (nothing, 1), (huge, 4)):
+        host = Giving(pieces)
+        with pytest.raises(DestinationLostError):
+            await host.downloaded()
+        assert host.given == most
+
+
+async def test_download_that_drips_is_no_progress_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pace()
+    assert [pace.took(size) for size in (PACE_BYTES - 1, 1, 1, PACE_BYTES)] == [False, True, False, True]
+    now = asyncio.get_running_loop().time()
+    monkeypatch.setattr(pace, "_now", lambda: now + PACE_SECONDS * 2)
+    assert pace.took(PACE_BYTES)  # slow, but whole
+    monkeypatch.setattr(pace, "_now", lambda: now + PACE_SECONDS * 4)
+    with pytest.raises(DestinationLostError):
+        pace.took(1)
+
+
 def test_addresses_are_read_and_refused() -> None:
     host, token = "ab" * 32, "cd" * 16
     parsed = RoomAddress.parse(f"  {host.upper()}/lobby ")
@@ -166,6 +243,20 @@ def test_addresses_are_read_and_refused() -> None:
     assert member_part(host) == bytes.fromhex(host) and host_part(host) == host
     with pytest.raises(ProtocolError):
         member_part("bob")
+
+
+def test_settings_are_read_as_their_types_and_refused_in_a_sentence() -> None:
+    found = settings_of(
+        ["slow_seconds=5", "archived=yes", "defaults=read,react", "filter_alphabets=arabic, kana", "title=a=b"]
+    )
+    assert found == {"slow_seconds": 5, "archived": True, "defaults": 9, "filter_alphabets": 513, "title": "a=b"}
+    assert settings_of(["filter_alphabets="]) == {"filter_alphabets": 0}
+    assert settings_of(["name=hall"], named=True) == {"name": "hall"}
+    for bad in ("name=hall", "slow_seconds=-1", "slow_seconds=9999999999", "archived=maybe", "picture=xyz", "nothing=1",
+                "filter_alphabets=klingon", "filter_silent=1", "title"):  # fmt: skip
+        with pytest.raises(ProtocolError) as caught:
+            settings_of([bad])
+        assert caught.value.reason == "ROOM_ADDRESS_REFUSED", bad
 
 
 def test_time_that_no_calendar_has_is_shown_all_the_same() -> None:

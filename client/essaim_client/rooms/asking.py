@@ -13,6 +13,7 @@ from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import CellClass
 from essaim.protocol.onion import Refusal
 from essaim.protocol.opengroup.authorization import NONCE_SIZE, Method, Request
+from essaim.protocol.opengroup.settings import NUMBERS
 from essaim.protocol.status import read_status
 from essaim_client.network.connection import Connection
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
@@ -20,6 +21,8 @@ from essaim_client.network.method import Method as Called
 from essaim_client.rooms.finding import SERVICE, FoundHost, Hosts
 from essaim_client.rooms.patience import Patience, Wait, Waiting, may_pass, reason_of
 
+FILE_MAX = NUMBERS["file_bytes"][1]
+"""Bytes of a file, whatever room it is in."""
 ACT, FOLLOW, DOWNLOAD = (Called(SERVICE, name) for name in ("Act", "Follow", "Download"))
 
 
@@ -165,7 +168,7 @@ class Asker:
             raise
 
     async def download(self, room_id: bytes, file: bytes, offset: int) -> AsyncGenerator[bytes, None]:
-        """Pieces of a file from `offset`, over one path. Raises DestinationLostError where it ends early."""
+        """Pieces of a file from `offset`, over one path. DestinationLostError where it ends early or not at all."""
         query = opengroup_pb2.FileQuery(room_id=room_id, file=file, offset=offset).SerializeToString()
         request = opengroup_pb2.DownloadRequest(authorization=self._authorize(Method.DOWNLOAD, query), query=query)
         lane = b"rooms/files" + self.host.host_id
@@ -175,7 +178,9 @@ class Asker:
             async with aclosing(stream) as responses:
                 async for response in responses:
                     piece = cast("opengroup_pb2.DownloadResponse", response)
-                    last = piece.last
+                    last, offset = piece.last, offset + len(piece.data)
+                    if (piece.data and offset > min(piece.size, FILE_MAX)) or not (last or piece.data):
+                        raise DestinationLostError(Refusal.BAD_REPLY)
                     yield piece.data
         except DestinationLostError:
             self._demote(node_id)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from essaim.protocol.errors import ProtocolError
+from essaim.protocol.onion import Refusal
 from essaim_client.network.connection import Connection
 from essaim_client.network.failure import DestinationLostError, DestinationRefusedError, PathFailedError
 from essaim_client.network.guard import draw
@@ -26,6 +27,8 @@ PAUSE_SECONDS = 0.25
 PAUSE_MAX_SECONDS = 5.0
 STREAM_PAUSE_MAX_SECONDS = 20.0
 """Streams go on for good: what thousands of them ask for while a host is away for hours must stay little."""
+PACE_BYTES, PACE_SECONDS = 1 << 16, 60.0
+"""What a download brings at least, else it ends: a quarter of a cell in a minute."""
 AWAY = (DestinationLostError, HostUnknownError, NoPathError, NoViewError, PathFailedError)
 AGAIN = frozenset({"BUSY", "DRAINING", "NOT_READY", "NO_VIEW_YET", "TIMEOUT", "UNREACHABLE"})
 """Reasons of a node that is there and may do the same in a moment."""
@@ -91,6 +94,27 @@ class Wait:
                 async with asyncio.timeout(seconds):
                     await self._network.views.refresh()
         await asyncio.sleep(max(0.0, until - self._now()))
+
+
+class Pace:
+    """Of a download: a host must not keep who reads for ever by a byte a minute."""
+
+    def __init__(self) -> None:
+        self._now = asyncio.get_running_loop().time
+        self._begin()
+
+    def _begin(self) -> None:
+        self._came, self._until = 0, self._now() + PACE_SECONDS
+
+    def took(self, size: int) -> bool:
+        """Whether so much has come that it is progress. Raises DestinationLostError when it comes too slowly."""
+        self._came += size
+        if self._came >= PACE_BYTES:
+            self._begin()
+            return True
+        if self._now() > self._until:
+            raise DestinationLostError(Refusal.BAD_REPLY)
+        return False
 
 
 def may_pass(error: ProtocolError) -> bool:

@@ -9,17 +9,22 @@ from typing import Any, BinaryIO
 from essaim.opengroup.v1 import action_pb2, room_pb2, statement_pb2
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.geometry import CellClass
+from essaim.protocol.onion import Refusal
 from essaim.protocol.opengroup.permission import Role
 from essaim.protocol.opengroup.refusal import HistoryForkedError
 from essaim.protocol.opengroup.settings import CHUNK_SIZE, TOKEN_SIZE, file_hash
 from essaim.protocol.opengroup.statement import Statement
+from essaim_client.network.failure import DestinationLostError
 from essaim_client.rooms.asking import Asker
 from essaim_client.rooms.history import History
+from essaim_client.rooms.patience import Pace
 from essaim_client.rooms.shown import RoomEvent, RoomPost, event_of, post_of
 
 PAGE = 50
 PUT_AT_ONCE = 1
 """A chunk fills the largest cell."""
+SEARCH_ANSWERS = 256
+"""Without a post in them, before a search ends. An honest host looks at 8,192 that match, or a million, for each."""
 
 
 class Room:
@@ -142,13 +147,14 @@ class Room:
         return self._posts((await self._do(CellClass.MEDIUM, page=page)).posts)
 
     async def search(self, words: str, before: int = 0, limit: int = PAGE) -> tuple[list[RoomPost], bool]:
-        """As `page`, of posts with all the words."""
-        while True:
+        """As `page`, of posts with all the words. Raises DestinationLostError when the host finds no end."""
+        for _ in range(SEARCH_ANSWERS):
             search = action_pb2.Search(room_id=self.room_id, words=words, before=before, limit=limit)
             told = (await self._do(CellClass.MEDIUM, search=search)).posts
             if told.posts or not told.more or not 0 < told.next < (before or told.next + 1):
                 return self._posts(told)
             before = told.next  # the host had read enough for one answer
+        raise DestinationLostError(Refusal.BAD_REPLY)
 
     async def get(self, post_ids: Sequence[bytes]) -> list[RoomPost]:
         """Posts by their ids; those that there are."""
@@ -231,13 +237,14 @@ class Room:
 
     async def _pieces(self, file: bytes, out: BinaryIO) -> None:
         """From where `out` ends; a path or host that is lost under way is waited for."""
-        wait = self.asker.wait()
+        wait, pace = self.asker.wait(), Pace()
         while True:
             try:
                 async with aclosing(self.asker.download(self.room_id, file, out.tell())) as pieces:
                     async for data in pieces:
                         out.write(data)
-                        wait.progress()
+                        if pace.took(len(data)):
+                            wait.progress()
                 return
             except ProtocolError as error:
                 await wait.pause(error)
