@@ -237,8 +237,9 @@ class Room:
 
     async def _pieces(self, file: bytes, out: BinaryIO) -> None:
         """From where `out` ends; a path or host that is lost under way is waited for."""
-        wait, pace = self.asker.wait(), Pace()
+        wait = self.asker.wait()
         while True:
+            pace = Pace()  # of one stream: waiting for a host that is away is the patience's
             try:
                 async with aclosing(self.asker.download(self.room_id, file, out.tell())) as pieces:
                     async for data in pieces:
