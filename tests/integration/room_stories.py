@@ -61,6 +61,8 @@ async def silent_filter_keeps_a_post_from_others_and_no_chain_breaks(host: Runni
     assert [each.filtered for each in (await alice.page(here)).posts] == [False, False]
     assert [each.filtered for each in (await room.owner.page(here)).posts] == [True, False]
     assert texts(await bob.page(here, mentioning=True)) == []
+    [unsigned] = await bob.act(action_pb2.Action(page=action_pb2.Page(room_id=here)), sign=False)
+    assert texts(unsigned.posts) == ["hello"]
     for reader, found in ((alice, 1), (bob, 0), (room.owner, 1)):
         assert len((await reader.ask(search=action_pb2.Search(room_id=here, words="cheap"))).posts) == found
         assert len((await reader.ask(get_posts=action_pb2.GetPosts(room_id=here, post_ids=[kept]))).posts) == found

@@ -11,6 +11,7 @@ from essaim.protocol.opengroup.statement import is_file_name
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
 from essaim_client.cli.output import emit, screen, visible
 from essaim_client.cli.room_command import (
+    MOST_NUMBER,
     PATIENCE,
     HostArgument,
     PostArgument,
@@ -225,10 +226,10 @@ def react(
 @app.command()
 def read(
     room: RoomArgument,
-    before: Annotated[int, typer.Option(help="Posts below this sequence number; 0: from the newest.")] = 0,
+    before: Annotated[int, typer.Option(min=0, max=MOST_NUMBER, help="Posts below this sequence number.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many posts.")] = 20,
     search: Annotated[str, typer.Option(help="Only posts with all these words.")] = "",
-    thread: Annotated[int, typer.Option(help="Only the thread of this post (its sequence number).")] = 0,
+    thread: Annotated[int, typer.Option(min=0, max=MOST_NUMBER, help="Only the thread of this post.")] = 0,
     pinned: Annotated[bool, typer.Option(help="Only pinned posts.")] = False,
     mentions: Annotated[bool, typer.Option(help="Only posts that mention you.")] = False,
     home: HomeOption = None,

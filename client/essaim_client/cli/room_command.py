@@ -23,6 +23,8 @@ HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="12 to 64 hexa
 PostArgument = Annotated[str, typer.Argument(metavar="POST", help="A post id: 64 hexadecimal digits.")]
 MemberArgument = Annotated[str, typer.Argument(metavar="MEMBER", help="A member key: 64 hexadecimal digits.")]
 TextArgument = Annotated[str, typer.Argument(help="What to write.")]
+MOST_NUMBER = (1 << 63) - 1
+"""What a host takes."""
 PATIENCE = ContextVar("patience", default=PATIENCE_SECONDS)
 """`essaim room --patience SECONDS ...`."""
 Tell = Callable[[Mapping[str, object]], None]

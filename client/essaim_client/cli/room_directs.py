@@ -8,6 +8,7 @@ import typer
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
 from essaim_client.cli.output import emit, screen, visible
 from essaim_client.cli.room_command import (
+    MOST_NUMBER,
     HostArgument,
     MemberArgument,
     RoomArgument,
@@ -19,6 +20,7 @@ from essaim_client.cli.room_shown import when
 from essaim_client.rooms.address import member_part
 from essaim_client.rooms.rooms import DirectMessage, Rooms, SentMessage
 
+UpToOption = Annotated[int, typer.Option(min=0, max=MOST_NUMBER, help="Delete those up to this number instead.")]
 app = typer.Typer()
 """Joined to `essaim room` (cli/__init__.py)."""
 
@@ -44,7 +46,7 @@ def direct(
 @app.command()
 def directs(
     host: HostArgument,
-    delete_up_to: Annotated[int, typer.Option(help="Delete those up to this number instead.")] = 0,
+    delete_up_to: UpToOption = 0,
     follow: Annotated[bool, typer.Option("--follow", help="Then show what comes as it comes, until Ctrl-C.")] = False,
     home: HomeOption = None,
     passphrase_file: PassphraseFileOption = None,
@@ -72,7 +74,7 @@ def directs(
 @app.command()
 def sent(
     host: HostArgument,
-    delete_up_to: Annotated[int, typer.Option(help="Delete those up to this number instead.")] = 0,
+    delete_up_to: UpToOption = 0,
     follow: Annotated[bool, typer.Option("--follow", help="Then show what is sent as it is, until Ctrl-C.")] = False,
     home: HomeOption = None,
     passphrase_file: PassphraseFileOption = None,

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 import segno
 import typer
 
-from essaim.opengroup.v1 import action_pb2
+from essaim.opengroup.v1 import action_pb2, room_pb2
 from essaim.protocol.opengroup.filter import Alphabet
 from essaim.protocol.opengroup.permission import Permission, Role
 from essaim.protocol.opengroup.settings import DEFAULTS
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
 from essaim_client.cli.output import emit, screen, visible
 from essaim_client.cli.room_command import (
+    MOST_NUMBER,
     HostArgument,
     MemberArgument,
     PostArgument,
@@ -66,7 +67,9 @@ def _typed(name: str, value: str) -> object:
     try:
         if kind is bool:
             return {"yes": True, "no": False}[value]
-        return bytes.fromhex(value) if kind is bytes else kind(value)
+        field: dict[str, Any] = {name: bytes.fromhex(value) if kind is bytes else kind(value)}
+        room_pb2.RoomSettings(**field)  # what no message holds, no host is asked
+        return field[name]
     except (KeyError, ValueError):
         raise RoomAddressError(f"{name} is yes or no" if kind is bool else f"that is no value of {name}") from None
 
@@ -321,7 +324,7 @@ def invite(
 @app.command()
 def reports(
     room: RoomArgument,
-    close: Annotated[int, typer.Option(help="Close the report of this number.")] = 0,
+    close: Annotated[int, typer.Option(min=0, max=MOST_NUMBER, help="Close the report of this number.")] = 0,
     home: HomeOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,

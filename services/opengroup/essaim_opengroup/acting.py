@@ -147,10 +147,12 @@ class Acting:
         if not key:
             raise NotAuthorizedError("this needs a member's signature")
         if name == "send_direct":
-            days, per_day = self.settings.direct_days, self.settings.directs_per_day
+            limits = serving.DirectLimits(
+                self.settings.direct_days, self.settings.directs_per_day, self.settings.direct_after_posts
+            )
 
             def run(work: Work) -> Message | ProtocolError | None:
-                return serving.send_direct(work, work.member(key), asked, days, per_day)
+                return serving.send_direct(work, work.member(key), asked, limits)
         else:
 
             def run(work: Work) -> Message | ProtocolError | None:

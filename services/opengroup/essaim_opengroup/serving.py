@@ -1,6 +1,7 @@
 """Files, reports, direct messages and blocks: what members put down beside statements."""
 
 import hashlib
+from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, literal, select, update
 
@@ -13,13 +14,14 @@ from essaim.protocol.opengroup.refusal import (
     BlockedError,
     ChunkRefusedError,
     MemberUnknownError,
+    NotAllowedError,
     QuotaError,
     StatementRefusedError,
 )
 from essaim.protocol.opengroup.settings import CHUNK_SIZE, FILE_LABEL
 from essaim_opengroup.rows import MemberRow, RoomRow
 from essaim_opengroup.saying import DAY_MS, heard_post, new_day
-from essaim_opengroup.schema import BLOCK, CHUNK, DIRECT, DIRECT_TAKEN, FILE, MEMBER, MEMBERSHIP, REPORT, SENT
+from essaim_opengroup.schema import BLOCK, CHUNK, DIRECT, DIRECT_TAKEN, FILE, MEMBER, MEMBERSHIP, POST, REPORT, SENT
 from essaim_opengroup.work import Work
 
 UNATTACHED_MS = 3_600_000
@@ -130,8 +132,18 @@ def close_report(work: Work, asker: MemberRow, action: action_pb2.CloseReport) -
 # Direct messages
 
 
+@dataclass(frozen=True)
+class DirectLimits:
+    """What the host's operator says of direct messages."""
+
+    days: int
+    per_day: int
+    after_posts: int = 0
+    """Posts that a member must have in the room."""
+
+
 def send_direct(
-    work: Work, asker: MemberRow, action: action_pb2.SendDirect, days: int, per_day: int
+    work: Work, asker: MemberRow, action: action_pb2.SendDirect, limits: DirectLimits
 ) -> action_pb2.DirectList:
     """To a member of a room that both are in. What is refused leaves nothing."""
     room = work.room(action.room_id)
@@ -145,10 +157,11 @@ def send_direct(
     if _came_before(work, named):
         return action_pb2.DirectList()
     _check_reach(work, asker, recipient)
-    _spend_direct(work, asker, recipient, per_day)
+    _check_known(work, room, asker, limits.after_posts)
+    _spend_direct(work, asker, recipient, limits.per_day)
     # An inbox's numbers become visible in their order, whichever replica took them; the sender's row is locked.
     work.execute(select(MEMBER.c.no).where(MEMBER.c.no == recipient.no).with_for_update(key_share=True))
-    expires_ms = work.now_ms + days * DAY_MS
+    expires_ms = work.now_ms + limits.days * DAY_MS
     row = {"recipient_no": recipient.no, "sender_no": asker.no, "time_ms": work.now_ms, "expires_ms": expires_ms}
     work.execute(insert(DIRECT).values(row | {"data": action.data, "hash": named}))
     own = {"sender_no": asker.no, "recipient_no": recipient.no, "time_ms": work.now_ms, "expires_ms": expires_ms}
@@ -177,6 +190,15 @@ def _check_reach(work: Work, asker: MemberRow, recipient: MemberRow) -> None:
     )
     if work.scalars(banned):
         raise BannedError("you are banned from a room that they are in")
+
+
+def _check_known(work: Work, room: RoomRow, asker: MemberRow, posts: int) -> None:
+    """Whoever has said something in the room, and what still stands there; moderators need not."""
+    if not posts or work.role(room, asker) >= Role.MODERATOR:
+        return
+    theirs = (POST.c.room_no == room.no) & (POST.c.author_no == asker.no) & (POST.c.deleted == 0) & ~POST.c.filtered
+    if work.count(select(POST.c.no).where(theirs).limit(posts)) < posts:
+        raise NotAllowedError(f"whoever writes to members here has {posts} posts in the room first")
 
 
 def _spend_direct(work: Work, asker: MemberRow, recipient: MemberRow, per_day: int) -> None:

@@ -39,6 +39,10 @@ class OpengroupSettings(NodeSettings, service="opengroup"):
     directs_per_day: Annotated[
         int, Field(ge=0, le=10_000, description="Direct messages that a member may send in 24 hours. 0: none at all.")
     ] = 50
+    direct_after_posts: Annotated[
+        int,
+        Field(ge=0, le=1_000, description="Posts that a member must have in a room before writing directly to others."),
+    ] = 0
     followers: Annotated[
         int, Field(ge=1, le=100_000, description="Live streams served at once; further ones are refused BUSY.")
     ] = 5_000
