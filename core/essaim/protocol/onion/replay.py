@@ -10,6 +10,7 @@ cell that is seen before is refused without exception.
 """
 
 from array import array
+from collections import defaultdict
 
 from essaim.protocol.onion.refusal import ReplayError, ReplayWindowFullError, StaleError
 
@@ -30,12 +31,12 @@ def minute_of(now_ms: int) -> int:
 class _Shelf:
     """Tags as 64-bit numbers, none of them 0, each in the first free slot from its own on; at most half are taken."""
 
-    __slots__ = ("_count", "_mask", "_slots")
+    __slots__ = ("_mask", "_slots", "count")
 
     def __init__(self) -> None:
         self._mask = FIRST_SLOTS - 1
         self._slots = array("Q", bytes(8 * FIRST_SLOTS))
-        self._count = 0
+        self.count = 0
 
     def add(self, number: int, *, full: bool) -> bool:
         """False: it is here. ReplayWindowFullError for a new one where it is `full`."""
@@ -48,45 +49,25 @@ class _Shelf:
         if full:
             raise ReplayWindowFullError("as many cells as can be remembered")
         slots[at] = number
-        self._count += 1
-        if self._count * 2 > mask:
+        self.count += 1
+        if self.count * 2 > mask:
             self._grow()
         return True
 
     def _grow(self) -> None:
         numbers = [each for each in self._slots if each]
-        self._mask, self._count = self._mask * 2 + 1, 0
+        self._mask, self.count = self._mask * 2 + 1, 0
         self._slots = array("Q", bytes(8 * (self._mask + 1)))
         for number in numbers:
             self.add(number, full=False)
 
 
-class _Tags:
-    """The tags of one minute, on 256 shelves by their last byte, so that none takes long to grow."""
-
-    __slots__ = ("_shelves", "count")
-
-    def __init__(self) -> None:
-        self._shelves: dict[int, _Shelf] = {}
-        self.count = 0
-
-    def add(self, tag: bytes, *, full: bool) -> bool:
-        """False: it is here. ReplayWindowFullError for a new one where it is `full`."""
-        shelf = self._shelves.get(tag[-1])
-        if shelf is None:
-            shelf = self._shelves[tag[-1]] = _Shelf()
-        if not shelf.add(int.from_bytes(tag[:8], "big") or 1, full=full):
-            return False
-        self.count += 1
-        return True
-
-
 class ReplayWindow:
-    """The tags seen under one key pair."""
+    """The tags seen under one key pair; a minute's on 256 shelves by their last byte: none takes long to grow."""
 
     def __init__(self, max_tags: int = MAX_TAGS) -> None:
         self._max_tags = max_tags
-        self._seen: dict[int, _Tags] = {}
+        self._seen: dict[int, defaultdict[int, _Shelf]] = {}
         self._count = 0
         self._forgotten = -1  # the newest minute whose tags were dropped: a clock set back must not open it again
 
@@ -105,14 +86,15 @@ class ReplayWindow:
         seen = self._seen.get(minute)
         if seen is None:
             self._forget(now)
-            seen = self._seen[minute] = _Tags()
+            seen = self._seen[minute] = defaultdict(_Shelf)
         if self._count >= self._max_tags:
             self._forget(now)
-        if not seen.add(tag, full=self._count >= self._max_tags):
+        number = int.from_bytes(tag[:8], "big") or 1
+        if not seen[tag[-1]].add(number, full=self._count >= self._max_tags):
             raise ReplayError("seen before")
         self._count += 1
 
     def _forget(self, now: int) -> None:
         for minute in [each for each in self._seen if each < now - MAX_AGE_MINUTES]:
-            self._count -= self._seen.pop(minute).count
+            self._count -= sum(shelf.count for shelf in self._seen.pop(minute).values())
             self._forgotten = max(self._forgotten, minute)
