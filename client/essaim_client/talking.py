@@ -34,7 +34,7 @@ class Talking(Opening):
         """A file of at most 100 MB; called again after a kill it goes on where it was. Progress is an event, too.
 
         With `text`, `reply_to`, `on_progress`. A picture is turned upright and written anew without metadata, with a
-        thumbnail; `as_is=True` leaves it alone. `voice=True`: a recording (Opus in Ogg, WAV) as a voice message.
+        thumbnail; `as_is=True` leaves it alone. `voice=True`: a recording (Ogg Opus, M4A, WAV) as a voice message.
         Raises, beside what `send` does, FileUnreadableError, FileTooLargeError, FileChangedError, PhotoRefusedError,
         VoiceRefusedError.
         """

@@ -122,6 +122,9 @@ async def test_every_group_command_tells_programs_what_it_did(world, tmp_path):
         assert await alice("invite", us[:6], bob_id) == {"group_id": us, "done": "invited"}
         assert await bob("accept", "us two") == {"group_id": us, "done": "joined"}
         hello = (await alice("send", us, "hello"))["message_id"]
+        async with asyncio.timeout(60):  # her chain comes in a message of its own, which may be on its way
+            while not (await bob("read", us))["messages"]:
+                pass
         answer = (await bob("send", us, "hi", reply_to=hello))["message_id"]
         await bob("edit", us, answer, "hi there")
         await bob("react", us, hello, "+")

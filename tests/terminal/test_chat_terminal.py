@@ -103,6 +103,7 @@ async def test_program_saves_sends_and_answers_by_commands(people, tmp_path):
             return heard
 
         await does("//one", "sent")
+        assert [each.text for each in await him.receive()] == ["/one"]  # what he sends comes after it
         sent = await him.send_file(alice.account_id, tmp_path / "notes.txt")
         while (event := await told(hers))["event"] != "message":
             pass
@@ -111,6 +112,11 @@ async def test_program_saves_sends_and_answers_by_commands(people, tmp_path):
         assert (tmp_path / "inbox" / "notes.txt").read_text() == "the heron stands in the reeds"
         await does(f"/react {sent.message_id.hex()} +", "sent")
         await does(f"/reply {sent.message_id.hex()} seen", "sent")
+        first, *_, last = (await does("/history", "history"))["messages"]
+        assert (first["text"], last["text"], last["outgoing"]) == ("/one", "seen", True)
+        assert (await does(f"/history {last['message_id']}", "history"))["messages"][-1]["files"][0][
+            "name"
+        ] == "notes.txt"
         assert (await does("/save nothing", "refused"))["reason"] == "MESSAGE_ID_REFUSED"
         assert (await does(f"/save {'0' * 32} .", "refused"))["reason"] == "UNKNOWN_MESSAGE"
         assert (await does("/dance", "refused"))["reason"] == "NO_SUCH_COMMAND"

@@ -1,6 +1,7 @@
 """What becomes of photos and sound before they leave, and of names that others give to files."""
 
 import io
+import os
 import random
 import struct
 import wave
@@ -10,7 +11,7 @@ from PIL import Image, ImageCms, ImageSequence
 from PIL.PngImagePlugin import PngInfo
 
 from essaim.protocol.attachment import SIZE_MAX, FileTooLargeError
-from essaim_client.attachments.download import safe_name
+from essaim_client.attachments.download import _name, safe_name
 from essaim_client.attachments.moving import MovingRefusedError, cleaned
 from essaim_client.attachments.photo import THUMBNAIL_MAX, PhotoRefusedError, photo_source
 from essaim_client.attachments.source import FileUnreadableError, file_source, is_picture
@@ -252,3 +253,19 @@ def test_name_of_somebody_else_stays_in_its_directory(told, kept):
 def test_long_name_is_cut_before_its_ending():
     name = safe_name("ü" * 500 + ".tar.gz")
     assert len(name.encode()) <= 200 and name.endswith(".gz")
+
+
+def test_file_on_a_file_system_without_links_goes_over_no_other(tmp_path, monkeypatch):
+    """Another program makes one of this name just after it was looked for."""
+
+    def refused(clear, path):
+        (tmp_path / "notes.txt").write_text("another's")
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refused)
+    monkeypatch.setattr(type(tmp_path), "exists", lambda path: False)
+    (tmp_path / "part").write_text("whole")
+    saved = _name(tmp_path / "part", tmp_path, "notes.txt")
+    assert saved == tmp_path / "notes (1).txt" and saved.read_text() == "whole"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["notes (1).txt", "notes.txt"]
+    assert (tmp_path / "notes.txt").read_text() == "another's"

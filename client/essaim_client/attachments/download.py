@@ -193,9 +193,8 @@ def _move(clear: Path, path: Path) -> None:
         os.link(clear, path)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links: a file that appears just now is lost, which nothing here can help
-        if path.exists():
-            raise FileExistsError from None
-        clear.rename(path)
+    except OSError:  # a file system without links: an empty file takes the name first
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        clear.replace(path)
     else:
         clear.unlink()

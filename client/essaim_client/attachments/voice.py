@@ -1,22 +1,26 @@
-"""Voice messages: Opus in Ogg, as phones record it, or uncompressed WAV; written anew without anything but its sound.
+"""Voice messages: Opus in Ogg or AAC in MP4, as phones record them, or uncompressed WAV; only the sound leaves.
 
-Of WAV the samples tell how loud it is. Opus is not decoded: the sizes of its packets tell it as well as they can.
+Of WAV the samples tell how loud it is. The others are not decoded: the sizes of their packets tell what they can.
 """
 
 import io
 import sys
 import wave
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from essaim.protocol.attachment.descriptor import check_size
 from essaim.protocol.errors import ProtocolError
+from essaim_client.attachments.aac import AacRecording, read_aac, write_aac
+from essaim_client.attachments.boxes import BoxRefusedError
 from essaim_client.attachments.ogg import OggRefusedError
-from essaim_client.attachments.opus import read_opus, write_opus
+from essaim_client.attachments.opus import Recording, read_opus, write_opus
 from essaim_client.attachments.source import FileUnreadableError, Source, name_of, size_of
 
+R = TypeVar("R", Recording, AacRecording)
 SLICES = 128
 LOUDEST, MIDDLE = 255, 128
 TYPECODES = {1: "B", 2: "h", 4: "i"}
@@ -34,21 +38,27 @@ def voice_source(path: Path) -> Source:
     size_of(path)
     try:
         with path.open("rb") as file:
-            compressed = file.read(4) == b"OggS"
+            front = file.read(8)
     except OSError:
         raise FileUnreadableError("the file cannot be read") from None
-    return _opus_source(path) if compressed else _wav_source(path)
+    if front.startswith(b"OggS"):
+        return _compressed(path, ".ogg", "audio/ogg", read_opus, write_opus)
+    if front.endswith(b"ftyp"):
+        return _compressed(path, ".m4a", "audio/mp4", read_aac, write_aac)
+    return _wav_source(path)
 
 
-def _opus_source(path: Path) -> Source:
+def _compressed(
+    path: Path, suffix: str, media_type: str, read: Callable[[bytes], R], write: Callable[[R], bytes]
+) -> Source:
     try:
-        recording = read_opus(path.read_bytes())
-    except OggRefusedError as error:
+        recording = read(path.read_bytes())
+    except (OggRefusedError, BoxRefusedError) as error:
         raise VoiceRefusedError(f"this is no voice message: {error}") from None
     except OSError:
         raise FileUnreadableError("the file cannot be read") from None
     shape = outline(recording.sizes), recording.duration_ms
-    return _source(name_of(path, ".ogg"), "audio/ogg", write_opus(recording), *shape)
+    return _source(name_of(path, suffix), media_type, write(recording), *shape)
 
 
 def _wav_source(path: Path) -> Source:
@@ -56,7 +66,7 @@ def _wav_source(path: Path) -> Source:
         with wave.open(str(path), "rb") as sound:
             shape, frames = sound.getparams(), sound.readframes(sound.getnframes())
     except (wave.Error, EOFError, OSError, ValueError):
-        raise VoiceRefusedError("a voice message is Opus in Ogg (.ogg, .opus) or plain WAV (.wav) here") from None
+        raise VoiceRefusedError("a voice message is Opus in Ogg, AAC in MP4 (.m4a) or plain WAV here") from None
     if shape.sampwidth not in range(1, 5) or not shape.nchannels:
         raise VoiceRefusedError("the samples of a voice message have 8, 16, 24 or 32 bits")
     count = len(frames) // (shape.sampwidth * shape.nchannels)

@@ -26,7 +26,7 @@ FileOption = Annotated[
     Path | None, typer.Option("--file", help="Send a file, up to 100 MB; a photo without its metadata.")
 ]
 VoiceOption = Annotated[
-    Path | None, typer.Option("--voice", help="Send a recording (Opus in Ogg, or WAV) as a voice message.")
+    Path | None, typer.Option("--voice", help="Send a recording (Ogg Opus, M4A or WAV) as a voice message.")
 ]
 AsIsOption = Annotated[bool, typer.Option("--as-is", help="Send a picture as it is, with all its metadata.")]
 

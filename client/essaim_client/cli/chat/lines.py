@@ -1,7 +1,8 @@
 """A chat for programs: each line that is read is sent, each thing that happens is printed as a JSON object.
 
-Where commands are asked for, a line that begins with a stroke is one: `/save MESSAGE DIRECTORY`, `/file PATH`, and
-`/reply MESSAGE TEXT`, `/react MESSAGE EMOJI`, `/edit MESSAGE TEXT`, `/unsend MESSAGE`. Two strokes begin a text.
+Where commands are asked for, a line that begins with a stroke is one: `/save MESSAGE DIRECTORY`, `/file PATH`,
+`/reply MESSAGE TEXT`, `/react MESSAGE EMOJI`, `/edit MESSAGE TEXT`, `/unsend MESSAGE`, and `/history [MESSAGE]`: the
+last 50 texts, or those before a message. Two strokes begin a text.
 """
 
 import asyncio
@@ -60,6 +61,9 @@ async def _do(me: Client, place: Place, typed: Typed) -> None:
         if typed.command == "save":
             await _save(me, typed.text)
             return
+        if typed.command == "history":
+            _tell_history(place, message_id(typed.text) if typed.text else b"")
+            return
         sent = await _sent(place, typed)
     except ProtocolError as error:
         emit({"event": "refused", "reason": error.reason, "message": str(error)})
@@ -85,6 +89,10 @@ async def _sent(place: Place, typed: Typed) -> Sent:
         case "unsend":
             return await place.unsend(message_id(name))
     raise NoSuchCommandError(f"there is no /{typed.command} here")
+
+
+def _tell_history(place: Place, before: bytes) -> None:
+    emit({"event": "history", "messages": [_plain(shown) for shown in place.history(AT_ONCE, before)]})
 
 
 async def _save(me: Client, named: str) -> None:
@@ -121,6 +129,7 @@ def _plain(value: object) -> object:
     return getattr(value, "name", value)
 
 
+AT_ONCE = 50
 UNTOLD = frozenset({"key", "blobs", "thumbnail", "waveform"})
 
 
