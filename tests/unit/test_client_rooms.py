@@ -16,12 +16,13 @@ from essaim.protocol.opengroup.statement import Statement
 from essaim_client.cli.room_moderation import settings_of
 from essaim_client.cli.room_shown import when
 from essaim_client.network.failure import DestinationLostError
-from essaim_client.rooms import asking
+from essaim_client.rooms import asking, everywhere
 from essaim_client.rooms.address import RoomAddress, host_part, member_part
 from essaim_client.rooms.asking import Asker
 from essaim_client.rooms.history import History
 from essaim_client.rooms.patience import PACE_BYTES, PACE_SECONDS, Pace, Patience
 from essaim_client.rooms.room import Room
+from essaim_client.rooms.rooms import Rooms
 
 HOST, ROOM, OTHER = b"h" * 32, b"r" * 16, b"o" * 16
 ALICE, BOB = (member_key(Account(bytes([number] * 32)), HOST) for number in (1, 2))
@@ -152,6 +153,34 @@ async def test_host_that_promises_more_and_gives_nothing_keeps_nobody() -> None:
     assert await room.changes() == []
     assert [line async for line in room.export()] == []
     assert asker.asked == 2
+
+
+class Repeating:
+    """A host that tells the same again and again, and that there is more."""
+
+    def __init__(self) -> None:
+        self.host, self.signer, self.asked = SimpleNamespace(host_id=HOST), ALICE, 0
+
+    async def do(self, action, reply_class) -> action_pb2.Result:
+        self.asked += 1
+        assert self.asked < 50, "asked for ever"
+        if action.HasField("list_rooms"):
+            return action_pb2.Result(rooms=action_pb2.RoomList(rooms=[room_pb2.Room()] * 500, more=True))
+        if action.HasField("list_sent"):
+            sent = [action_pb2.Sent(number=1, to=BOB.public.raw, copy=b"nonsense")] * 100
+            return action_pb2.Result(sent=action_pb2.SentList(sent=sent, more=True))
+        directs = [action_pb2.Direct(number=1, sender=BOB.public.raw)] * 100
+        return action_pb2.Result(directs=action_pb2.DirectList(directs=directs, more=True))
+
+
+async def test_host_that_repeats_itself_keeps_no_moderator_and_no_reader_of_messages() -> None:
+    asker = Repeating()
+    assert len(await everywhere.rooms_of(asker, BOB.public.raw)) == everywhere.MOST_ROOMS
+    rooms = Rooms(SimpleNamespace(), None, Memory())
+    rooms._hosts, rooms._askers = None, {HOST: asker}
+    assert {each.text for each in await rooms.sent(HOST.hex())} == {None}
+    assert {each.text for each in await rooms.directs(HOST.hex())} == {None}
+    assert asker.asked == 20 + 10 + 10
 
 
 class Shifting:

@@ -12,6 +12,8 @@ from essaim_client.rooms.history import History, Kept
 
 AT_ONCE = 16
 """Purges in one batch: it fits a small cell."""
+MOST_ROOMS = 10_000
+"""An honest host has no more."""
 ROUNDS = 5
 """A member who is not banned may write on meanwhile."""
 
@@ -46,7 +48,7 @@ async def rooms_of(asker: Asker, author: bytes) -> list[room_pb2.Room]:
         asked = action_pb2.ListRooms(after=after, author=author)
         told = (await asker.do(action_pb2.Action(list_rooms=asked), CellClass.MEDIUM)).rooms
         found += told.rooms
-        more = told.more and bool(told.rooms)
+        more = told.more and bool(told.rooms) and len(found) < MOST_ROOMS
     return found
 
 

@@ -34,6 +34,9 @@ from essaim_client.rooms.patience import STREAM_PAUSE_MAX_SECONDS, Patience, may
 from essaim_client.rooms.room import Room
 from essaim_client.rooms.shown import RoomEvent
 
+MOST_DIRECTS = 1_000
+"""Read of an inbox or outbox at once: an honest host has 500 in each."""
+
 
 class Keys(Protocol):
     """Host id -> what this account signs with there: a RoomKeys."""
@@ -252,7 +255,7 @@ class Rooms:
             asked = action_pb2.ListDirect(after=found[-1].number if found else after)
             told = (await asker.do(action_pb2.Action(list_direct=asked), CellClass.MEDIUM)).directs
             found += told.directs
-            more = told.more and bool(told.directs)
+            more = told.more and bool(told.directs) and len(found) < MOST_DIRECTS
         return [self._opened(asker, each) for each in found]
 
     async def follow_directs(self, digits: str, after: int = 0) -> AsyncGenerator[DirectMessage, None]:
@@ -286,7 +289,7 @@ class Rooms:
             asked = action_pb2.ListSent(after=found[-1].number if found else after)
             told = (await asker.do(action_pb2.Action(list_sent=asked), CellClass.MEDIUM)).sent
             found += told.sent
-            more = told.more and bool(told.sent)
+            more = told.more and bool(told.sent) and len(found) < MOST_DIRECTS
         return [_copied(asker, each) for each in found]
 
     async def follow_sent(self, digits: str, after: int = 0) -> AsyncGenerator[SentMessage, None]:
