@@ -46,3 +46,11 @@ def test_targets_that_the_pages_name_exist() -> None:
     for page in PAGES:
         for line in re.findall(r"`make ([a-z][a-z0-9 -]*)", (ROOT / page).read_text()):
             assert set(line.split()) - {"-n"} <= targets, f"{page}: make {line}"
+
+
+def test_index_of_the_pages_and_contributing_leave_nothing_out() -> None:
+    index, contributing = (ROOT / "docs" / "README.md").read_text(), (ROOT / "CONTRIBUTING.md").read_text()
+    operations = {path.as_posix().removeprefix("docs/") for path in PAGES if path.parts[:2] == ("docs", "operations")}
+    assert operations and {page for page in operations if f"]({page})" not in index} == set()
+    kinds = {path.parts[1] for path in FILES if path.parts[0] == "tests" and len(path.parts) > 2}
+    assert kinds and {kind for kind in kinds if f"`{kind}`" not in contributing} == set()
