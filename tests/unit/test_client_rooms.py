@@ -177,7 +177,7 @@ async def test_host_that_repeats_itself_keeps_no_moderator_and_no_reader_of_mess
     asker = Repeating()
     assert len(await everywhere.rooms_of(asker, BOB.public.raw)) == everywhere.MOST_ROOMS
     rooms = Rooms(SimpleNamespace(), None, Memory())
-    rooms._hosts, rooms._askers = None, {HOST: asker}
+    rooms._askers[HOST] = asker
     assert {each.text for each in await rooms.sent(HOST.hex())} == {None}
     assert {each.text for each in await rooms.directs(HOST.hex())} == {None}
     assert asker.asked == 20 + 10 + 10
