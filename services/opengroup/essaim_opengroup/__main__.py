@@ -45,7 +45,11 @@ async def build(start: Start[OpengroupSettings]) -> Service:
 
 
 def main() -> None:
-    """The command."""
+    """The command: a host, or what keeps a copy of one."""
+    if sys.argv[1:2] == ["backup"]:
+        from essaim_opengroup.backup import backup  # what a host never needs
+
+        sys.exit(backup(sys.argv[2:]))
     sys.exit(run(load(OpengroupSettings), build))
 
 

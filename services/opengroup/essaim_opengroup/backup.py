@@ -1,16 +1,20 @@
-"""`python -m essaim_opengroup.backup --data-dir DIR --to FILE`: a copy of a running host's SQLite database.
+"""`essaim-opengroup backup --data-dir DIR --to FILE`: a copy of a running host's SQLite database.
 
 The host goes on meanwhile; the copy is whole, as of one moment. To restore: stop the host, put the copy in the place of
 rooms.db, remove rooms.db-wal and rooms.db-shm, start. The host's key is a file of its own, `host-key`: without it there
 is another host. PostgreSQL has pg_dump.
 """
 
-import argparse
 import os
 import sqlite3
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from essaim.runtime.arguments import Arguments
+from essaim.runtime.refusal import WRONG_SETTING, StartError
+
+PROGRAM = "essaim-opengroup backup"
 PAGES = 4_096
 """At a time; in between the host writes."""
 
@@ -32,19 +36,19 @@ def copy(source: Path, to: Path) -> None:
         os.close(descriptor)
 
 
-def main() -> int:
-    """The command: 0, or 2 with one sentence."""
-    parser = argparse.ArgumentParser(prog="essaim-opengroup-backup", description=(__doc__ or "").splitlines()[0])
+def backup(arguments: Sequence[str]) -> int:
+    """The exit code: 0, or 2 with one sentence on standard error."""
+    parser = Arguments(prog=PROGRAM, description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data-dir", type=Path, required=True, help="the host's folder")
     parser.add_argument("--to", type=Path, required=True, help="a file that does not exist yet")
-    options = parser.parse_args()
     try:
+        options = parser.parse_args(arguments)
         copy(options.data_dir / "rooms.db", options.to)
-    except (OSError, sqlite3.Error) as error:
-        sys.stderr.write(f"essaim-opengroup-backup: {error}\n")
-        return 2
+    except (OSError, sqlite3.Error, StartError) as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        return WRONG_SETTING
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(backup(sys.argv[1:]))
