@@ -11,7 +11,7 @@ from essaim.protocol.errors import ProtocolError
 from essaim.protocol.view import NetworkView
 from essaim_storage import metrics
 from essaim_storage.events import Event, LinkDown, LinkUp, PeerMessage, ViewChanged
-from essaim_storage.message import Message
+from essaim_storage.message import Hello, Message
 from essaim_storage.placement import Range, order_of, places_of, ranges_of
 from essaim_storage.wire import decode_message, encode_message
 
@@ -52,7 +52,10 @@ class Members:
         self._tell = tell
         self._neighbours = Neighbours()
         self._links: Links | None = None
+        self._standing: set[bytes] = set()
+        """To whom a link stands."""
         self._up: set[bytes] = set()
+        """Those of them that the machine knows of."""
         self._held: dict[bytes, deque[Message]] = {}
         self._changed = asyncio.Event()
 
@@ -64,23 +67,32 @@ class Members:
         """A newer view."""
         self._neighbours = neighbours
         self._tell(ViewChanged(neighbours.serial, neighbours.ranges, neighbours.spare))
+        for node_id in sorted(self._standing & neighbours.peers.keys() - self._up):
+            self._turn(node_id, up=True)
         self._changed.set()
 
     def send(self, to: bytes, message: Message) -> None:
-        """An effect of the machine. A link leads one way: an answer may have to wait until this node's own is up."""
+        """An effect of the machine. A link leads one way: an answer may have to wait until this node's own is up.
+
+        A Hello does not: with the link comes the one that is true then, and an older one behind it would be believed.
+        """
         peer = self._neighbours.peers.get(to)
         if peer is None or self._links is None:
             return
         if to in self._up:
             metrics.messages("SENT", type(message)).inc()
             self._links.tell(peer, encode_message(message, self._neighbours.serial))
-        else:
+        elif not isinstance(message, Hello):
             self._held.setdefault(to, deque(maxlen=HELD)).append(message)
 
     def on_link(self, node_id: bytes, up: bool) -> None:
-        """A link that this node dialled is up or gone."""
-        if node_id not in self._neighbours.peers and up:
-            return
+        """A link that this node dialled is up or gone. One that comes up when its node is no member any more counts as
+        soon as it is one again: it is not dialled anew."""
+        (self._standing.add if up else self._standing.discard)(node_id)
+        if node_id in self._neighbours.peers or not up:
+            self._turn(node_id, up=up)
+
+    def _turn(self, node_id: bytes, *, up: bool) -> None:
         (self._up.add if up else self._up.discard)(node_id)
         metrics.LINKED.set(len(self._up))
         self._tell(LinkUp(node_id) if up else LinkDown(node_id))
