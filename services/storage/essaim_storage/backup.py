@@ -1,4 +1,4 @@
-"""`python -m essaim_storage backup | restore`: the node's database as one file, and back. docs/operations/backup.md."""
+"""`essaim-storage backup | restore`: the node's database as one file, and back. docs/operations/backup.md."""
 
 import argparse
 import os
