@@ -16,6 +16,7 @@ FAMILIES = {
     "linking": "linking",
     "messaging": "messaging",
     "attachment": "attachment",
+    "media": "media",
     "opengroup": "opengroup",
     "push": "push",
     "group": "group",

@@ -1,0 +1,77 @@
+"""Recordings and moving pictures that somebody sends on: their containers, which are written anew."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from essaim_client.attachments.aac import read_aac, write_aac
+from essaim_client.attachments.boxes import BoxRefusedError
+from essaim_client.attachments.moving import MovingRefusedError, cleaned
+from essaim_client.attachments.ogg import CHECKSUM_AT, FRONT, OggRefusedError, checksum, write_page
+from essaim_client.attachments.opus import HEAD, NO_TAGS, read_opus, write_opus
+from fuzzed.parser import Parser
+
+RECORDINGS = Path(__file__).parents[3] / "unit" / "recordings"
+
+
+def ogg(data: bytes) -> object:
+    """Its pages have the checksums that they should."""
+    recording = read_opus(_summed(data))
+    assert read_opus(write_opus(recording)) == recording
+    return recording
+
+
+def _summed(data: bytes) -> bytes:
+    mended, at = bytearray(data), 0
+    while at + FRONT.size <= len(data):
+        count = data[at + FRONT.size - 1]
+        end = at + FRONT.size + count + sum(data[at + FRONT.size : at + FRONT.size + count])
+        mended[at + CHECKSUM_AT : at + CHECKSUM_AT + 4] = bytes(4)
+        mended[at + CHECKSUM_AT : at + CHECKSUM_AT + 4] = checksum(mended[at:end]).to_bytes(4, "little")
+        at = end
+    return bytes(mended)
+
+
+def notes() -> Iterator[bytes]:
+    head = HEAD.pack(b"OpusHead", 1, 1, 312, 48_000, 0, 0)
+    front = write_page(7, 0, 2, 0, [head]) + write_page(7, 1, 0, 0, [NO_TAGS])
+    yield front + write_page(7, 2, 4, 1_900, [b"\x08\x01", b"\x0b\x41\x02sound\0\0"])
+    yield (
+        front
+        + write_page(7, 2, 0, 960, [b"\x08" + b"s" * 300])
+        + write_page(7, 3, 4, 3_000, [b"\x0b\x02ab", b"\x09cd"])
+    )
+
+
+def m4a(data: bytes) -> object:
+    recording = read_aac(data)
+    assert read_aac(write_aac(recording)) == recording
+    return recording
+
+
+def memos() -> Iterator[bytes]:
+    whole = write_aac(read_aac((RECORDINGS / "memo.m4a").read_bytes()))
+    yield whole
+    yield (RECORDINGS / "memo.m4a").read_bytes()
+
+
+def moving(data: bytes) -> object:
+    clean = cleaned(data)
+    assert cleaned(clean) == clean and len(clean) <= len(data) + 1
+    return clean
+
+
+def pictures() -> Iterator[bytes]:
+    frames = [Image.new("RGB", (3, 2), (shade, 0, 0)) for shade in (0, 200)]
+    for form in ("GIF", "PNG", "WEBP"):
+        frames[0].save(file := io.BytesIO(), form, save_all=True, append_images=frames[1:], loop=1)
+        yield file.getvalue()
+
+
+PARSERS = (
+    Parser("media.ogg", ogg, (OggRefusedError,), notes, longest=1_024),
+    Parser("media.m4a", m4a, (BoxRefusedError,), memos, longest=4_096),
+    Parser("media.moving", moving, (MovingRefusedError,), pictures, longest=1_024),
+)
