@@ -10,7 +10,7 @@ CHARTED := .venv/.essaim-chart
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos format check test demo bench bench-large large-file prove fuzz simulate trials databases providers wakes unifiedpush e2e interop interop-typescript interop-go stubs baseline lock clean chart-test images dashboards observe-test pictures image-test terminal canaries capture cluster-up cluster-down deploy undeploy
+.PHONY: help setup protos format check test demo testnet bench bench-large large-file prove fuzz simulate trials databases providers wakes unifiedpush e2e interop interop-typescript interop-go stubs baseline lock clean chart-test images dashboards observe-test pictures image-test terminal canaries capture cluster-up cluster-down deploy undeploy
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ protos: setup ## generate the Python stubs from protos/ into core/essaim/<area>/
 
 demo: protos ## start a testnet on this machine and run the main job (ARGS=--json)
 	@PYTHONPATH=tools $(PYTHON) -m demo $(ARGS)
+
+testnet: protos ## a network to play with (ARGS="kill storage-2", status, start storage-2, down; without: up)
+	@PYTHONPATH=tools $(PYTHON) -m testnet $(or $(ARGS),up)
 
 test: protos ## every test that needs Python and a shell only (ARGS="-k name")
 	@tools/test $(ARGS)
