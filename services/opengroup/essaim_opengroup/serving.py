@@ -158,9 +158,10 @@ def send_direct(
         return action_pb2.DirectList()
     _check_reach(work, asker, recipient)
     _check_known(work, room, asker, limits.after_posts)
+    # Numbers of an inbox and an outbox become visible in their order, whichever replica took them.
+    both = select(MEMBER.c.no).where(MEMBER.c.no.in_((asker.no, recipient.no))).order_by(MEMBER.c.no)
+    work.execute(both.with_for_update(key_share=True))
     _spend_direct(work, asker, recipient, limits.per_day)
-    # An inbox's numbers become visible in their order, whichever replica took them; the sender's row is locked.
-    work.execute(select(MEMBER.c.no).where(MEMBER.c.no == recipient.no).with_for_update(key_share=True))
     expires_ms = work.now_ms + limits.days * DAY_MS
     row = {"recipient_no": recipient.no, "sender_no": asker.no, "time_ms": work.now_ms, "expires_ms": expires_ms}
     work.execute(insert(DIRECT).values(row | {"data": action.data, "hash": named}))
