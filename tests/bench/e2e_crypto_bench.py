@@ -54,10 +54,10 @@ class Pair:
         self.carry(1)
 
 
-def seconds(operation: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def seconds(operation: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    start = clock()
     operation()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def mean_us(operation: Callable[[], object]) -> float:
@@ -65,16 +65,16 @@ def mean_us(operation: Callable[[], object]) -> float:
     return seconds(lambda: [operation() for _ in range(BATCH)]) / BATCH * 1e6
 
 
-def handshake_round() -> tuple[float, float, float]:
+def handshake_round(clock: Callable[[], float] = time.perf_counter) -> tuple[float, float, float]:
     """Milliseconds: checking what was fetched, beginning and sealing the first message, opening it."""
     pair = Pair()
     bundles: list[Bundle] = []
     envelopes: list[bytes] = []
-    check = seconds(lambda: bundles.append(pair.bundle()))
-    begin = seconds(lambda: pair.devices[0].start(bundles[0], NOW, os.urandom))
-    begin += seconds(lambda: envelopes.append(pair.devices[0].seal(pair.peers[1], TEXT, NOW, os.urandom)))
+    check = seconds(lambda: bundles.append(pair.bundle()), clock)
+    begin = seconds(lambda: pair.devices[0].start(bundles[0], NOW, os.urandom), clock)
+    begin += seconds(lambda: envelopes.append(pair.devices[0].seal(pair.peers[1], TEXT, NOW, os.urandom)), clock)
     keys._is_point.cache_clear()  # the other side is another process, which has not seen these keys yet
-    answer = seconds(lambda: pair.devices[1].open(envelopes[0], NOW, os.urandom))
+    answer = seconds(lambda: pair.devices[1].open(envelopes[0], NOW, os.urandom), clock)
     return check * 1e3, begin * 1e3, answer * 1e3
 
 
