@@ -224,6 +224,28 @@ async def rooms_of_an_author_are_told_to_moderators_of_the_host(host: RunningHos
     assert refused.status.code
 
 
+async def office_of_the_whole_host_shows_in_every_room(host: RunningHost) -> None:
+    rooms = [await host.room(), await host.room("other")]
+    owner, alice, bob = rooms[0].owner, host.member(1), host.member(2)
+
+    async def versions() -> list[int]:
+        asked = [action_pb2.GetRoom(room_id=room.room_id) for room in rooms]
+        return [(await bob.ask(get_room=each)).version for each in asked]
+
+    before = await versions()
+    async with aclosing(bob.follow({rooms[1].room_id: 0})) as live:
+        assert (await asyncio.wait_for(anext(live), 10)).version == before[1]
+        settings = action_pb2.ChangeRoom(room_id=rooms[0].room_id, settings=Settings(title="Changed"))
+        appoint = action_pb2.Appoint(member=alice.key, role=2)
+        await owner.act(action_pb2.Action(change_room=settings), action_pb2.Action(appoint=appoint))
+        assert (await asyncio.wait_for(anext(live), 10)).version == before[1] + 1
+    assert await versions() == [before[0] + 2, before[1] + 1]
+    told = await bob.ask(get_room=action_pb2.GetRoom(name="other"))
+    assert alice.key in [each.member for each in told.officers]
+    await owner.ask(ban=action_pb2.Ban(member=bob.key, until_ms=host.now_ms() + MINUTE_MS))
+    assert await owner.refused(appoint=action_pb2.Appoint(member=bob.key, role=2)) == "NOT_ALLOWED"
+
+
 async def permissions_wait_for_their_time_beside_the_one_that_holds(host: RunningHost) -> None:
     room = await host.room(defaults=room_pb2.PERMISSION_READ | room_pb2.PERMISSION_REACT)
     here, owner, alice = room.room_id, room.owner, host.member(1)
@@ -355,6 +377,7 @@ STORIES = (
     everything_is_unpinned_at_once,
     files_of_pinned_posts_stay_until_everything_is_unpinned,
     rooms_of_an_author_are_told_to_moderators_of_the_host,
+    office_of_the_whole_host_shows_in_every_room,
     permissions_wait_for_their_time_beside_the_one_that_holds,
     outbox_has_what_was_sent_and_nothing_of_what_became_of_it,
     names_of_files_go_with_a_post,

@@ -159,7 +159,7 @@ def _redeem(work: Work, asker: MemberRow, room: RoomRow | None, token: bytes) ->
     if room is None:
         asker.role = row.role
         work.execute(update(MEMBER).where(MEMBER.c.no == asker.no).values(role=row.role))
-        work.changed_access.add((None, asker.key))
+        work.touch_all()
         return
     membership = work.membership(room, asker)
     membership.role = max(membership.role, row.role)
@@ -267,10 +267,12 @@ def _appoint_host(work: Work, asker: MemberRow, action: action_pb2.Appoint) -> N
     target = _made_known(work, action.member)
     if target.no != asker.no:
         check_rank(host_role(asker), host_role(target))
+    if target.banned_until_ms > work.now_ms and action.role > Role.MEMBER:
+        raise NotAllowedError("somebody who is banned has no office")
     target.role, target.hidden = int(action.role), action.hidden
     values = {"role": target.role, "hidden": target.hidden}
     work.execute(update(MEMBER).where(MEMBER.c.no == target.no).values(values))
-    work.changed_access.add((None, target.key))
+    work.touch_all()
     work.audit(None, asker, "appoint", target.key)
 
 

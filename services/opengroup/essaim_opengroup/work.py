@@ -112,6 +112,14 @@ class Work:
             room.version += 1
             self.changed_access.add((room.no, None))
 
+    def touch_all(self) -> None:
+        """What members see of every room has changed."""
+        for room in self._rooms.values():
+            self.touch(room)
+        others = ROOM.c.room_id.not_in(list(self._rooms))
+        self.execute(update(ROOM).where(others).values(version=ROOM.c.version + 1))
+        self.changed_access.add((None, None))
+
     # Members
 
     def prefetch(self, keys: Iterable[bytes]) -> None:
