@@ -8,6 +8,7 @@ but for what somebody had asked to remove before it ended.
 import asyncio
 import contextlib
 import random
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from essaim.runtime.clock import SystemClock
 from essaim.storage.v1 import mailbox_pb2_grpc
 from essaim.testing.mailbox import MailboxOwner
 from essaim_client.network.direct import NoAnswerError, Seed, ask
+from node_metrics import count
 from swarm_faults import NAMES
 from testnet import Testnet
 
@@ -28,6 +30,7 @@ READ_QUORUM = 2
 PATIENCE_SECONDS = 60.0
 CALL_SECONDS = 5
 REMOVED_SHARE = 0.2
+CALM = r'"level": ?"(info|debug)"'
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Swarm:
     def __init__(self, testnet: Testnet, view: NetworkView, rng: random.Random) -> None:
         self.view = view
         self._rng = rng
+        self._testnet = testnet
         self._keeper = ViewKeeper(testnet.genesis)
         self._seed = Seed(testnet.discovery_address, testnet.genesis.discovery_certificates)
         self._ids = [bytes.fromhex(testnet.node(name).facts["node_id"]) for name in NAMES]
@@ -157,4 +161,10 @@ class Swarm:
                 missing = mail.acknowledged - mail.asked_to_go - found
                 assert not missing, f"{name} lacks {len(missing)} of {len(mail.acknowledged)} acknowledged"
                 assert not found & mail.gone, f"{name} has {len(found & mail.gone)} that were removed"
-                assert not incomplete, f"{name} has all, and says still that it may lack some"
+                assert not incomplete, f"{name} has all, and says still that it may lack some: {self._told(name)}"
+
+    def _told(self, name: str) -> str:
+        """By a node that should be at rest: to how many others it has links, and what it warned of since its start."""
+        linked = count(self._testnet, name, "essaim_storage_members_linked")
+        lines = self._testnet.node(name).log.read_text().splitlines()
+        return f"{linked:.0f} links; {[each for each in lines if not re.search(CALM, each)][-10:]}"
