@@ -11,8 +11,9 @@ from essaim.protocol.account import Account
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.member import member_key
-from essaim.protocol.opengroup.refusal import HistoryForkedError
+from essaim.protocol.opengroup.refusal import HistoryForkedError, OutrankedError
 from essaim.protocol.opengroup.statement import Statement
+from essaim.runtime.errors import to_status
 from essaim_client.cli.room_moderation import settings_of
 from essaim_client.cli.room_shown import when
 from essaim_client.network.failure import DestinationLostError
@@ -181,6 +182,57 @@ async def test_host_that_repeats_itself_keeps_no_moderator_and_no_reader_of_mess
     assert {each.text for each in await rooms.sent(HOST.hex())} == {None}
     assert {each.text for each in await rooms.directs(HOST.hex())} == {None}
     assert asker.asked == 20 + 10 + 10
+
+
+class Ruling:
+    """A host with some rooms of one author; it refuses to purge the last one, where that author is an admin."""
+
+    def __init__(self, count: int) -> None:
+        self.host, self.signer = SimpleNamespace(host_id=HOST), ALICE
+        self.left = [
+            room_pb2.Room(
+                room_id=bytes([number] * 16),
+                sequence=3,
+                chain=b"c" * 32,
+                settings=room_pb2.RoomSettings(name=f"room-{number:02}"),
+            )
+            for number in range(count)
+        ]
+        self.admins = self.left[-1].room_id
+        self.said: list[list[Statement]] = []
+
+    def now_ms(self) -> int:
+        return 7
+
+    async def do(self, action, reply_class) -> action_pb2.Result:
+        assert action.list_rooms.author == BOB.public.raw
+        rooms = [each for each in self.left if each.settings.name > action.list_rooms.after]
+        return action_pb2.Result(rooms=action_pb2.RoomList(rooms=rooms[:10], more=len(rooms) > 10))
+
+    async def attempt(self, actions) -> list[action_pb2.Result]:
+        self.said.append([Statement.parse(a.say.statement, a.say.author, a.say.signature) for a in actions])
+        results = []
+        for statement in self.said[-1]:
+            statement.check_signature()
+            refused = statement.message.room_id == self.admins
+            status = to_status(OutrankedError("an admin there"), "opengroup.essaim") if refused else None
+            self.left = [each for each in self.left if refused or each.room_id != statement.message.room_id]
+            results.append(action_pb2.Result(status=status))
+        return results
+
+
+async def test_member_is_purged_from_each_room_once_and_refusals_are_told() -> None:
+    asker, memory = Ruling(35), Memory()
+    known = History(HOST, bytes(16), memory)
+    known.begin(2, b"k" * 32)
+    found = await everywhere.purge(asker, memory, BOB.public.raw)
+    assert [each.name for each in found] == [f"room-{number:02}" for number in range(35)]
+    assert {each.name: each.refused for each in found if each.refused} == {"room-34": "OUTRANKED"}
+    assert [len(each) for each in asker.said] == [16, 16, 3]
+    said = {each.message.room_id: each.message for batch in asker.said for each in batch}
+    assert all(each.purge.member == BOB.public.raw for each in said.values())
+    assert (said[bytes(16)].seen_sequence, said[bytes(16)].seen_chain) == (2, b"k" * 32)  # what was checked here
+    assert said[asker.admins].seen_sequence == 3  # a room that this device never looked at
 
 
 class Shifting:
