@@ -1,6 +1,7 @@
 """Boxes of ISO media files (ISO/IEC 14496-12), of which MP4 is one: found, and written."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.layout import Reader
@@ -15,19 +16,32 @@ class BoxRefusedError(ProtocolError):
     reason = "BOX_REFUSED"
 
 
-def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, what is in it) of each. Raises BoxRefusedError."""
-    at = 0
-    while at < len(data):
+class Span(NamedTuple):
+    """Where a box stands: it begins `at`, its content at `start`, and it ends before `end`."""
+
+    kind: bytes
+    at: int
+    start: int
+    end: int
+
+
+def spans(data: bytes, at: int, end: int) -> Iterator[Span]:
+    """Of the boxes between two places. Raises BoxRefusedError."""
+    while at < end:
         size, kind, front = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
         if size == 1:
             size, front = int.from_bytes(data[at + 8 : at + 16], "big"), 16
         elif size == 0:  # to the end
-            size = len(data) - at
-        if size < front or at + size > len(data):
+            size = end - at
+        if size < front or at + size > end:
             raise BoxRefusedError("a box is cut off")
-        yield kind, data[at + front : at + size]
+        yield Span(kind, at, at + front, at + size)
         at += size
+
+
+def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(kind, what is in it) of each. Raises BoxRefusedError."""
+    return ((each.kind, data[each.start : each.end]) for each in spans(data, 0, len(data)))
 
 
 def find(data: bytes, *path: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Photos: turned upright, written anew without anything but their pixels, and a small picture beside them.
 
-Of pictures that move the frames stay as they are (`moving`).
+Of pictures that move the frames stay as they are (`moving`), of HEIC the pictures (`heic`).
 
 What a camera writes into a file (place, time, owner, its own number, a preview of what was cropped) does not leave.
 """
@@ -12,8 +12,10 @@ from PIL import Image, ImageCms, ImageOps
 
 from essaim.protocol.attachment.descriptor import check_size
 from essaim.protocol.errors import ProtocolError
+from essaim_client.attachments.boxes import BoxRefusedError
+from essaim_client.attachments.heic import cleaned_heic
 from essaim_client.attachments.moving import MovingRefusedError, cleaned
-from essaim_client.attachments.source import Source, name_of, size_of
+from essaim_client.attachments.source import HEIC, Source, name_of, size_of
 
 PIXELS_MAX = 100_000_000
 THUMBNAIL_EDGE = 256
@@ -40,6 +42,8 @@ class PhotoRefusedError(ProtocolError):
 def photo_source(path: Path) -> Source:
     """Raises PhotoRefusedError, FileUnreadableError, FileTooLargeError."""
     size_of(path)
+    if _is_heic(path):
+        return _heic_source(path)
     try:
         # By its file, not its name: what Pillow 13 maps into memory (TIFF without compression) it turns wrongly.
         with path.open("rb") as file, Image.open(file, formats=READ) as image:
@@ -63,6 +67,21 @@ def photo_source(path: Path) -> Source:
         width=pixels.width,
         height=pixels.height,
     )
+
+
+def _is_heic(path: Path) -> bool:
+    with path.open("rb") as file:
+        front = file.read(64)
+    return front[4:12] in HEIC and b"avif" not in front
+
+
+def _heic_source(path: Path) -> Source:
+    """Without a small picture, for which it would have to be decoded."""
+    try:
+        data = cleaned_heic(path.read_bytes())
+    except BoxRefusedError as error:
+        raise PhotoRefusedError(f"the photo cannot be cleaned of metadata: {error}") from None
+    return Source(name_of(path, ".heic"), "image/heic", len(data), lambda: io.BytesIO(data))
 
 
 def picture_of(path: Path) -> bytes:

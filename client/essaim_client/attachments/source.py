@@ -12,6 +12,7 @@ from essaim.protocol.errors import ProtocolError
 NAME_MAX = 200
 """Bytes."""
 UNKNOWN_TYPE = "application/octet-stream"
+HEIC = frozenset({b"ftypheic", b"ftypheix", b"ftypheim", b"ftypheis", b"ftypmif1"})
 PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
 
 
@@ -65,7 +66,7 @@ def is_picture(path: Path) -> bool:
     size_of(path)
     with path.open("rb") as file:
         front = file.read(12)
-    looks = front.startswith(PICTURES) or front[8:] == b"WEBP" or front[4:] in {b"ftypheic", b"ftypmif1", b"ftypavif"}
+    looks = front.startswith(PICTURES) or front[8:] == b"WEBP" or front[4:] in HEIC | {b"ftypavif"}
     return looks or media_type_of(path).startswith("image/")
 
 

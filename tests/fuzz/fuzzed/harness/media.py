@@ -8,6 +8,7 @@ from PIL import Image
 
 from essaim_client.attachments.aac import read_aac, write_aac
 from essaim_client.attachments.boxes import BoxRefusedError
+from essaim_client.attachments.heic import cleaned_heic
 from essaim_client.attachments.moving import MovingRefusedError, cleaned
 from essaim_client.attachments.ogg import CHECKSUM_AT, FRONT, OggRefusedError, checksum, write_page
 from essaim_client.attachments.opus import HEAD, NO_TAGS, read_opus, write_opus
@@ -57,6 +58,16 @@ def memos() -> Iterator[bytes]:
     yield (RECORDINGS / "memo.m4a").read_bytes()
 
 
+def heic(data: bytes) -> object:
+    clean = cleaned_heic(data)
+    assert len(clean) == len(data) and cleaned_heic(clean) == clean
+    return clean
+
+
+def photos() -> Iterator[bytes]:
+    yield (RECORDINGS / "photo.heic").read_bytes()
+
+
 def moving(data: bytes) -> object:
     clean = cleaned(data)
     assert cleaned(clean) == clean and len(clean) <= len(data) + 1
@@ -73,5 +84,6 @@ def pictures() -> Iterator[bytes]:
 PARSERS = (
     Parser("media.ogg", ogg, (OggRefusedError,), notes, longest=1_024),
     Parser("media.m4a", m4a, (BoxRefusedError,), memos, longest=4_096),
+    Parser("media.heic", heic, (BoxRefusedError,), photos, longest=1_024),
     Parser("media.moving", moving, (MovingRefusedError,), pictures, longest=1_024),
 )

@@ -1,0 +1,104 @@
+"""Photos in HEIC: their pictures as they are, and nothing beside them.
+
+`recordings/photo.heic` is of another hand: libheif (pillow-heif) wrote a picture of 48 x 32, with a place in Exif
+and XMP.
+"""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from essaim_client.attachments.boxes import BoxRefusedError, box, full_box, numbers, spans
+from essaim_client.attachments.heic import cleaned_heic
+from essaim_client.attachments.photo import PhotoRefusedError, photo_source
+from essaim_client.attachments.source import is_picture
+
+PHOTO = (Path(__file__).parent / "recordings" / "photo.heic").read_bytes()
+SECRET = b"50.1234 N owner Jane"
+SEED = 20261123
+
+
+def made(*items: tuple[bytes, bytes, bytes], more: bytes = b"", notes: bytes = b"") -> bytes:
+    """A file of (kind, name, bytes) in one `mdat`, with a row of other boxes behind and of properties inside."""
+    brand = box(b"ftyp", b"heic", bytes(4), b"mif1heic")
+
+    def meta(begin: int) -> bytes:
+        rows, at = b"", begin
+        for number, (_, _, body) in enumerate(items, 1):
+            rows += numbers(2, number, 0, 1) + numbers(4, at, len(body))
+            at += len(body)
+        entries = [
+            full_box(b"infe", numbers(2, number, 0), kind, name + b"\0", version=2)
+            for number, (kind, name, _) in enumerate(items, 1)
+        ]
+        handler = full_box(b"hdlr", bytes(4), b"pict", bytes(12), SECRET + b"\0")
+        inner = full_box(b"pitm", numbers(2, 1)), full_box(b"iinf", numbers(2, len(items)), *entries)
+        properties = box(b"iprp", box(b"ipco", full_box(b"ispe", numbers(4, 8, 8)), notes))
+        return full_box(
+            b"meta", handler, *inner, properties, full_box(b"iloc", b"\x44\0", numbers(2, len(items)), rows)
+        )
+
+    begin = len(brand) + len(meta(0)) + 8
+    return brand + meta(begin) + box(b"mdat", *(body for _, _, body in items)) + more
+
+
+def test_photo_keeps_its_picture_and_nothing_else(tmp_path):
+    path = tmp_path / "IMG_1.HEIC"
+    path.write_bytes(PHOTO)
+    assert PHOTO.count(SECRET) > 1 and is_picture(path)
+    source = photo_source(path)
+    with source.open() as file:
+        data = file.read()
+    assert (source.name, source.media_type, source.size) == ("IMG_1.heic", "image/heic", len(PHOTO))
+    assert not [each for each in (SECRET, b"owner", b"Exif", b"rdf+xml") if each in data]
+    mdat = next(each for each in spans(PHOTO, 0, len(PHOTO)) if each.kind == b"mdat")
+    before, after = PHOTO[mdat.start : mdat.end], data[mdat.start : mdat.end]
+    assert all(new in (0, old) for old, new in zip(before, after, strict=True)) and any(after)
+    assert cleaned_heic(data) == data
+
+
+def test_only_what_belongs_to_a_picture_is_copied():
+    more = box(b"uuid", SECRET) + box(b"free", SECRET) + box(b"mpvd", SECRET)
+    notes = box(b"udes", SECRET) + full_box(b"crtt", b"2026")
+    items = (
+        (b"hvc1", SECRET, b"the picture"),
+        (b"Exif", b"", SECRET),
+        (b"mime", SECRET, SECRET),
+        (b"hvc1", b"", b"a second"),
+    )
+    data = cleaned_heic(made(*items, more=more, notes=notes))
+    assert len(data) == len(made(*items, more=more, notes=notes)) and SECRET not in data and b"2026" not in data
+    assert b"the picture" in data and b"a second" in data and data.count(b"ispe") == 1 and b"udes" not in data
+
+
+@pytest.mark.parametrize(
+    "data",
+    {
+        "cut": PHOTO[:-9],
+        "a sequence": made((b"hvc1", b"", b"picture"), more=box(b"moov", b"")),
+        "no places": PHOTO.replace(b"iloc", b"free"),
+        "two lists of items": PHOTO.replace(b"iprp", b"iinf"),
+        "no table at all": box(b"ftyp", b"heic", bytes(8)),
+        "a picture outside": made((b"hvc1", b"", b"picture")).replace(b"mdat", b"free"),
+    }.values(),
+)
+def test_what_is_no_such_photo_is_refused(tmp_path, data):
+    (tmp_path / "photo.heic").write_bytes(data)
+    with pytest.raises(PhotoRefusedError):
+        photo_source(tmp_path / "photo.heic")
+
+
+def test_whatever_the_tables_say_it_is_refused_or_cleaned():
+    dice, kept = random.Random(SEED), 0
+    for _ in range(2_000):
+        data = bytearray(dice.choice((PHOTO, made((b"hvc1", b"name", b"picture"), (b"Exif", b"", b"note")))))
+        for _ in range(dice.randrange(1, 4)):
+            data[dice.randrange(4, len(data))] = dice.choice((0, 1, 2, 255, dice.randrange(256)))
+        try:
+            clean = cleaned_heic(bytes(data))
+        except BoxRefusedError:
+            continue
+        kept += 1
+        assert len(clean) == len(data) and cleaned_heic(clean) == clean
+    assert kept > 100, SEED
