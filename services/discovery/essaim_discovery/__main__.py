@@ -39,7 +39,8 @@ async def build(start: "Start[DiscoverySettings]") -> Service:
     keys = load_authority_keys(settings.data_dir)
     authority = Authority.of(genesis, *keys)
     admission = load_admission(settings.data_dir, settings.admitted, everybody=settings.open_admission)
-    driver = Driver(genesis, authority, Log(settings.data_dir), now_ms, settings.compact_at, admission)
+    log, least_serial = Log(settings.data_dir), settings.least_serial
+    driver = Driver(genesis, authority, log, now_ms, settings.compact_at, admission, least_serial)
     metrics.VIEW_AGE.set_function(partial(_age_seconds, driver, now_ms))
     mounts = [discovery_offer(driver, now_ms).mount, view_offer(driver.views.answer, now_ms).mount]
 

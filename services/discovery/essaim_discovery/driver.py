@@ -67,6 +67,7 @@ class Driver:
         now_ms: Callable[[], int],
         compact_at: int,
         admission: Admission = EVERYBODY,
+        least_serial: int = 0,
     ) -> None:
         """Brings back what the log holds; StartError when that is of another network."""
         self._log = log
@@ -75,7 +76,7 @@ class Driver:
         self._compact_at = compact_at
         self._state = _replay(genesis, log)
         self._now_ms = SteadyClock(now_ms, self._state.now_ms).now_ms
-        self.views = _kept_views(genesis, authority, log)
+        self.views = _kept_views(genesis, authority, log, least_serial)
         self._pending: list[_Submission] = []
         self._wake = asyncio.Event()
         self._started = asyncio.Event()
@@ -194,9 +195,9 @@ def _replay(genesis: Genesis, log: Log) -> State:
     return state
 
 
-def _kept_views(genesis: Genesis, authority: Authority, log: Log) -> Publication:
+def _kept_views(genesis: Genesis, authority: Authority, log: Log, least_serial: int) -> Publication:
     try:
-        return Publication(genesis, authority, log)
+        return Publication(genesis, authority, log, least_serial)
     except ProtocolError:
         raise StartError("the views in the data folder are damaged or of another network.") from None
 

@@ -31,12 +31,17 @@ class _Compared:
 
 
 class Publication:
-    """The views from the oldest that the log holds on. `renew` blocks on the disk: call it in a thread."""
+    """The views from the oldest that the log holds on. `renew` blocks on the disk: call it in a thread.
 
-    def __init__(self, genesis: Genesis, authority: Authority, log: Log) -> None:
+    `least_serial`: of the next view. So a log that was put back from a copy goes on beyond all that the network has
+    seen since, and no serial is signed for two views.
+    """
+
+    def __init__(self, genesis: Genesis, authority: Authority, log: Log, least_serial: int = 0) -> None:
         """Verifies what the log holds, and signs what a crash left without a signature. ViewRefusedError."""
         self._authority = authority
         self._log = log
+        self._least_serial = least_serial
         self._history = ViewHistory()
         self._answers: dict[tuple[int, int], view_pb2.ViewAnswer] = {}
         self._published = asyncio.Event()
@@ -58,7 +63,7 @@ class Publication:
         """When the next view is due, unix milliseconds: once something shows, but not too often; in any case when the
         newest is no longer fresh."""
         newest = self.newest
-        if newest is None:
+        if newest is None or newest.serial < self._least_serial:
             return state.now_ms
         if self._shows(newest, state):
             return newest.valid_from_ms + state.parameters.view_min_interval_ms
@@ -67,7 +72,8 @@ class Publication:
     def begin(self) -> BeginView:
         """What `apply` is told before the next view is made."""
         newest = self.newest
-        return BeginView(newest.serial + 1, newest.hash) if newest is not None else BeginView(1, NO_HASH)
+        serial, previous_hash = (newest.serial + 1, newest.hash) if newest is not None else (1, NO_HASH)
+        return BeginView(max(serial, self._least_serial), previous_hash)
 
     def _shows(self, newest: NetworkView, state: State) -> bool:
         """Whether a view of `state` would show something else, or draw new tests."""
@@ -141,6 +147,6 @@ def _content(
 ) -> view_pb2.WholeView | view_pb2.ViewDiff:
     """What the log keeps beside the header."""
     unsigned = NetworkView.build(view_pb2.SignedHeader(), header, entries)
-    if before is None or header.serial % WHOLE_EVERY == 0:
+    if before is None or header.serial != before.serial + 1 or header.serial % WHOLE_EVERY == 0:
         return unsigned.whole()
     return make_diff(before, (), unsigned)

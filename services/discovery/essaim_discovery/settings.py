@@ -30,6 +30,15 @@ class DiscoverySettings(NodeSettings, service="discovery"):
         bool,
         Field(description="Let everybody register: for a testnet, and for networks that want strangers' nodes."),
     ] = False
+    least_serial: Annotated[
+        int,
+        Field(
+            ge=0,
+            lt=1 << 62,
+            description="Serial that the next view has at least. After the data folder was put back from a copy: a"
+            " hundred above the newest that was seen (`essaim nodes`), for what is older is refused. 0: just the next.",
+        ),
+    ] = 0
     agent_selector: Annotated[
         str,
         Field(

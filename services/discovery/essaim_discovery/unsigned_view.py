@@ -39,10 +39,12 @@ def entries_of(state: State, known: Mapping[bytes, Entry]) -> dict[bytes, Entry]
 
 
 def header_of(state: State, entries: Mapping[bytes, Entry], before: Header | None) -> Header:
-    """The header that follows `before`, or the first; made at the state's time."""
+    """The header that follows `before`, or the first; made at the state's time.
+
+    Its serial is the state's where that leaps (`Publication.begin`)."""
     parameters = state.parameters
     made_ms = max(state.now_ms, before.valid_from_ms if before is not None else 0)
-    serial = before.serial + 1 if before is not None else 1
+    serial = max(before.serial + 1 if before is not None else 1, state.serial)
     message = view_pb2.Header(
         network_id=state.network_id,
         epoch=before.epoch if before is not None else EPOCH,
