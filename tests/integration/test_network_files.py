@@ -15,6 +15,7 @@ from test_network_commands import Shell
 
 SIZE = 2_500_000
 SEED = 20261123
+NOTE = Path(__file__).parents[1] / "unit" / "recordings" / "note.ogg"
 
 
 def killed(home: Path, *arguments: str, beyond: int = 400_000, size: int = SIZE) -> int:
@@ -75,8 +76,9 @@ def test_voice_message_has_a_waveform_and_wrong_files_one_sentence(network: Real
         sound.setparams((1, 2, 8_000, 0, "NONE", ""))
         sound.writeframes(b"\x10\x27" * 12_000)
     alice.json("send", bob_id, "--voice", str(tmp_path / "hello.wav"))
-    [message] = bob.json("receive")["messages"]
-    assert [each["duration_ms"] for each in message["files"]] == [1_500]
+    alice.json("send", bob_id, "--voice", str(NOTE))
+    files = [file for message in bob.json("receive")["messages"] for file in message["files"]]
+    assert {file["media_type"]: file["duration_ms"] for file in files} == {"audio/wav": 1_500, "audio/ogg": 1_234}
 
     (tmp_path / "large.bin").touch()
     with (tmp_path / "large.bin").open("r+b") as large:
