@@ -47,7 +47,8 @@ class ModerationBot:
         """Until the room can be followed no more."""
         async with aclosing(self._rooms.follow([self._room])) as events:
             async for event in events:
-                if event.kind in ("post", "edit") and event.author != self._room.me and self._is_spam(event):
+                others = event.author != self._room.me and not event.by_host
+                if event.kind in ("post", "edit") and others and self._is_spam(event):
                     await self._act(event)
 
     async def _act(self, event: RoomEvent) -> None:

@@ -149,6 +149,8 @@ async def test_whole_host_is_moderated_and_sent_messages_are_kept_through_the_on
             assert (event.text, event.filtered) == ("γειά", True)
             answer = await expect(events, "post")
         assert (answer.author.hex(), answer.text) == (host, f"{room.me.hex()[:8]}: no Greek")
+        assert answer.by_host and not event.by_host
+        assert [post.by_host for post in (await room.page())[0]] == [True, False, False]
         assert [(post.text, post.filtered) for post in (await room.page())[0]] == [
             *((answer.text, False), ("γειά", False), ("hello", False)),
         ]

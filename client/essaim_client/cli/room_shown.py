@@ -41,6 +41,7 @@ def flat_post(post: RoomPost) -> dict[str, object]:
         "file_names": list(post.file_names),
         "reactions": dict(post.reactions),
         "filtered": post.filtered,
+        "by_host": post.by_host,
     }
 
 
@@ -62,6 +63,7 @@ def flat_event(event: RoomEvent) -> dict[str, object]:
         "files": [each.hex() for each in event.files],
         "file_names": list(event.file_names),
         "filtered": event.filtered,
+        "by_host": event.by_host,
     }
 
 
@@ -79,7 +81,8 @@ def flat_waiting(waiting: Waiting) -> dict[str, object]:
 def show_post(post: RoomPost) -> None:
     """For people."""
     marks = [name for name in ("edited", "deleted", "pinned", "whisper", "filtered") if getattr(post, name)]
-    head = f"{post.sequence:6}  {when(post.time_ms)}  {post.author.hex()[:SHORT]}  {' '.join(marks)}"
+    author = "the host" if post.by_host else post.author.hex()[:SHORT]
+    head = f"{post.sequence:6}  {when(post.time_ms)}  {author}  {' '.join(marks)}"
     screen.print(head.rstrip(), style="bold")
     screen.print(f"        {post.post_id.hex()}", style="dim")
     if post.text:
@@ -96,7 +99,8 @@ def show_event(name: str, event: RoomEvent) -> None:
     words = visible(event.text or event.emoji) or event.post_id.hex()[:SHORT] or event.about.hex()[:SHORT]
     undone = " of everybody undone" if event.everybodys else " undone" if event.undone else ""
     undone += " (filtered)" if event.filtered else ""
-    screen.print(f"{when(event.time_ms)}  {name}  {event.author.hex()[:SHORT]}  {event.kind}{undone}: {words}")
+    author = "the host" if event.by_host else event.author.hex()[:SHORT]
+    screen.print(f"{when(event.time_ms)}  {name}  {author}  {event.kind}{undone}: {words}")
 
 
 LATEST_MS = 253_370_764_800_000

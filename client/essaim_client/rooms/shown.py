@@ -11,7 +11,8 @@ from essaim.protocol.opengroup.statement import Statement, is_file_name
 class RoomPost:
     """A post as it is now. `author` and `mentions` are member keys, `files` hashes, `file_names` theirs or none.
 
-    `filtered`: a silent filter keeps it from everybody but its author and moderators, who alone are told.
+    `filtered`: a silent filter keeps it from everybody but its author and moderators, who alone are told. `by_host`: a
+    word of the host's own, signed with its key.
     """
 
     sequence: int
@@ -31,6 +32,7 @@ class RoomPost:
     own_reactions: frozenset[str] = frozenset()
     file_names: tuple[str, ...] = ()
     filtered: bool = False
+    by_host: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class RoomEvent:
 
     `post_id` is the post's that it makes or changes (empty for a purge, whose `about` is the member); `text` a post's
     or edit's, `emoji` a reaction's; `undone` a reaction withdrawn (`everybodys`: all of that emoji) or a pin taken off
-    (`everybodys`: all pins). `filtered` as in RoomPost.
+    (`everybodys`: all pins). `filtered` and `by_host` as in RoomPost.
     """
 
     room_id: bytes
@@ -58,11 +60,13 @@ class RoomEvent:
     files: tuple[bytes, ...] = ()
     file_names: tuple[str, ...] = ()
     filtered: bool = False
+    by_host: bool = False
 
 
 def event_of(room_id: bytes, entry: room_pb2.Entry, statement: Statement | None) -> RoomEvent:
     """The event that a checked entry is."""
-    return replace(_event(room_id, entry, statement), filtered=entry.filtered)
+    by_host = statement is not None and statement.author == statement.message.host_id
+    return replace(_event(room_id, entry, statement), filtered=entry.filtered, by_host=by_host)
 
 
 def _event(room_id: bytes, entry: room_pb2.Entry, statement: Statement | None) -> RoomEvent:
@@ -127,6 +131,7 @@ def post_of(state: room_pb2.PostState, made: Statement | None, edit: Statement |
         own_reactions=frozenset(each.emoji for each in state.reactions if each.own),
         file_names=_names(content) if content is not None else (),
         filtered=state.filtered,
+        by_host=made is not None and made.author == made.message.host_id,
     )
 
 
