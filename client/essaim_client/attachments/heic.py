@@ -120,10 +120,10 @@ class _Cleaning:
             if each.kind != b"infe" or version not in (2, 3):
                 raise BoxRefusedError("an item of an unknown kind")
             item_id = reader.number(2 if version == 2 else 4)
-            hidden, kind = reader.number(2), reader.take(4)
+            protected, kind = reader.number(2), reader.take(4)
             end = each.start + reader.position
             self._copy(each.at, end)
-            if kind in PICTURES and not hidden:
+            if kind in PICTURES and not protected:
                 self._kept.add(item_id)
             else:
                 self._made[end - 4 : end] = GONE
