@@ -144,6 +144,8 @@ class _Cleaning:
         reader = Reader(self._data[table.start : table.end])
         version, sizes = reader.number(FULL) >> 24, reader.number(2)
         offset, length, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
+        if not length:  # each range would be the whole file, and take no byte to be told of
+            raise BoxRefusedError("a picture is not in the file")
         wide = 4 if version == 2 else 2
         for _ in range(reader.number(wide)):
             item_id = reader.number(wide)
