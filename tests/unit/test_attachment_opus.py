@@ -5,6 +5,7 @@ with tags; FFmpeg decodes 59,256 samples of it.
 """
 
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,27 @@ def test_packet_goes_on_from_page_to_page():
     assert read_opus(split) == read_opus(whole)
     with pytest.raises(OggRefusedError):
         read_opus(head + write_page(7, 3, CONTINUED | LAST, 1920, [rest, QUIET]))
+
+
+def test_tags_over_many_pages_are_put_together_once():
+    """Each page by itself, in time that grows as the file does."""
+
+    def seconds(pages: int) -> float:
+        data = head + b"".join(unended(number, tags) for number in range(1, pages + 1)) + end
+        began = time.process_time()
+        assert read_opus(data) == read_opus(file_of(QUIET, end=960))
+        return time.process_time() - began
+
+    def unended(number: int, body: bytes) -> bytes:
+        page = bytearray(write_page(7, number, CONTINUED if number > 1 else 0, -1, [body]))
+        del page[28]  # the empty segment that would end the packet
+        page[26], page[22:26] = 1, bytes(4)
+        page[22:26] = checksum(page).to_bytes(4, "little")
+        return bytes(page)
+
+    head, tags = file_of(QUIET)[:47], NO_TAGS + bytes(239)
+    end = write_page(7, 9, CONTINUED, 0, [b"end"]) + write_page(7, 10, LAST, 960, [QUIET])
+    assert seconds(6_000) < 10 * min(seconds(1_000) for _ in range(2))
 
 
 def test_padding_takes_nothing_along():

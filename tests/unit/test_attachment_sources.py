@@ -5,6 +5,7 @@ import os
 import random
 import struct
 import wave
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageCms, ImageSequence
@@ -91,6 +92,21 @@ def test_what_is_no_clean_photo_is_refused(tmp_path):
         assert is_picture(tmp_path / name)
         with pytest.raises(PhotoRefusedError):
             photo_source(tmp_path / name)
+
+
+def test_damaged_picture_is_refused_however_its_reader_fails(tmp_path):
+    """Pillow says so with an IndexError, a struct.error and a RuntimeError here."""
+    frames = [Image.effect_noise((8, 8), 50).convert("P") for _ in range(2)]
+    frames[0].save(file := io.BytesIO(), "GIF", save_all=True, append_images=frames[1:])
+    moving = file.getvalue()
+    second = moving.rindex(b"\x2c" + bytes(4))
+    frames[0].convert("RGB").save(file := io.BytesIO(), "AVIF")
+    still = bytearray(file.getvalue())
+    still[still.index(b"mdat") + 4 :] = b"\xff" * len(still[still.index(b"mdat") + 4 :])
+    for data in (moving[: second + 10], moving[: moving.rindex(b"\x21\xf9") + 4], bytes(still)):
+        (tmp_path / "damaged").write_bytes(data)
+        with pytest.raises(PhotoRefusedError):
+            photo_source(tmp_path / "damaged")
 
 
 def frames_of(data: bytes) -> list[tuple[bytes, int]]:
@@ -229,6 +245,13 @@ def test_file_that_is_too_large_or_none_is_refused(tmp_path):
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(FileUnreadableError):
             file_source(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that opens and cannot be read")
+@pytest.mark.parametrize("read", [is_picture, photo_source, voice_source])
+def test_file_that_opens_and_cannot_be_read_is_refused(read):
+    with pytest.raises(FileUnreadableError):
+        read(Path("/proc/self/mem"))
 
 
 @pytest.mark.parametrize(

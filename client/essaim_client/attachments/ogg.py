@@ -34,7 +34,7 @@ class Page(NamedTuple):
 
 def read_pages(data: bytes) -> Iterator[Page]:
     """Each with the packets that end in it; one that never ends is left out. Raises OggRefusedError."""
-    at, begun, serial = 0, b"", None
+    at, begun, serial = 0, list[bytes](), None
     while at < len(data):
         flags, granule, of, segments, body = _page(data, at)
         if serial is None:
@@ -43,7 +43,7 @@ def read_pages(data: bytes) -> Iterator[Page]:
             raise OggRefusedError("several streams in one Ogg file")
         if bool(flags & CONTINUED) != bool(begun):
             raise OggRefusedError("a page is missing")
-        packets, begun = _packets(segments, body, begun)
+        packets = _packets(segments, body, begun)
         yield Page(granule, bool(flags & LAST), packets)
         at += FRONT.size + len(segments) + len(body)
 
@@ -62,15 +62,22 @@ def _page(data: bytes, at: int) -> tuple[int, int, int, bytes, bytes]:
     return flags, granule, serial, segments, data[end - sum(segments) : end]
 
 
-def _packets(segments: bytes, body: bytes, begun: bytes) -> tuple[list[bytes], bytes]:
-    """Those that end, and the front of one that goes on; a segment of less than 255 bytes ends its packet."""
+def _packets(segments: bytes, body: bytes, begun: list[bytes]) -> list[bytes]:
+    """Those that end; a segment of less than 255 bytes ends its packet.
+
+    `begun` has the parts of the one that goes on, as many as pages, which are put together once: tags with a picture
+    go over many pages.
+    """
     packets, start, at = [], 0, 0
     for length in segments:
         at += length
         if length < SEGMENT:
-            packets.append(begun + body[start:at])
-            begun, start = b"", at
-    return packets, begun + body[start:at]
+            packets.append(b"".join((*begun, body[start:at])))
+            begun.clear()
+            start = at
+    if at > start:
+        begun.append(body[start:at])
+    return packets
 
 
 def write_page(serial: int, number: int, flags: int, granule: int, packets: Sequence[bytes]) -> bytes:

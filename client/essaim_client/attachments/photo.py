@@ -6,6 +6,7 @@ What a camera writes into a file (place, time, owner, its own number, a preview 
 """
 
 import io
+import struct
 from pathlib import Path
 
 from PIL import Image, ImageCms, ImageOps
@@ -15,7 +16,7 @@ from essaim.protocol.errors import ProtocolError
 from essaim_client.attachments.boxes import BoxRefusedError
 from essaim_client.attachments.heic import cleaned_heic
 from essaim_client.attachments.moving import MovingRefusedError, cleaned
-from essaim_client.attachments.source import HEIC, Source, name_of, size_of
+from essaim_client.attachments.source import HEIC, FileUnreadableError, Source, front_of, name_of, size_of
 
 PIXELS_MAX = 100_000_000
 THUMBNAIL_EDGE = 256
@@ -26,6 +27,21 @@ MOVING = frozenset({"GIF", "PNG", "WEBP"})
 SIXTEEN_BITS = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 UNBOUND = frozenset({"I", "F"})
 """Modes whose white is anybody's guess."""
+BROKEN = (
+    OSError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    RuntimeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    MemoryError,
+    struct.error,
+    MovingRefusedError,
+    Image.DecompressionBombError,
+)
+"""What reading a damaged picture ends with: each of its formats has its own way."""
 OPTIONS: dict[str, dict[str, int | bool]] = {
     "JPEG": {"quality": 92, "optimize": True},
     "PNG": {"optimize": False},
@@ -55,7 +71,7 @@ def photo_source(path: Path) -> Source:
                     "several pictures in a file cannot be cleaned of metadata here: send it as it is"
                 )
             data, pixels = _moving(path) if moves or form == "GIF" else _still(image, form)
-    except (OSError, ValueError, SyntaxError, MovingRefusedError, Image.DecompressionBombError):
+    except BROKEN:
         raise PhotoRefusedError("the picture cannot be read, so not be cleaned of metadata: send it as it is") from None
     check_size(len(data))
     return Source(
@@ -70,8 +86,7 @@ def photo_source(path: Path) -> Source:
 
 
 def _is_heic(path: Path) -> bool:
-    with path.open("rb") as file:
-        front = file.read(64)
+    front = front_of(path, 64)
     return front[4:12] in HEIC and b"avif" not in front
 
 
@@ -81,6 +96,8 @@ def _heic_source(path: Path) -> Source:
         data = cleaned_heic(path.read_bytes())
     except BoxRefusedError as error:
         raise PhotoRefusedError(f"the photo cannot be cleaned of metadata: {error}") from None
+    except OSError:
+        raise FileUnreadableError("the file cannot be read") from None
     return Source(name_of(path, ".heic"), "image/heic", len(data), lambda: io.BytesIO(data))
 
 

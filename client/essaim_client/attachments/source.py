@@ -56,6 +56,15 @@ def size_of(path: Path) -> int:
     return size
 
 
+def front_of(path: Path, size: int) -> bytes:
+    """At most so many bytes of its beginning. Raises FileUnreadableError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError:
+        raise FileUnreadableError("the file cannot be read") from None
+
+
 def media_type_of(path: Path) -> str:
     """By the name alone."""
     return mimetypes.guess_type(path.name)[0] or UNKNOWN_TYPE
@@ -64,8 +73,7 @@ def media_type_of(path: Path) -> str:
 def is_picture(path: Path) -> bool:
     """By its name or its first bytes: a photo under another name is one, too."""
     size_of(path)
-    with path.open("rb") as file:
-        front = file.read(12)
+    front = front_of(path, 12)
     looks = front.startswith(PICTURES) or front[8:] == b"WEBP" or front[4:] in HEIC | {b"ftypavif"}
     return looks or media_type_of(path).startswith("image/")
 

@@ -18,7 +18,7 @@ from essaim_client.attachments.aac import AacRecording, read_aac, write_aac
 from essaim_client.attachments.boxes import BoxRefusedError
 from essaim_client.attachments.ogg import OggRefusedError
 from essaim_client.attachments.opus import Recording, read_opus, write_opus
-from essaim_client.attachments.source import FileUnreadableError, Source, name_of, size_of
+from essaim_client.attachments.source import FileUnreadableError, Source, front_of, name_of, size_of
 
 R = TypeVar("R", Recording, AacRecording)
 SLICES = 128
@@ -36,11 +36,7 @@ class VoiceRefusedError(ProtocolError):
 def voice_source(path: Path) -> Source:
     """Raises VoiceRefusedError, FileUnreadableError, FileTooLargeError."""
     size_of(path)
-    try:
-        with path.open("rb") as file:
-            front = file.read(8)
-    except OSError:
-        raise FileUnreadableError("the file cannot be read") from None
+    front = front_of(path, 8)
     if front.startswith(b"OggS"):
         return _compressed(path, ".ogg", "audio/ogg", read_opus, write_opus)
     if front.endswith(b"ftyp"):
