@@ -143,6 +143,50 @@ def test_moving_picture_keeps_its_frames_and_nothing_else(tmp_path, form):
     assert cleaned(data) == data
 
 
+def bits_of(codes: list[tuple[int, int]]) -> bytes:
+    """Codes of GIF as bytes; each with its width."""
+    whole = shift = 0
+    for code, width in codes:
+        whole, shift = whole | code << shift, shift + width
+    return whole.to_bytes((shift + 7) // 8, "little")
+
+
+def gif_of(data: bytes, width: int, height: int) -> bytes:
+    """One frame of two bits for a pixel: 4 clears, 5 ends."""
+    screen = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x81, 0, 0) + bytes(range(12))
+    parts = b"".join(bytes([len(each)]) + each for each in (data[at : at + 9] for at in range(0, len(data), 9)))
+    return screen + b"\x2c" + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02" + parts + b"\0;"
+
+
+@pytest.mark.parametrize("size", [(4, 4), (300, 200)])
+def test_what_stands_behind_the_last_code_of_a_frame_goes(size):
+    """Of small frames, and of those whose table of codes is full and begun anew."""
+    frames = [Image.effect_noise(size, shade).convert("P") for shade in (30, 90)]
+    frames[0].save(file := io.BytesIO(), "GIF", save_all=True, append_images=frames[1:])
+    whole = file.getvalue()
+    second = whole.rindex(b"\0\x21\xf9\x04") if b"\0\x21\xf9\x04" in whole else whole.rindex(b"\0\x2c" + bytes(4))
+    note = bytes([len(SECRET)]) + SECRET.encode()
+    hidden = whole[:second] + note + whole[second:-2] + note + note + b"\0;"
+    clean = cleaned(hidden)
+    assert clean == cleaned(whole) and SECRET.encode() not in clean
+    assert frames_of(clean) == frames_of(whole) and len(frames_of(clean)) == 2
+
+
+@pytest.mark.parametrize("end", [[], [(5, 4)]])
+def test_frame_without_an_end_code_ends_with_its_last_pixel(end):
+    codes = [(4, 3), (1, 3), (6, 3), (2, 3)]  # 1, 1 1, 2; then the table has eight entries, and codes four bits
+    plain = gif_of(bits_of(codes + end), 2, 2)
+    assert cleaned(gif_of(bits_of(codes + end) + SECRET.encode(), 2, 2)) == plain == cleaned(plain)
+    with Image.open(io.BytesIO(plain)) as image:
+        assert image.convert("P").tobytes() == bytes([1, 1, 1, 2])
+
+
+@pytest.mark.parametrize("codes", [[(4, 3), (6, 3)], [(4, 3), (1, 3), (7, 3)]])
+def test_code_that_stands_for_nothing_is_refused(codes):
+    with pytest.raises(MovingRefusedError):
+        cleaned(gif_of(bits_of(codes), 9, 9))
+
+
 @pytest.mark.parametrize("mode", ["RGB", "CMYK", "L"])
 @pytest.mark.parametrize("compression", [None, "tiff_lzw"])
 def test_tiff_becomes_png_upright_and_without_metadata(tmp_path, mode, compression):

@@ -1,7 +1,8 @@
 """Moving pictures (GIF, PNG, WebP): their frames as they are, without whatever else is in the file.
 
 Each of these formats is a row of parts. Those that draw, and those that say when, stay; comments, places, times,
-owners, colour profiles, parts that are not known, and what stands behind the end do not.
+owners, colour profiles, parts that are not known, and what stands behind the end, of the file or of a frame of GIF,
+do not.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from struct import Struct
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.layout import Reader
+from essaim_client.attachments.lzw import lzw_end
 
 PNG, GIF, RIFF = b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF"
 PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"sRGB", b"acTL", b"fcTL", b"IDAT", b"fdAT", b"IEND"})
@@ -18,6 +20,7 @@ WEBP_FRAME_FRONT = 16
 WEBP_NOTES = 0x2C
 """Flags of a colour profile, Exif and XMP."""
 GIF_SCREEN, GIF_IMAGE = 13, 9
+BLOCK_MAX = 255
 IMAGE, EXTENSION, END = 0x2C, 0x21, 0x3B
 DRAWS, APPLICATION = 0xF9, 0xFF
 REPEATS = b"\x0bNETSCAPE2.0\x03\x01"
@@ -53,7 +56,7 @@ def _gif(data: bytes) -> Iterator[bytes]:
     while (kind := reader.number(1)) != END:
         if kind == IMAGE:
             front = reader.take(GIF_IMAGE)
-            yield drawn + bytes([IMAGE]) + front + reader.take(_table(front[8]) + 1) + _blocks(reader)
+            yield drawn + bytes([IMAGE]) + front + reader.take(_table(front[8])) + _frame(reader, front)
             drawn = b""
         elif kind == EXTENSION:
             label, blocks = reader.number(1), _blocks(reader)
@@ -77,6 +80,22 @@ def _blocks(reader: Reader) -> bytes:
     while length := reader.number(1):
         blocks.append(bytes([length]) + reader.take(length))
     return b"".join(blocks) + b"\0"
+
+
+def _frame(reader: Reader, front: bytes) -> bytes:
+    """The codes of a frame, without what stands behind its last one."""
+    size, blocks = reader.number(1), _blocks(reader)
+    data, at = bytearray(), 0
+    while length := blocks[at]:
+        data += blocks[at + 1 : at + 1 + length]
+        at += 1 + length
+    pixels = int.from_bytes(front[4:6], "little") * int.from_bytes(front[6:8], "little")
+    bits = lzw_end(data, size, pixels)
+    del data[(bits + 7) // 8 :]
+    if bits % 8:
+        data[-1] &= (1 << bits % 8) - 1
+    parts = (data[start : start + BLOCK_MAX] for start in range(0, len(data), BLOCK_MAX))
+    return bytes([size]) + b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
 
 
 # PNG (W3C, third edition)
