@@ -236,3 +236,43 @@ def test_comparison_with_a_member_that_turns_out_to_have_lost_its_disk_does_not_
     stage.hear(B, Digest(question.number, ()))
     stage.commit()
     assert stage.node.incomplete
+
+
+def test_member_that_forgot_what_another_said_hears_it_again():
+    """It had no place by a view that the other skipped, and the third is gone: nobody else could make it complete."""
+    forgetful, other = Stage(B, C, complete=False), Stage(OWN, C, own_id=B, complete=False)
+    stages = {OWN: forgetful, B: other, C: Stage(OWN, B, own_id=C, complete=False)}
+    for name, stage in stages.items():
+        for member in stages.keys() - {name}:
+            talk(stages, (name, stage.do(events.LinkUp(member))))
+    assert not any(each.node.incomplete for each in stages.values())
+
+    del stages[C]
+    for stage in stages.values():
+        stage.do(events.LinkDown(C))
+    forgetful.turn(2)
+    for name, stage in stages.items():
+        talk(stages, (name, stage.turn(3, (OWN, B, C))))
+    for _ in range(2):
+        for name, stage in stages.items():
+            talk(stages, (name, stage.do(events.Fired(BackgroundTimer()))))
+
+    assert not forgetful.node.incomplete
+
+
+def test_two_that_lack_something_answer_each_other_once_a_turn():
+    """Else an answer would be a question, for ever."""
+    one, other = Stage(B, C, complete=False), Stage(OWN, C, own_id=B, complete=False)
+    stages = {OWN: one, B: other}
+    for name, member in ((OWN, B), (B, OWN)):
+        talk(stages, (name, stages[name].do(events.LinkUp(member))))
+    assert one.node.incomplete
+    assert other.node.incomplete
+
+    def heard(times: int) -> int:
+        return sum(len(sent(Hello, one.hear(B, Hello(b"b" * 16, True, True)), B)) for _ in range(times))
+
+    one.do(events.Fired(BackgroundTimer()))
+    assert heard(5) == 1
+    one.do(events.Fired(BackgroundTimer()))
+    assert heard(5) == 1

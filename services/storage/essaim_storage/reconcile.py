@@ -98,6 +98,8 @@ class Reconciler:
         self._unwanted: set[bytes] = set()
         self._missed: deque[bytes] = deque(maxlen=tuning.missed_mailboxes)
         self._turn = 0
+        self._answers: dict[bytes, int] = {}
+        """In which turn the Hello of a member that lacks something was answered last."""
         self._settling = False
         self._losses = 0
         self._whole_since = -1
@@ -136,15 +138,12 @@ class Reconciler:
         return self._give_up(member)
 
     def hello(self, member: bytes, hello: Hello) -> list[Effect]:
-        """A member that was fresh and is not any more has what it had not when it was compared with: once more.
-
-        The first of a member is answered: its view may be newer, so that it did not hear this node's.
-        """
+        """A member that was fresh and is not any more has what it had not when it was compared with: once more."""
         standing = self._standing
         known = standing.fresh.get(member)
         standing.fresh[member] = hello.fresh
         self._adopted[member] = hello.adopted if hello.fresh else max(hello.adopted, self._adopted.get(member, 0))
-        effects = [] if known is not None or not self._swarm.reaches(member) else [self._greet(member)]
+        effects = self._greeted_back(member, first=known is None, lacks=hello.incomplete)
         if known and not hello.fresh and standing.unfinished():
             standing.forget(member)
             self._rounds.pop(member, None)
@@ -153,6 +152,18 @@ class Reconciler:
                 del self._rounds[member]
             effects += self._begin(member)
         return [*effects, *self._judge()]
+
+    def _greeted_back(self, member: bytes, *, first: bool, lacks: bool) -> list[Effect]:
+        """The first Hello of a member is answered: its view may be newer, so that it did not hear this node's.
+
+        So is, once a turn, that of a member which lacks something: it says it again when it has forgotten this node's
+        (it had no place by a view that this node skipped).
+        """
+        asked = lacks and self._answers.get(member) != self._turn
+        if not (first or asked) or not self._swarm.reaches(member):
+            return []
+        self._answers[member] = self._turn
+        return [self._greet(member)]
 
     def adopted(self) -> list[Effect]:
         """The disk has adopted the serial of a move: others may compare now, and this node counts for itself."""
@@ -277,9 +288,14 @@ class Reconciler:
         if self._turn % self._tuning.unwanted_turns == 0:
             self._unwanted.clear()
         if unfinished:
-            return [timer, *self._begin_all()]
+            return [timer, *self._ask_who_they_are(), *self._begin_all()]
         others = self._swarm.others
         return [timer, *(self._begin(others[self._turn % len(others)]) if others else [])]
+
+    def _ask_who_they_are(self) -> list[Effect]:
+        """By a Hello, which is answered: what members say of their disks decides whether comparing with them counts."""
+        silent = (each for each in self._swarm.others if each not in self._standing.fresh)
+        return [self._greet(member) for member in silent if self._swarm.reaches(member)]
 
     def _begin_all(self) -> list[Effect]:
         helpful = [each for each in self._swarm.others if self._standing.lacks(each, self._adopted.get(each, 0))]
