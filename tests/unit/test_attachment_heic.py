@@ -19,14 +19,17 @@ SECRET = b"50.1234 N owner Jane"
 SEED = 20261123
 
 
-def made(*items: tuple[bytes, bytes, bytes], more: bytes = b"", notes: bytes = b"") -> bytes:
-    """A file of (kind, name, bytes) in one `mdat`, with a row of other boxes behind and of properties inside."""
+def made(*items: tuple[bytes, bytes, bytes], more: bytes = b"", notes: bytes = b"", told: int = 1) -> bytes:
+    """A file of (kind, name, bytes) in one `mdat`, with a row of other boxes behind and of properties inside.
+
+    `told`: how many times each range is told of.
+    """
     brand = box(b"ftyp", b"heic", bytes(4), b"mif1heic")
 
     def meta(begin: int) -> bytes:
         rows, at = b"", begin
         for number, (_, _, body) in enumerate(items, 1):
-            rows += numbers(2, number, 0, 1) + numbers(4, at, len(body))
+            rows += numbers(2, number, 0, told) + numbers(4, at, len(body)) * told
             at += len(body)
         entries = [
             full_box(b"infe", numbers(2, number, 0), kind, name + b"\0", version=2)
@@ -70,6 +73,56 @@ def test_only_what_belongs_to_a_picture_is_copied():
     data = cleaned_heic(made(*items, more=more, notes=notes))
     assert len(data) == len(made(*items, more=more, notes=notes)) and SECRET not in data and b"2026" not in data
     assert b"the picture" in data and b"a second" in data and data.count(b"ispe") == 1 and b"udes" not in data
+
+
+def setup_of(*units: tuple[int, bytes]) -> bytes:
+    """`hvcC` with one array for each unit."""
+    arrays = (numbers(1, 0x80 | kind) + numbers(2, 1, len(unit)) + unit for kind, unit in units)
+    return box(b"hvcC", b"\1" * 22, numbers(1, len(units)), *arrays)
+
+
+def test_properties_keep_their_numbers_and_no_words():
+    sets = setup_of((32, b"video"), (33, b"sequence"), (34, b"picture"))
+    kept = (
+        sets,
+        box(b"colr", b"nclx", numbers(2, 1, 13, 6), b"\x80"),
+        full_box(b"pixi", b"\3\x08\x08\x08"),
+        full_box(b"auxC", b"urn:mpeg:hevc:2015:auxid:1\0"),
+        box(b"irot", b"\1"),
+        box(b"av1C", b"\x81\0\x0c\0\x0a\3seq"),
+    )
+    worded = (
+        box(b"colr", b"prof", SECRET),
+        box(b"colr", b"nclx", numbers(2, 1, 13, 6), b"\x80", SECRET),
+        full_box(b"auxC", b"urn:x:", SECRET, b"\0"),
+        full_box(b"auxC", b"urn:mpeg:hevc:2015:auxid:2\0", SECRET),
+        full_box(b"pixi", b"\3\x08\x08\x08", SECRET),
+        full_box(b"ispe", numbers(4, 8, 8), SECRET),
+        setup_of((32, b"video"), (39, SECRET), (33, b"sequence"), (40, SECRET), (34, b"picture")),
+    )
+    whole = made((b"hvc1", b"", b"the picture"), notes=b"".join(kept + worded))
+    data = cleaned_heic(whole)
+    assert whole.count(SECRET) == 8 + 1 and SECRET not in data and len(data) == len(whole)
+    assert all(each in data for each in kept) and cleaned_heic(data) == data
+    assert data.count(sets[8:31] + sets[31:]) == 2 and data.count(b"auxC") == 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    {
+        "no place for the number of items": box(b"ftyp", b"heic", bytes(8)) + full_box(b"meta", box(b"iinf")),
+        "ranges beyond the file": made((b"hvc1", b"", b"a picture" * 90), told=3),
+        "more ranges than a photo has": made((b"hvc1", b"", b"."), (b"Exif", b"", b"note"), told=5_001),
+        "more boxes than a photo has": made((b"hvc1", b"", b"."), more=box(b"free") * 10_001),
+        "many stores": made((b"hvc1", b"", b"picture"), more=box(b"mdat") * 17),
+        "notes in the setup of AV1": made((b"av01", b"", b"."), notes=box(b"av1C", b"\x81\0\x0c\0", b"\x2a\3one")),
+        "a picture with an Exif of its own": made((b"jpeg", b"", b"\xff\xd8\xff\xe1")),
+    }.values(),
+)
+def test_tables_that_would_stop_or_break_the_reader_are_refused(data):
+    """Each at once, in a sentence."""
+    with pytest.raises(BoxRefusedError):
+        cleaned_heic(data)
 
 
 @pytest.mark.parametrize(

@@ -5,36 +5,26 @@ Exif, XMP, notes, previews of other programs and whatever is in no picture's byt
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.layout import Reader
 from essaim_client.attachments.boxes import FULL, BoxRefusedError, Span, spans
+from essaim_client.attachments.look import look_of
 
-PICTURES = frozenset({b"hvc1", b"av01", b"jpeg", b"grid", b"iden", b"iovl", b"tmap"})
-PROPERTIES = frozenset(
-    {
-        b"hvcC",
-        b"av1C",
-        b"jpgC",
-        b"ispe",
-        b"pixi",
-        b"irot",
-        b"imir",
-        b"clap",
-        b"pasp",
-        b"colr",
-        b"auxC",
-        b"clli",
-        b"mdcv",
-    }
-)
+PICTURES = frozenset({b"hvc1", b"av01", b"grid", b"iden", b"iovl", b"tmap"})
+"""Not `jpeg`, which would have its own Exif."""
 PLACES = frozenset({b"pitm", b"iloc", b"iref", b"ipma", b"grpl"})
-NEEDED = (b"iloc", b"iinf", b"iprp", b"pitm")
 """Boxes of numbers alone."""
+NEEDED = (b"iloc", b"iinf", b"iprp", b"pitm")
 HANDLER_SIZE = 24
 """Before the name."""
 GONE = b"free"
+ROWS_MAX = 10_000
+"""Boxes in another, items, and ranges of all of them: a photo of 100 million pixels has some 400 tiles."""
+STORES_MAX = 16
+LENGTH_SIZES = (4, 8)
 
 
 class Item(NamedTuple):
@@ -63,7 +53,7 @@ class _Cleaning:
         """Ids of items that are pictures."""
 
     def done(self) -> bytearray:
-        top = list(spans(self._data, 0, len(self._data)))
+        top = _rows(self._data, 0, len(self._data))
         metas = [each for each in top if each.kind == b"meta"]
         if not top or top[0].kind != b"ftyp" or len(metas) != 1 or any(each.kind in (b"moov", b"moof") for each in top):
             raise BoxRefusedError("this is no photo in HEIC")
@@ -75,10 +65,17 @@ class _Cleaning:
             elif each.kind != b"meta":
                 self._drop(each)
         stores = [each for each in top if each.kind == b"mdat"]
+        if len(stores) > STORES_MAX or self._first(inner[b"pitm"]) not in self._kept:
+            raise BoxRefusedError("this is no photo in HEIC")
         for item in self._items(inner[b"iloc"]):
             if item.item_id in self._kept:
                 self._bytes_of(item, [inner[b"idat"]] if item.inside and b"idat" in inner else stores)
         return self._made
+
+    def _first(self, box: Span) -> int:
+        """The id of the item that is shown."""
+        reader = Reader(self._data[box.start : box.end])
+        return reader.number(2 if reader.number(FULL) >> 24 == 0 else 4)
 
     def _copy(self, at: int, end: int) -> None:
         self._made[at:end] = self._data[at:end]
@@ -90,7 +87,7 @@ class _Cleaning:
 
     def _meta(self, meta: Span) -> dict[bytes, Span]:
         self._copy(meta.at, meta.start + FULL)
-        inner = list(spans(self._data, meta.start + FULL, meta.end))
+        inner = _rows(self._data, meta.start + FULL, meta.end)
         for each in inner:
             match each.kind:
                 case b"hdlr":
@@ -112,9 +109,11 @@ class _Cleaning:
 
     def _infos(self, table: Span) -> None:
         """Which items there are; names are dropped, and what is no picture is of no kind any more."""
-        front = table.start + FULL + (4 if self._data[table.start] else 2)
+        reader = Reader(self._data[table.start : table.end])
+        reader.take(4 if reader.number(FULL) >> 24 else 2)
+        front = table.start + reader.position
         self._copy(table.at, front)
-        for each in spans(self._data, front, table.end):
+        for each in _rows(self._data, front, table.end):
             reader = Reader(self._data[each.start : each.end])
             version = reader.number(FULL) >> 24
             if each.kind != b"infe" or version not in (2, 3):
@@ -130,34 +129,48 @@ class _Cleaning:
 
     def _properties(self, table: Span) -> None:
         self._copy(table.at, table.start)
-        for each in spans(self._data, table.start, table.end):
+        for each in _rows(self._data, table.start, table.end):
             if each.kind in PLACES:
                 self._copy(each.at, each.end)
             elif each.kind == b"ipco":
                 self._copy(each.at, each.start)
-                for part in spans(self._data, each.start, each.end):
-                    self._copy(part.at, part.end) if part.kind in PROPERTIES else self._drop(part)
+                for part in _rows(self._data, each.start, each.end):
+                    self._property(part)
             else:
                 self._drop(each)
 
+    def _property(self, part: Span) -> None:
+        kept = look_of(part.kind, self._data[part.start : part.end])
+        if kept is None:
+            self._drop(part)
+        else:
+            self._copy(part.at, part.start)
+            self._made[part.start : part.start + len(kept)] = kept
+
     def _items(self, table: Span) -> Iterator[Item]:
+        """What the ranges of pictures have together is no more than the file: else one could be copied for ever."""
         reader = Reader(self._data[table.start : table.end])
         version, sizes = reader.number(FULL) >> 24, reader.number(2)
         offset, length, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
-        if not length:  # each range would be the whole file, and take no byte to be told of
+        if length not in LENGTH_SIZES:  # of 0, each range would be the whole file, and take no byte to be told of
             raise BoxRefusedError("a picture is not in the file")
-        wide = 4 if version == 2 else 2
+        wide, rows, spent = 4 if version == 2 else 2, 0, 0
         for _ in range(reader.number(wide)):
             item_id = reader.number(wide)
             how = reader.number(2) & 15 if version else 0
-            elsewhere, begin = reader.number(2), reader.number(base)
+            elsewhere, begin, count = reader.number(2), reader.number(base), reader.number(2)
+            rows += 1 + count
+            if rows > ROWS_MAX:
+                raise BoxRefusedError("the tables of the file are too long")
             ranges = []
-            for _ in range(reader.number(2)):
+            for _ in range(count):
                 reader.take(index if version else 0)
                 at = begin + reader.number(offset)
                 ranges.append((at, at + reader.number(length)))
-            if item_id in self._kept and (elsewhere or how > 1):
-                raise BoxRefusedError("a picture is not in the file")
+            if item_id in self._kept:
+                spent += sum(end - start for start, end in ranges)
+                if elsewhere or how > 1 or spent > len(self._data):
+                    raise BoxRefusedError("a picture is not in the file")
             yield Item(item_id, how == 1, ranges)
 
     def _bytes_of(self, item: Item, stores: list[Span]) -> None:
@@ -167,3 +180,11 @@ class _Cleaning:
             if start == end or not any(each.start <= start and end <= each.end for each in stores):
                 raise BoxRefusedError("a picture is not in the file")
             self._copy(start, end)
+
+
+def _rows(data: bytes, at: int, end: int) -> list[Span]:
+    """Of the boxes between two places. Raises BoxRefusedError."""
+    rows = list(islice(spans(data, at, end), ROWS_MAX + 1))
+    if len(rows) > ROWS_MAX:
+        raise BoxRefusedError("the tables of the file are too long")
+    return rows
