@@ -16,7 +16,14 @@ UNITS = sorted(FOLDER.glob("essaim-*.service"))
 EVERY = FOLDER / "essaim-.service.d" / "every.conf"
 GRACE_SECONDS = 15
 """Beside `drain_seconds` (docs/operations/running.md, "Stop")."""
-MACHINE = {"${ADDRESS}": "203.0.113.12", "${DISCOVERY}": "203.0.113.11:7440", "%S": "/var/lib", "%i": "1"}
+HANDED = "/run/credentials/unit"
+MACHINE = {
+    "${ADDRESS}": "203.0.113.12",
+    "${DISCOVERY}": "203.0.113.11:7440",
+    "${CREDENTIALS_DIRECTORY}": HANDED,
+    "%S": "/var/lib",
+    "%i": "1",
+}
 
 
 def lines(file: Path, key: str) -> list[str]:
@@ -83,3 +90,37 @@ def test_units_restart_after_accidents_alone() -> None:
     assert lines(EVERY, "Restart") == ["on-failure"]
     assert lines(EVERY, "RestartPreventExitStatus") == [str(WRONG_SETTING)]
     assert lines(EVERY, "StartLimitIntervalSec") == ["0"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_unit_has_a_user_and_a_folder_of_its_own(unit: Path) -> None:
+    """Else who breaks into one service reads the keys and the database of those beside it."""
+    (folder,) = lines(unit, "StateDirectory")
+    assert lines(unit, "User") == ["essaim-" + folder.removeprefix("essaim/")]
+    assert lines(unit, "BindPaths") == ["%S/" + folder]
+    assert ("@" in unit.name) == ("%i" in folder)
+
+
+def test_users_of_units_are_made_and_none_is_shared() -> None:
+    assert lines(EVERY, "User") == lines(EVERY, "Group") == []
+    assert lines(EVERY, "StateDirectoryMode") == ["0700"] and lines(EVERY, "UMask") == ["0077"]
+    assert lines(EVERY, "TemporaryFileSystem") == ["%S/essaim:ro"] and lines(EVERY, "ProtectProc") == ["invisible"]
+    installer = (FOLDER / "install").read_text()
+    assert 'accounts+=("essaim-$service-"{1..9})' in installer and 'accounts+=("essaim-$service")' in installer
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_unit_is_handed_what_it_reads_and_no_more(unit: Path) -> None:
+    """/etc/essaim has the operator's key and passwords of databases: root's alone, and no service looks in."""
+    assert lines(EVERY, "InaccessiblePaths") == ["/etc/essaim"]
+    assert "install -d -m 700 /etc/essaim\n" in (FOLDER / "install").read_text()
+    read_from = {word for word in command(unit) if word.startswith((HANDED, "/etc"))}
+    handed = lines(EVERY, "LoadCredential") + lines(unit, "LoadCredential")
+    assert handed == [f"{name}:/etc/essaim/{name}" for name in (each.partition(":")[0] for each in handed)]
+    assert read_from == {f"{HANDED}/{each.partition(':')[0]}" for each in handed}
+    assert ("operator.key" in str(handed)) == (service_of(unit) != "discovery")
+
+
+def test_units_look_into_no_other_process() -> None:
+    (denied,) = (line for line in lines(EVERY, "SystemCallFilter") if "@debug" in line)
+    assert denied.startswith("~") and {"process_vm_readv", "process_vm_writev"} <= set(denied.split())
