@@ -7,7 +7,8 @@ from sqlalchemy import insert, select
 
 from essaim.opengroup.v1 import action_pb2, room_pb2, statement_pb2
 from essaim.protocol.opengroup.direct import seal, seal_copy, unseal_copy
-from essaim.protocol.opengroup.filter import Alphabet
+from essaim.protocol.opengroup.filter import OF_ROOM, Alphabet
+from essaim.protocol.opengroup.permission import Role
 from essaim.protocol.opengroup.statement import Statement
 from essaim_client.rooms.history import History
 from essaim_opengroup import upkeep
@@ -83,8 +84,13 @@ async def silent_filter_keeps_a_post_from_others_and_no_chain_breaks(host: Runni
         assert sum(each is not None for each in statements) == told, reader.number
     assert len(set(chains.values())) == 1
     assert (await bob.ask(get_room=action_pb2.GetRoom(room_id=here))).chain in chains.values()
+    await room.owner.post(here, "please stop", reply_to=kept)
+    assert texts(await alice.page(here))[0] == "please stop"
+    assert texts(await bob.page(here)) == ["goodbye", "hello"]
     await room.owner.say(here, delete=statement_pb2.Delete(post_id=kept))
     assert texts(await bob.page(here)) == ["goodbye", "hello"]
+    deletion = {reader.number: (await history(reader, here))[1][-1] for reader in (alice, bob)}
+    assert deletion[alice.number].message.delete.post_id == kept and deletion[bob.number] is None
 
 
 async def silent_filter_takes_a_post_away_that_was_edited_into_it(host: RunningHost) -> None:
@@ -97,6 +103,12 @@ async def silent_filter_takes_a_post_away_that_was_edited_into_it(host: RunningH
     _, told = await history(bob, here)
     assert [each.message.post.text if each else None for each in told] == ["hello", None]
     assert (await history(alice, here))[0] == (await history(bob, here))[0]
+    async with aclosing(bob.follow({here: 2})) as live:
+        await asyncio.wait_for(anext(live), 10)
+        await room.owner.say(here, delete=statement_pb2.Delete(post_id=post))
+        [entry] = (await asyncio.wait_for(anext(live), 10)).entries
+    assert statement_pb2.Statement.FromString(entry.statement).delete.post_id == post  # whoever has it learns of it
+    assert [each is None for each in (await history(bob, here))[1]] == [True, True, False]
 
 
 async def filters_of_room_and_host_refuse_members_and_spare_moderators(host: RunningHost) -> None:
@@ -131,14 +143,20 @@ async def filters_of_room_and_host_refuse_members_and_spare_moderators(host: Run
     assert await owner.refused(change_room=beyond) == "SETTINGS_REFUSED"
     audit = (await owner.ask(list_audit=action_pb2.ListAudit())).entries
     assert [(each.action, each.actor) for each in audit] == [("change_room", owner.key)] * 2
+    appoint = action_pb2.Appoint(room_id=here, member=alice.key, role=int(Role.MODERATOR), hidden=True)
+    await owner.ask(appoint=appoint)
+    told = await alice.ask(get_room=action_pb2.GetRoom(room_id=here))
+    assert told.settings.filter == "pills\n" and [each.hidden for each in told.officers].count(True) == 1
+    await owner.ask(ban=action_pb2.Ban(room_id=here, member=alice.key, until_ms=1 << 60))
+    assert not any(each.hidden for each in (await alice.ask(get_room=action_pb2.GetRoom(room_id=here))).officers)
     for told in (await alice.ask(list_rooms=action_pb2.ListRooms())).rooms:
         assert not [each.name for each, _ in told.settings.ListFields() if each.name.startswith("filter")]
 
 
 async def host_answers_in_its_own_name_and_seldom(host: RunningHost) -> None:
-    room = await host.room(title="The hall", filter="pills", filter_reply="{member}: not in {room}.")
+    room = await host.room(title="The hall", filter="pills", filter_reply="{member}: not in {room}.\nAsk")
     here, alice, bob = room.room_id, host.member(1), host.member(2)
-    said = f"{alice.key.hex()[:8]}: not in The hall."
+    said = f"{OF_ROOM}> {alice.key.hex()[:8]}: not in The hall.\n> Ask"  # an admin's words are no word of the host's
     assert await alice.cannot_say(here, post=Post(text="pills")) == "FILTERED"
     assert await alice.cannot_say(here, post=Post(text="more pills")) == "FILTERED"
     [answer] = await answers(alice, here)

@@ -27,12 +27,16 @@ async def host(tmp_path: Path):
 
 
 async def test_slow_mode_size_quota_and_filter_hold_for_members_alone(host: RunningHost) -> None:
-    room = await host.room(slow_seconds=60, post_bytes=20, posts_per_day=2, filter="cheap pills\n")
+    room = await host.room(slow_seconds=60, post_bytes=20, posts_per_day=3, edits_per_day=1, filter="cheap pills\n")
     alice = host.member(1)
     assert await alice.cannot_say(room.room_id, post=Post(text="x" * 21)) == "QUOTA"
     assert await alice.cannot_say(room.room_id, post=Post(text="CHEAP pills!")) == "FILTERED"
     assert (await room.owner.page(room.room_id)).posts == []
-    await alice.post(room.room_id, "one")
+    assert await alice.cannot_say(room.room_id, post=Post(text="one")) == "SLOW_MODE"  # what is refused counts
+    host.skew_ms += 60_000
+    one = await alice.post(room.room_id, "one")
+    assert await alice.cannot_say(room.room_id, edit=statement_pb2.Edit(post_id=one, text="Cheap pills")) == "FILTERED"
+    assert await alice.cannot_say(room.room_id, edit=statement_pb2.Edit(post_id=one, text="first")) == "EDIT_QUOTA"
     assert await alice.cannot_say(room.room_id, post=Post(text="two")) == "SLOW_MODE"
     [result] = await alice.act(alice.saying(alice.statement(room.room_id, post=Post(text="two"))))
     assert 0 < (read_status(result.status).retry_after_ms or 0) <= 60_000
@@ -218,6 +222,25 @@ async def test_host_moderation_reaches_every_room(host: RunningHost) -> None:
     assert not seen_by_all.settings.HasField("filter") and seen_by_owner.settings.HasField("filter")
     audit = await room.owner.ask(list_audit=action_pb2.ListAudit())
     assert [(each.action, each.object) for each in audit.entries] == [("ban", alice.key), ("appoint", bob.key)]
+
+
+async def test_lists_for_moderators_fill_what_is_left_of_a_reply(host: RunningHost) -> None:
+    room = await host.room()
+    keys = [host.member(number).key for number in range(1, 9)]
+    for key in keys:
+        permit = {"room_id": room.room_id, "member": key, "allow": 2, "later": True}
+        hours = [host.now_ms() + hour * 3_600_000 for hour in range(1, 9)]
+        later = [action_pb2.Permit(**permit, from_ms=each, until_ms=each + 60_000) for each in hours]
+        await room.owner.act(*[action_pb2.Action(permit=each) for each in later])
+    listing = action_pb2.ListMembers(room_id=room.room_id, which=action_pb2.ListMembers.WHICH_OVERRIDDEN)
+    first = (await room.owner.do(action_pb2.Action(list_members=listing), capacity=1_200)).members
+    listing.after = first.members[-1].member
+    second = (await room.owner.do(action_pb2.Action(list_members=listing), capacity=1_200)).members
+    assert [each.member for each in (*first.members, *second.members)] == keys
+    assert (first.more, second.more, len(second.members) > 0) == (True, False, True)
+    listing = action_pb2.ListAudit(room_id=room.room_id)
+    found = (await room.owner.do(action_pb2.Action(list_audit=listing), capacity=1_200)).audit
+    assert found.more and 1 <= len(found.entries) < 12
 
 
 async def test_reports_wait_for_moderators(host: RunningHost) -> None:

@@ -19,7 +19,7 @@ from essaim.opengroup.v1 import opengroup_pb2, opengroup_pb2_grpc
 from essaim.protocol.geometry import CellClass, Suite
 from essaim.protocol.keys import VerifyKey
 from essaim.protocol.onion import CellSpec, Refusal, minute_of, wrap
-from essaim.protocol.opengroup.filter import Alphabet
+from essaim.protocol.opengroup.filter import OF_ROOM, Alphabet
 from essaim.protocol.opengroup.member import is_account, member_factor
 from essaim.protocol.opengroup.refusal import MemberKeyWantedError
 from essaim.protocol.view import Role
@@ -148,8 +148,8 @@ async def test_whole_host_is_moderated_and_sent_messages_are_kept_through_the_on
                 event = await expect(events, "post")
             assert (event.text, event.filtered) == ("γειά", True)
             answer = await expect(events, "post")
-        assert (answer.author.hex(), answer.text) == (host, f"{room.me.hex()[:8]}: no Greek")
-        assert answer.by_host and not event.by_host
+        assert (answer.author.hex(), answer.text) == (host, f"{OF_ROOM}> {room.me.hex()[:8]}: no Greek")
+        assert answer.by_host and answer.by_admins and not event.by_host
         assert [post.by_host for post in (await room.page())[0]] == [True, False, False]
         assert [(post.text, post.filtered) for post in (await room.page())[0]] == [
             *((answer.text, False), ("γειά", False), ("hello", False)),

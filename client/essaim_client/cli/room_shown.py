@@ -42,6 +42,7 @@ def flat_post(post: RoomPost) -> dict[str, object]:
         "reactions": dict(post.reactions),
         "filtered": post.filtered,
         "by_host": post.by_host,
+        "by_admins": post.by_admins,
     }
 
 
@@ -64,6 +65,7 @@ def flat_event(event: RoomEvent) -> dict[str, object]:
         "file_names": list(event.file_names),
         "filtered": event.filtered,
         "by_host": event.by_host,
+        "by_admins": event.by_admins,
     }
 
 
@@ -78,10 +80,17 @@ def flat_waiting(waiting: Waiting) -> dict[str, object]:
     }
 
 
+def _author(said: RoomPost | RoomEvent) -> str:
+    """Who speaks, for people."""
+    if said.by_admins:
+        return "the room's filter"
+    return "the host" if said.by_host else said.author.hex()[:SHORT]
+
+
 def show_post(post: RoomPost) -> None:
     """For people."""
     marks = [name for name in ("edited", "deleted", "pinned", "whisper", "filtered") if getattr(post, name)]
-    author = "the host" if post.by_host else post.author.hex()[:SHORT]
+    author = _author(post)
     head = f"{post.sequence:6}  {when(post.time_ms)}  {author}  {' '.join(marks)}"
     screen.print(head.rstrip(), style="bold")
     screen.print(f"        {post.post_id.hex()}", style="dim")
@@ -99,7 +108,7 @@ def show_event(name: str, event: RoomEvent) -> None:
     words = visible(event.text or event.emoji) or event.post_id.hex()[:SHORT] or event.about.hex()[:SHORT]
     undone = " of everybody undone" if event.everybodys else " undone" if event.undone else ""
     undone += " (filtered)" if event.filtered else ""
-    author = "the host" if event.by_host else event.author.hex()[:SHORT]
+    author = _author(event)
     screen.print(f"{when(event.time_ms)}  {name}  {author}  {event.kind}{undone}: {words}")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from essaim.opengroup.v1 import room_pb2, statement_pb2
+from essaim.protocol.opengroup.filter import OF_ROOM
 from essaim.protocol.opengroup.statement import Statement, is_file_name
 
 
@@ -12,7 +13,7 @@ class RoomPost:
     """A post as it is now. `author` and `mentions` are member keys, `files` hashes, `file_names` theirs or none.
 
     `filtered`: a silent filter keeps it from everybody but its author and moderators, who alone are told. `by_host`: a
-    word of the host's own, signed with its key.
+    word of the host's own, signed with its key; with `by_admins` what the admins of the room had its filter answer.
     """
 
     sequence: int
@@ -33,6 +34,7 @@ class RoomPost:
     file_names: tuple[str, ...] = ()
     filtered: bool = False
     by_host: bool = False
+    by_admins: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class RoomEvent:
 
     `post_id` is the post's that it makes or changes (empty for a purge, whose `about` is the member); `text` a post's
     or edit's, `emoji` a reaction's; `undone` a reaction withdrawn (`everybodys`: all of that emoji) or a pin taken off
-    (`everybodys`: all pins). `filtered` and `by_host` as in RoomPost.
+    (`everybodys`: all pins). `filtered`, `by_host` and `by_admins` as in RoomPost.
     """
 
     room_id: bytes
@@ -61,12 +63,16 @@ class RoomEvent:
     file_names: tuple[str, ...] = ()
     filtered: bool = False
     by_host: bool = False
+    by_admins: bool = False
 
 
 def event_of(room_id: bytes, entry: room_pb2.Entry, statement: Statement | None) -> RoomEvent:
     """The event that a checked entry is."""
     by_host = statement is not None and statement.author == statement.message.host_id
-    return replace(_event(room_id, entry, statement), filtered=entry.filtered, by_host=by_host)
+    event = _event(room_id, entry, statement)
+    return replace(
+        event, filtered=entry.filtered, by_host=by_host, by_admins=by_host and event.text.startswith(OF_ROOM)
+    )
 
 
 def _event(room_id: bytes, entry: room_pb2.Entry, statement: Statement | None) -> RoomEvent:
@@ -113,6 +119,7 @@ def post_of(state: room_pb2.PostState, made: Statement | None, edit: Statement |
     """A post whose statements were checked."""
     content = edit.message.edit if edit is not None else made.message.post if made is not None else None
     original = made.message.post if made is not None else None
+    by_host = made is not None and made.author == made.message.host_id
     return RoomPost(
         sequence=state.entry.sequence,
         post_id=made.digest if made is not None else state.entry.digest,
@@ -131,7 +138,8 @@ def post_of(state: room_pb2.PostState, made: Statement | None, edit: Statement |
         own_reactions=frozenset(each.emoji for each in state.reactions if each.own),
         file_names=_names(content) if content is not None else (),
         filtered=state.filtered,
-        by_host=made is not None and made.author == made.message.host_id,
+        by_host=by_host,
+        by_admins=by_host and original is not None and original.text.startswith(OF_ROOM),
     )
 
 

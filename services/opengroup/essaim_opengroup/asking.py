@@ -157,11 +157,11 @@ class Asking:
                 case "list_invitations":
                     return listing.invitations(connection, room_no)
                 case "list_audit":
-                    return listing.audit(connection, room_no, asked.before)
+                    return listing.audit(connection, room_no, asked.before, budget)
                 case "list_reports":
                     return listing.reports(connection, room_no or 0, asked.after, budget)
                 case _:
-                    return listing.members(connection, room_no or 0, asked, now_ms)
+                    return listing.members(connection, room_no or 0, asked, budget, now_ms)
 
         answer: Message = await self.read(ask)
         return answer

@@ -27,23 +27,23 @@ def host_settings(raw: bytes | None) -> room_pb2.RoomSettings:
     return room_pb2.RoomSettings.FromString(raw or b"")
 
 
-def judge(work: Work, room: RoomRow, text: str, *, moderator: bool) -> Filter | None:
-    """The filter that decides over a text, the room's or the host's; None where nothing is found."""
+def judge(work: Work, room: RoomRow, statement: Statement, *, moderator: bool) -> Filter | None:
+    """The filter that decides over a text, the room's or the host's; None where nothing is found.
+
+    It costs the host more than most acts: what limits its author was charged before."""
     if work.host_filter is None:
         raw = work.connection.execute(select(HOST.c.value).where(HOST.c.name == FILTER)).scalar()
         work.host_filter = Filter.of(host_settings(raw))
-    found = verdict((Filter.of(room.settings), work.host_filter), text, moderator=moderator)
+    found = verdict((Filter.of(room.settings), work.host_filter), statement.compared, moderator=moderator)
     if found is not None:
         metrics.FILTERED.labels("kept" if found.silent else "refused").inc()
     return found
 
 
 def refuse(work: Work, room: RoomRow, author: MemberRow, found: Filter) -> FilteredError:
-    """Raised where nothing is to be said to the author; returned with an answer, which must stay."""
-    error = FilteredError("a filter keeps this out")
-    if answer(work, room, author, found):
-        return error
-    raise error
+    """To be returned, not raised: that it was charged stays, and so does the answer."""
+    answer(work, room, author, found)
+    return FilteredError("a filter keeps this out")
 
 
 def answer(

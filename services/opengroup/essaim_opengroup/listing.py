@@ -81,7 +81,7 @@ def told_to(
         standing = standing_of(member, membership(connection, room.no, reader.no))
         answer.own_permissions = int(permissions(rules_of(room.settings), standing, now_ms))
         answer.own_role, answer.joined = int(standing.role), standing.joined  # type: ignore[assignment]  # its codes
-        moderator = standing.role >= Role.MODERATOR
+        moderator = standing.role >= Role.MODERATOR and standing.banned_until_ms <= now_ms
     if not moderator:
         untold(answer.settings)
     if officers:
@@ -113,7 +113,9 @@ def _officers(connection: Connection, room_no: int, *, hidden_too: bool) -> list
     return [each for each in found if hidden_too or not each.hidden]
 
 
-def members(connection: Connection, room_no: int, query: action_pb2.ListMembers, now_ms: int) -> action_pb2.MemberList:
+def members(
+    connection: Connection, room_no: int, query: action_pb2.ListMembers, budget: int, now_ms: int
+) -> action_pb2.MemberList:
     """For moderators, in the order of coming to the host."""
     question = select(MEMBER.c.key, MEMBERSHIP).join(MEMBERSHIP, MEMBERSHIP.c.member_no == MEMBER.c.no)
     question = question.where(MEMBERSHIP.c.room_no == room_no)
@@ -130,7 +132,8 @@ def members(connection: Connection, room_no: int, query: action_pb2.ListMembers,
             MEMBER.c.no > select(MEMBER.c.no).where(MEMBER.c.key == query.after).scalar_subquery()
         )
     rows = connection.execute(question.order_by(MEMBER.c.no).limit(MOST)).all()
-    return action_pb2.MemberList(members=[_member(row, now_ms) for row in rows], more=len(rows) == MOST)
+    kept = _within([_member(row, now_ms) for row in rows], budget)
+    return action_pb2.MemberList(members=kept, more=len(kept) < len(rows) or len(rows) == MOST)
 
 
 def _member(row: Any, now_ms: int) -> action_pb2.Member:
@@ -187,27 +190,26 @@ def reports(connection: Connection, room_no: int, after: int, budget: int) -> ac
     return action_pb2.ReportList(reports=kept, more=len(kept) < len(found) or len(rows) == MOST)
 
 
-def audit(connection: Connection, room_no: int | None, before: int) -> action_pb2.AuditList:
+def audit(connection: Connection, room_no: int | None, before: int, budget: int) -> action_pb2.AuditList:
     """What was done with an office, newest first."""
     question: Select[Any] = select(AUDIT, MEMBER.c.key).join(MEMBER, MEMBER.c.no == AUDIT.c.member_no)
     question = question.where(AUDIT.c.room_no == room_no if room_no is not None else AUDIT.c.room_no.is_(None))
     if before:
         question = question.where(AUDIT.c.no < before)
     rows = connection.execute(question.order_by(AUDIT.c.no.desc()).limit(MOST)).all()
-    return action_pb2.AuditList(
-        entries=[
-            action_pb2.AuditEntry(
-                number=row.no,
-                time_ms=row.time_ms,
-                actor=row.key,
-                action=row.action,
-                object=row.object,
-                until_ms=row.until_ms,
-            )
-            for row in rows
-        ],
-        more=len(rows) == MOST,
-    )
+    found = [
+        action_pb2.AuditEntry(
+            number=row.no,
+            time_ms=row.time_ms,
+            actor=row.key,
+            action=row.action,
+            object=row.object,
+            until_ms=row.until_ms,
+        )
+        for row in rows
+    ]
+    kept = _within(found, budget)
+    return action_pb2.AuditList(entries=kept, more=len(kept) < len(found) or len(rows) == MOST)
 
 
 def directs(connection: Connection, reader: Reader, after: int, budget: int, now_ms: int) -> action_pb2.DirectList:

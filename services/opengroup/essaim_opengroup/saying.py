@@ -1,6 +1,7 @@
 """Statements: posts, edits, deletions, reactions, pins, purges. Each becomes one entry of the room's log, or none."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import delete, select, update
@@ -35,7 +36,7 @@ MAX_REACTIONS = 20
 def say(work: Work, statement: Statement) -> action_pb2.Said | FilteredError:
     """Take a statement whose signature was checked. Said before: the first answer.
 
-    A filter's refusal is returned where the host has answered the author: that must stay."""
+    A filter's refusal is returned: what it was charged stays, and the host's answer to the author."""
     room = work.room(statement.message.room_id)
     before = work.said(room, statement.digest)
     if before is not None:
@@ -71,11 +72,11 @@ def _post(work: Work, room: RoomRow, author: MemberRow, statement: Statement) ->
     answered = heard_post(work, room, author, post.reply_to) if post.reply_to else None
     attached = _attachments(work, room, author, post.files)
     recipient = _recipient(work, post.whisper_to)
-    found = filtering.judge(work, room, post.text, moderator=official)
+    _spend_post(work, room, work.membership(room, author), official)
+    found = filtering.judge(work, room, statement, moderator=official)
     if found is not None and not found.silent:
         return filtering.refuse(work, room, author, found)
-    _spend_post(work, room, work.membership(room, author), official)
-    membership = work.join(room, author)
+    work.join(room, author)
     row = PostRow(
         sequence=room.sequence + 1,
         author_no=author.no,
@@ -88,8 +89,6 @@ def _post(work: Work, room: RoomRow, author: MemberRow, statement: Statement) ->
         row.whisper, row.whisper_to, row.filtered = True, answered.whisper_to, answered.filtered
     if found is not None:
         _keep_from_others(row)
-    membership.last_post_ms = work.now_ms
-    work.change(membership, rights=False)
     work.append(room, author, statement, 0, row)
     work.add_post(room, author, statement, row)
     _attach(work, room, row.sequence, attached, post.mentions)
@@ -99,8 +98,8 @@ def _post(work: Work, room: RoomRow, author: MemberRow, statement: Statement) ->
 
 
 def _keep_from_others(post: PostRow) -> None:
-    """By a silent filter: as a whisper for the moderators, which its author hears as well."""
-    post.whisper, post.whisper_to, post.filtered = True, None, True
+    """By a silent filter: as a whisper of the moderators to its author, who so hears what they do with it."""
+    post.whisper, post.whisper_to, post.filtered = True, post.author_no, True
 
 
 def _check_content(room: RoomRow, content: statement_pb2.Post | statement_pb2.Edit) -> None:
@@ -121,6 +120,8 @@ def _spend_post(work: Work, room: RoomRow, membership: MembershipRow, official: 
     if not official and 0 < room.settings.posts_per_day <= membership.day_posts:
         raise QuotaError("as many posts as a member may in 24 hours")
     membership.day_posts += 1
+    membership.last_post_ms = work.now_ms
+    work.change(membership, rights=False)
 
 
 def new_day(membership: MembershipRow, now_ms: int) -> None:
@@ -194,13 +195,13 @@ def _edit(work: Work, room: RoomRow, author: MemberRow, statement: Statement) ->
     new_day(membership, work.now_ms)
     if not official and 0 < room.settings.edits_per_day <= membership.day_edits:
         raise EditQuotaError("as many edits as a member may in 24 hours")
-    found = filtering.judge(work, room, edit.text, moderator=official)
+    membership.day_edits += 1
+    work.change(membership, rights=False)
+    found = filtering.judge(work, room, statement, moderator=official)
     if found is not None and not found.silent:
         return filtering.refuse(work, room, author, found)
     if found is not None:
         _keep_from_others(post)
-    membership.day_edits += 1
-    work.change(membership, rights=False)
     sequence = work.append(room, author, statement, post.sequence, post)
     post.edited = sequence
     seen = values_of(post, "whisper", "whisper_to", "filtered")
@@ -231,10 +232,18 @@ def _delete(work: Work, room: RoomRow, author: MemberRow, statement: Statement) 
     else:
         work.check(Act.DELETE_ANY, room, author)
         check_rank(work.role(room, author), _role_of(work, room, post.author_no))
-    sequence = work.append(room, author, statement, post.sequence, post)
+    sequence = work.append(room, author, statement, post.sequence, _as_it_was_told(work, room, post))
     post.deleted = sequence
     _erase(work, room, [post.sequence], sequence)
     return sequence
+
+
+def _as_it_was_told(work: Work, room: RoomRow, post: PostRow) -> PostRow:
+    """Whoever was told a post learns that it is gone, though a silent filter took it from there later on."""
+    told = (ENTRY.c.whisper, ENTRY.c.whisper_to, ENTRY.c.filtered)
+    here = (ENTRY.c.room_no == room.no) & (ENTRY.c.sequence == post.sequence)
+    row = work.execute(select(*told).where(here)).one()
+    return replace(post, **values_of(row, "whisper", "whisper_to", "filtered"))
 
 
 def _role_of(work: Work, room: RoomRow, member_no: int) -> Role:

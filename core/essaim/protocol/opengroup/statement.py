@@ -17,6 +17,7 @@ from essaim.protocol.kdf import HASH_SIZE, blake2b256
 from essaim.protocol.keys import PUBLIC_SIZE, KeyRefusedError, VerifyKey
 from essaim.protocol.opengroup.authorization import Signer
 from essaim.protocol.opengroup.chain import CHAIN_SIZE, ROOM_ID_SIZE
+from essaim.protocol.opengroup.folding import folded
 from essaim.protocol.opengroup.refusal import NotAuthorizedError, StatementRefusedError
 
 LABEL = b"essaim/opengroup/statement/v1"
@@ -66,6 +67,11 @@ class Statement:
     def digest(self) -> bytes:
         """32 bytes; of a post: its id."""
         return digest_of(self.author, self.raw)
+
+    @cached_property
+    def compared(self) -> str:
+        """The text of a post or edit as filters compare it; empty for any other act."""
+        return folded(str(getattr(getattr(self.message, self.kind), "text", "")))
 
     @property
     def kind(self) -> str:

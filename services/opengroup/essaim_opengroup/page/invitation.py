@@ -4,6 +4,8 @@ The picture is SVG inside the page: no script, no style attribute, nothing to lo
 colours are, with the quiet zone of ISO/IEC 18004, or not every reader sees it.
 """
 
+from functools import lru_cache
+
 import segno
 from markupsafe import Markup
 
@@ -23,8 +25,9 @@ def short_address(host_id: bytes, name: str) -> str:
     return f"{host_id.hex()[:SHORT_DIGITS]}/{name}"
 
 
+@lru_cache(1_024)
 def picture_of(address: str) -> Markup:
-    """An `svg` element of black modules on white."""
+    """An `svg` element of black modules on white. Drawn once: it takes 15 ms, and anybody may ask for it."""
     code = segno.make_qr(address, error="m", boost_error=False)
     drawn = code.svg_inline(border=QUIET, dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None)
     return Markup(drawn)  # noqa: S704  # segno's, of digits and a room's name
