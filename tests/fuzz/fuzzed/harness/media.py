@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from essaim_client.attachments.aac import read_aac, write_aac
-from essaim_client.attachments.boxes import BoxRefusedError
+from essaim_client.attachments.boxes import BoxRefusedError, box, full_box, numbers
 from essaim_client.attachments.heic import cleaned_heic
 from essaim_client.attachments.moving import MovingRefusedError, cleaned
 from essaim_client.attachments.ogg import CHECKSUM_AT, FRONT, OggRefusedError, checksum, write_page
@@ -66,6 +66,28 @@ def heic(data: bytes) -> object:
 
 def photos() -> Iterator[bytes]:
     yield (RECORDINGS / "photo.heic").read_bytes()
+    yield _worded()
+
+
+def _worded() -> bytes:
+    """A photo of one byte, with words and notes in its properties."""
+    units = b"".join(numbers(1, kind) + numbers(2, 1, 4) + b"unit" for kind in (32, 33, 34, 39))
+    properties = (
+        box(b"hvcC", bytes(22), b"\4", units),
+        box(b"colr", b"prof", b"words"),
+        box(b"colr", b"nclx", numbers(2, 1, 13, 6), b"\x80"),
+        full_box(b"auxC", b"urn:mpeg:hevc:2015:auxid:1\0words"),
+        full_box(b"pixi", b"\1\x08"),
+        box(b"av1C", b"\x81\0\x0c\0\x0a\1s"),
+    )
+    inner = (
+        full_box(b"pitm", numbers(2, 1)),
+        full_box(b"iinf", numbers(2, 1), full_box(b"infe", numbers(2, 1, 0), b"hvc1\0", version=2)),
+        box(b"iprp", box(b"ipco", *properties), full_box(b"ipma", numbers(4, 0))),
+        full_box(b"iloc", b"\x44\0", numbers(2, 1, 1, 1, 0, 1), numbers(4, 0, 1), version=1),
+        box(b"idat", b"."),
+    )
+    return box(b"ftyp", b"heic", bytes(4)) + full_box(b"meta", *inner)
 
 
 def moving(data: bytes) -> object:
@@ -79,6 +101,10 @@ def pictures() -> Iterator[bytes]:
     for form in ("GIF", "PNG", "WEBP"):
         frames[0].save(file := io.BytesIO(), form, save_all=True, append_images=frames[1:], loop=1)
         yield file.getvalue()
+    # One frame whose codes have no end, and a note behind its last pixel.
+    yield (
+        b"GIF89a" + numbers(1, 2, 0, 2, 0, 0x80, 0, 0) + bytes(6) + b"\x2c" + bytes(4) + b"\2\0\2\0\0\2\6\x8c\5note\0;"
+    )
 
 
 PARSERS = (
