@@ -4,22 +4,24 @@ import pytest
 
 from essaim.protocol.mailbox.authorization import Act, Method
 from essaim.protocol.mailbox.payload import removal_hash
+from essaim.protocol.mailbox.policy import Policy
 from essaim.protocol.mailbox.record import ExpiryRecord
 from essaim.protocol.mailbox.slot_record import Signer
 from essaim_storage import effects, events
 from essaim_storage.message import Fetch
+from essaim_storage.reconcile import BackgroundTimer
 from essaim_storage.record import record_id
 from essaim_storage.tuning import Tuning
-from simulated.stage import DAY_MS, INBOX, NOW_MS, OWN, OWNER, B, Stage, envelope, of, sent
+from simulated.stage import DAY_MS, INBOX, NOW_MS, OUTBOX, OWN, OWNER, B, Stage, entry, envelope, of, sent
 
 SOON_MS = NOW_MS + 60_000
 LATER_MS = NOW_MS + 120_000
 
 
-def put_off(*records, until_ms=NOW_MS + 9 * DAY_MS, signer: Signer = OWNER):
+def put_off(*records, until_ms=NOW_MS + 9 * DAY_MS, signer: Signer = OWNER, policy: Policy = INBOX):
     ids = tuple(each.envelope_id for each in records)
-    act = Act(INBOX, Method.EXPIRE, b"", removal_hash(b"", ids), until_ms)
-    return ExpiryRecord(INBOX, b"", ids, until_ms, act.authorize(signer, NOW_MS, bytes(16)))
+    act = Act(policy, Method.EXPIRE, b"", removal_hash(b"", ids), until_ms)
+    return ExpiryRecord(policy, b"", ids, until_ms, act.authorize(signer, NOW_MS, bytes(16)))
 
 
 def converse(asking, asked):
@@ -68,3 +70,26 @@ def test_round_asks_no_third_time_for_what_has_expired_by_this_clock():
     assert [letter.envelope_id[:12] in each.names for each in fetches] == [True, True]
     assert not empty.store.has(letter.envelope_id)
     assert not empty.node.incomplete
+
+
+def test_expired_newer_version_holds_off_what_was_put_off_until_it_is_purged():
+    """Not for ever, and not before: by a clock that jumped ahead what lives must not go for what is older."""
+    away, present = Stage(OWN, own_id=B), Stage(B)
+    old, newer = entry("old", 1), entry("newer", 2)
+    for stage, kept in ((away, old), (present, newer)):
+        stage.keep(kept)
+        stage.do(events.RemoveAsked(1, put_off(old, policy=OUTBOX)))
+        stage.commit()
+        stage.now_ms = newer.expires_ms + 1
+
+    converse(present, away)
+    assert not present.store.has(old.envelope_id)
+    assert present.store.has(newer.envelope_id)
+
+    present.now_ms = away.now_ms = newer.expires_ms + present.tuning.purge_margin_ms
+    present.do(events.Fired("purge"))
+    present.commit()
+    for _ in range(present.tuning.unwanted_turns):  # then what was refused is asked for again
+        present.do(events.Fired(BackgroundTimer()))
+    converse(present, away)
+    assert present.store.all_ids() == away.store.all_ids() == {old.envelope_id, record_id(put_off(old, policy=OUTBOX))}

@@ -224,14 +224,16 @@ class World:
         return all(due <= (ids := host.disk.all_ids()) and not history.removed & ids for host in self.hosts)
 
     def _same(self) -> bool:
-        """No move is under way, every node knows the newest view, is complete and has nothing foreign; and the members
-        of each mailbox have the same records, but those that one has purged before the other."""
+        """Every node is in its place; and the members of each mailbox are complete and have the same records, but those
+        that one has purged before the other."""
+        return self._all_placed() and all(self._is_same(mailbox) for mailbox in self.mailboxes)
+
+    def _all_placed(self) -> bool:
+        """No move is under way, every node knows the newest view and has nothing foreign."""
         view = self.authority.view
         if view.moves or not all(host.runs and host.view.serial == view.serial for host in self.hosts):
             return False
-        if any(host.disk.holds_outside(_kept(view, host)) for host in self.hosts):
-            return False
-        return all(self._is_same(mailbox) for mailbox in self.mailboxes)
+        return not any(host.disk.holds_outside(_kept(view, host)) for host in self.hosts)
 
     def _is_same(self, mailbox: Mailbox) -> bool:
         hosts, now_ms = self._keepers(mailbox), self.scheduler.now_ms
