@@ -107,6 +107,28 @@ def test_properties_keep_their_numbers_and_no_words():
     assert data.count(sets[8:31] + sets[31:]) == 2 and data.count(b"auxC") == 3
 
 
+@pytest.mark.parametrize("flags", [0, 1])
+def test_no_item_needs_a_property_that_is_gone(flags):
+    """A profile and a turn, both needed: the third and the fourth property."""
+    size = 1 + flags
+    top = 1 << 8 * size - 1
+    needed = numbers(2, 1) + b"\4" + numbers(size, 1, 2, top | 3, top | 4)
+    table = full_box(b"ipma", numbers(4, 1), needed, flags=flags)
+    notes = full_box(b"pixi", b"\1\x08") + box(b"colr", b"prof", SECRET) + box(b"irot", b"\1")
+    whole = made((b"hvc1", b"", b"picture"), notes=notes)
+    at = whole.index(b"iprp") - 4
+    end = at + int.from_bytes(whole[at : at + 4], "big")
+    inner = box(b"iprp", whole[at + 8 : end], table)
+    meta = whole.index(b"meta") - 4
+    size_of_meta = int.from_bytes(whole[meta : meta + 4], "big") + len(table)
+    begin = whole.index(b"iloc") + 14  # where the only range begins, which moves
+    moved = numbers(4, int.from_bytes(whole[begin + 4 : begin + 8], "big") + len(table))
+    rest = whole[end : begin + 4] + moved + whole[begin + 8 :]
+    data = cleaned_heic(whole[:meta] + numbers(4, size_of_meta) + whole[meta + 4 : at] + inner + rest)
+    assert numbers(size, 1, 2, 3, top | 4) in data and b"picture" in data and SECRET not in data
+    assert cleaned_heic(data) == data
+
+
 @pytest.mark.parametrize(
     "data",
     {

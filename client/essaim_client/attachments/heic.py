@@ -25,6 +25,8 @@ ROWS_MAX = 10_000
 """Boxes in another, items, and ranges of all of them: a photo of 100 million pixels has some 400 tiles."""
 STORES_MAX = 16
 LENGTH_SIZES = (4, 8)
+NUMBERS = {1: 0x7F, 2: 0x7FFF}
+"""Of a property, by bytes: the first bit says that it is needed."""
 
 
 class Item(NamedTuple):
@@ -51,6 +53,8 @@ class _Cleaning:
         self._made = bytearray(len(data))
         self._kept: set[int] = set()
         """Ids of items that are pictures."""
+        self._gone: set[int] = set()
+        """Numbers of properties that are dropped."""
 
     def done(self) -> bytearray:
         top = _rows(self._data, 0, len(self._data))
@@ -129,19 +133,38 @@ class _Cleaning:
 
     def _properties(self, table: Span) -> None:
         self._copy(table.at, table.start)
-        for each in _rows(self._data, table.start, table.end):
+        rows = _rows(self._data, table.start, table.end)
+        for each in rows:
             if each.kind in PLACES:
                 self._copy(each.at, each.end)
             elif each.kind == b"ipco":
                 self._copy(each.at, each.start)
-                for part in _rows(self._data, each.start, each.end):
-                    self._property(part)
+                for number, part in enumerate(_rows(self._data, each.start, each.end), 1):
+                    self._property(number, part)
             else:
                 self._drop(each)
+        for each in rows:
+            if each.kind == b"ipma":
+                self._release(each)
 
-    def _property(self, part: Span) -> None:
+    def _release(self, table: Span) -> None:
+        """No item needs a property that is gone: who does not know one that is needed shows nothing of the item."""
+        reader = Reader(self._data[table.start : table.end])
+        front, count = reader.number(FULL), reader.number(4)
+        wide, size = 4 if front >> 24 else 2, 2 if front & 1 else 1
+        if count > ROWS_MAX:
+            raise BoxRefusedError("the tables of the file are too long")
+        for _ in range(count):
+            reader.take(wide)
+            for _ in range(reader.number(1)):
+                at = table.start + reader.position
+                if reader.number(size) & NUMBERS[size] in self._gone:
+                    self._made[at] &= NUMBERS[1]
+
+    def _property(self, number: int, part: Span) -> None:
         kept = look_of(part.kind, self._data[part.start : part.end])
         if kept is None:
+            self._gone.add(number)
             self._drop(part)
         else:
             self._copy(part.at, part.start)
