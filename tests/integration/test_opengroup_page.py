@@ -115,9 +115,9 @@ async def test_invitation_says_the_address_of_a_public_room(host: RunningHost) -
     await host.room("invited", by_invitation=True)
     await host.room("unlisted", listed=False)
     status, headers, page = await get(f"{host.site}/r/lobby/invite")
-    drawn = picture_of.cache_info().misses
+    times = picture_of.cache_info().misses
     assert (await get(f"{host.site}/r/lobby/invite"))[2] == page
-    assert picture_of.cache_info().misses == drawn  # drawing takes the loop's time, and anybody may ask
+    assert picture_of.cache_info().misses == times  # drawing takes the loop's time, and anybody may ask
     outline, address = Outline(page), f"{HOST_ID.hex()}/lobby"
     assert status == 200 and all(headers[name] == value for name, value in HEADERS.items()) and outline.open == []
     assert address in page and f"essaim room join {address[:20]}/lobby" in page
