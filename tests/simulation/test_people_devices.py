@@ -10,6 +10,7 @@ from essaim_client.messaging.devices import OwnDeviceError
 from essaim_client.messaging.events import DevicesChanged, NewDevice
 from essaim_client.messaging.profile import NotAManagerError
 from essaim_client.messaging.vigil import KeysChangedError
+from people.mailboxes import Faults
 from people.town import say, texts, town
 
 
@@ -296,3 +297,70 @@ async def test_what_was_said_to_an_old_copy_is_given_again_when_it_speaks(tmp_pa
         await second.look()
         await here.rest(bob, second, rounds=3)
         assert "in a session that bob has no more" in texts(bob, alice)
+
+
+async def test_last_words_of_a_device_that_was_asleep_reach_who_was_put_back(tmp_path):
+    """It speaks in a session that the copy does not have until it is answered, though its manifest says it sleeps."""
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        await say(alice, bob, "hello")
+        await bob.look()
+        await bob.stop()
+        copy = bob.copy()
+        bob.start()
+        second = await here.linked(alice)
+        await say(second, bob, "from the second")
+        await bob.look()
+        here.later(32)
+        await bob.do(bob.person.sender.send_text, alice.account, "to both")
+        await alice.rest()
+        assert [device.dormant for device in alice.person.devices.all()] == [False, True]
+        await bob.stop()
+        bob.put_back(copy)
+        bob.start()
+        await bob.rest()
+        await alice.look()
+        await say(second, bob, "awake")  # begins a session, as after any month without an answer
+        await second.rest()  # reads "to both", and goes on in the session of that
+        await bob.look()
+        await bob.do(bob.person.sender.send_text, alice.account, "back")
+        await second.look()
+        await say(second, bob, "last words")
+        await here.rest(bob, alice, second, rounds=4)
+        assert texts(bob, alice) == texts(second, bob) == texts(alice, bob)
+        assert texts(bob, alice)[-1] == "last words"
+
+
+async def test_unsending_that_was_lost_with_a_revoked_device_is_said_again(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        second = await here.linked(bob, manager=True)
+        await say(alice, bob, "hello")
+        await bob.look()
+        unsent = await bob.do(bob.person.sender.send_text, alice.account, "not so")
+        await here.rest(alice, second)
+        here.mailboxes.faults = Faults(lost=100)
+        await bob.person.sender.unsend(alice.account, unsent.message_id)
+        await bob.look()
+        here.mailboxes.faults = Faults()
+        await here.rest(second, alice)
+        assert (texts(alice, bob), texts(second, alice)) == (["hello", "not so"], ["hello"])
+        await second.person.devices.revoke(bob.slot)
+        await here.rest(second, alice)
+        assert texts(alice, bob) == texts(second, alice) == ["hello"]
+
+
+async def test_what_a_revoked_device_agreed_on_last_is_not_lost_with_it(tmp_path):
+    async with town(tmp_path) as here:
+        alice, bob = await here.person(), await here.person()
+        second = await here.linked(bob, manager=True)
+        await say(alice, bob, "hello")
+        await here.rest(bob, second, alice)
+        here.mailboxes.faults = Faults(lost=100)
+        bob.person.contacts.block(alice.account)
+        await bob.look()
+        here.mailboxes.faults = Faults()
+        assert not second.person.contacts.get(alice.account).blocked
+        await second.person.devices.revoke(bob.slot)
+        await here.rest(second, alice)
+        assert second.person.contacts.get(alice.account).blocked

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 
 from essaim.messaging.v1 import content_pb2
 from essaim.protocol.configuration import Configuration
@@ -63,8 +64,14 @@ class ConfigurationSync:
             self._profile.store.put(KEY_STATE, made_ms.to_bytes(TIME_SIZE, "big") + key)
 
     async def rotate(self) -> None:
-        """A new key, so that a revoked device reads nothing more; the others are told (NotAManagerError)."""
+        """A new key, so that a revoked device reads nothing more; the others are told (NotAManagerError).
+
+        What lies under the old one is taken over before: the device that goes may have told nobody else.
+        """
         kept, key = self.kept_key(), self._swarms.random(KEY_SIZE)
+        if kept is not None:
+            with suppress(ProtocolError):  # who has the old key may have spoilt it, and keeps nobody from a new one
+                await self._merge(ConfigurationMailbox(kept[1]))
         made_ms = max(self._swarms.clock.now_ms(), kept[0] + 1 if kept else 0)
         await self._publish_recovery(made_ms, key)
         self.take_key(made_ms, key)

@@ -12,7 +12,7 @@ from essaim.protocol.account import AccountId
 from essaim.protocol.conversation import Change, Peer
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.mailbox.rule import DAY_MS
-from essaim.protocol.manifest import Manifest
+from essaim.protocol.manifest import DeviceRecord, Manifest
 from essaim.protocol.prekeys import Bundle, PrekeyRefusedError
 from essaim_client.mailbox.swarm_call import Swarms
 from essaim_client.messaging.address_book import AddressBook
@@ -21,6 +21,7 @@ from essaim_client.messaging.events import Event
 from essaim_client.messaging.generation import Generation
 from essaim_client.messaging.outgoing_mail import OutgoingMail
 from essaim_client.messaging.profile import Profile
+from essaim_client.messaging.renewals import Renewals
 from essaim_client.messaging.vigil import Vigil
 
 MESSAGE_ID_SIZE = 16
@@ -74,6 +75,7 @@ class FanOut:
         self._directory = directory
         self._vigil = vigil
         self._generation = generation
+        self._renewals = Renewals(profile)
         self._changes: dict[bytes, tuple[Change, ...]] = {}
         self.mail = OutgoingMail(swarms, profile.store)
         self._tell = tell
@@ -132,8 +134,15 @@ class FanOut:
         return [peer for peer in peers if peer.slot != self._profile.device.slot]
 
     def _known(self, account: AccountId, manifest: Manifest) -> list[Peer]:
+        """The acknowledged ones that do not sleep."""
         strangers = self._vigil.strangers(account)
-        return [Peer(account, record.slot) for record in manifest.awake if record.device_id not in strangers]
+        listed = (record for record in manifest.devices if record.device_id not in strangers)
+        return [Peer(account, record.slot) for record in listed if not self._sleeps(account, record, manifest)]
+
+    def _sleeps(self, account: AccountId, record: DeviceRecord, manifest: Manifest) -> bool:
+        """One that is back says so before a manager has written it; who is silent until then leaves it in a session
+        that may be none any more, and neither side would know."""
+        return record.dormant and not self._renewals.said_after(Peer(account, record.slot), manifest.head.time_ms)
 
     # What begins a session
 

@@ -57,6 +57,7 @@ AWAY_MS = LIFE_MS - 3_600_000
 """After so long something may have expired unread; an hour less, for that was noted once an hour."""
 JUST_NOW_MS = 60_000
 ANEW_KEY = "began-anew"
+GONE_KEY, OWN_DEVICES_KEY = "device-gone", "own-devices"
 UNSEND_AGAIN_MS = 16 * DAY_MS
 SELDOM_MS = 600_000
 
@@ -227,6 +228,7 @@ class Person:
             await self.configuration.look_for_key()
             await self.configuration.sync()
             await self._begin_anew()
+        self._miss_devices()
         await self._unsend_again()
         now_ms, store = self._now_ms(), self.profile.store
         seen_ms = int(store.get(SEEN_KEY) or b"0")
@@ -255,12 +257,22 @@ class Person:
         self.profile.store.put(ANEW_KEY, b"%d" % self._now_ms())
         self.generation.mended()
 
-    async def _unsend_again(self) -> None:
-        """What was taken back since a copy was made that was put back: of that nothing is left but what was agreed on.
+    def _miss_devices(self) -> None:
+        """An own device that is revoked, or sleeps, may have taken back something of which it has told nobody else."""
+        awake = {record.device_id.hex() for record in self.profile.device.manifest.awake}
+        before = (self.profile.store.get(OWN_DEVICES_KEY) or b"").decode().split()
+        if not awake.issuperset(before):
+            self.profile.store.put(GONE_KEY, b"%d" % self._now_ms())
+        if awake != set(before):
+            self.profile.store.put(OWN_DEVICES_KEY, " ".join(sorted(awake)).encode())
 
-        For a while, for texts that the copy lacks are given back by and by.
+    async def _unsend_again(self) -> None:
+        """What was taken back by a device that is gone, or since a copy was made that was put back: of that nothing is
+        left but what was agreed on.
+
+        For a while, for texts that this device lacks are given back by and by.
         """
-        anew_ms = int(self.profile.store.get(ANEW_KEY) or b"0")
+        anew_ms = max(int(self.profile.store.get(key) or b"0") for key in (ANEW_KEY, GONE_KEY))
         if not anew_ms or self._now_ms() - anew_ms > UNSEND_AGAIN_MS:
             return
         for contact in self.agreement.contacts():

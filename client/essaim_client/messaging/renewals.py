@@ -24,10 +24,18 @@ class Renewals:
         if self._newest(opened.sender, min(sent_ms, now_ms)):
             self._profile.device.retire(opened.sender, opened.session)
 
+    def said_after(self, peer: Peer, time_ms: int) -> bool:
+        """Whether it began a session, or said that it began anew, after that."""
+        return int(self._profile.store.get(_key(peer)) or b"0") > time_ms
+
     def _newest(self, peer: Peer, said_ms: int) -> bool:
         """Whether nothing later was said; it is remembered. Never later than now: clocks are put right again."""
-        key = f"renewal/{peer.account.raw.hex()}/{peer.slot}"
+        key = _key(peer)
         newest = said_ms >= int(self._profile.store.get(key) or b"0")
         if newest:
             self._profile.store.put(key, b"%d" % said_ms)
         return newest
+
+
+def _key(peer: Peer) -> str:
+    return f"renewal/{peer.account.raw.hex()}/{peer.slot}"
