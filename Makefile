@@ -10,7 +10,7 @@ CHARTED := .venv/.essaim-chart
 INPUTS  := tools/setup requirements/dev.txt $(wildcard core/pyproject.toml client/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos format check test demo testnet bench bench-large large-file prove fuzz simulate trials databases providers wakes unifiedpush e2e interop interop-typescript interop-go stubs baseline lock clean chart-test images dashboards observe-test pictures image-test terminal canaries capture cluster-up cluster-down deploy undeploy
+.PHONY: help setup protos format check test demo testnet bench bench-large large prove fuzz simulate trials databases providers wakes unifiedpush e2e interop interop-typescript interop-go stubs baseline lock clean chart-test images dashboards observe-test pictures image-test terminal canaries capture cluster-up cluster-down deploy undeploy
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -53,7 +53,7 @@ bench: protos ## measure (15 minutes): build/bench.json and a table
 bench-large: protos ## measure with larger networks and longer runs
 	@$(PYTHON) tests/bench/run.py --large $(ARGS)
 
-large-file: protos ## the largest file there is, both sides killed in the middle; says seconds, requests, memory (a minute)
+large: protos ## what is too long for `make test`: the largest file, killed on both sides; a swarm that grows (3 minutes)
 	@$(PYTHON) -m pytest tests/large -s --timeout 1800 -o faulthandler_timeout=0 $(ARGS)
 
 prove: RUNS ?= 30
