@@ -40,7 +40,7 @@ ENVELOPE = 4_096
 CLIENT_SECONDS = 0.002
 """Processor time of a client for each request: what real ones take to build a cell and to open its reply. Without it
 the messages would come closer together, and find warmer caches, than on the network."""
-MOST_SECONDS = 10.0
+MOST_SECONDS = 8.0
 """Of a window: every process does the same all the time, so longer ones show nothing more."""
 SERVICE, METHOD = "essaim.link.v1.LinkService", "Link"
 HEAD = struct.Struct(">IBB4B")
