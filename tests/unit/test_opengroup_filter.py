@@ -28,6 +28,11 @@ def test_filter_finds_its_lines_whatever_the_case() -> None:
     assert not finds("anything")
 
 
+def test_filter_that_can_find_nothing_is_none() -> None:
+    assert not Filter.of(Settings(filter=" \n\u200b\n", filter_silent=True, filter_moderators=True))
+    assert Filter.of(Settings(filter="x")) and Filter.of(Settings(filter_alphabets=int(Alphabet.THAI)))
+
+
 @pytest.mark.parametrize(
     "hidden",
     ["p\u200bills", "p\u00adills", "𝐩𝐢𝐥𝐥𝐬", "ｐｉｌｌｓ", "PILLS", "ⓟⓘⓛⓛⓢ", "\u202epills", "pi\u2060lls"]

@@ -136,7 +136,8 @@ class Acting:
     async def _say(self, asked: action_pb2.Say) -> Message:
         statement = Statement.parse(asked.statement, asked.author, asked.signature)
         statement.check_signature()
-        _ = statement.compared  # once, and not in the one thread that everybody's writes wait for
+        if self.writer.filters(statement.message.room_id):
+            _ = statement.compared  # once, and not in the one thread that everybody's writes wait for
         rooms, members = (statement.message.room_id,), (statement.author,)
         said: Message = await self.writer.do(
             Job(lambda work: say(work, statement), rooms, members, (statement.digest,))

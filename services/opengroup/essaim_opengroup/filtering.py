@@ -30,11 +30,14 @@ def host_settings(raw: bytes | None) -> room_pb2.RoomSettings:
 def judge(work: Work, room: RoomRow, statement: Statement, *, moderator: bool) -> Filter | None:
     """The filter that decides over a text, the room's or the host's; None where nothing is found.
 
-    It costs the host more than most acts: what limits its author was charged before."""
+    It costs the host more than most acts: what limits its author was charged before. Where neither can find anything,
+    the text is not even folded."""
     if work.host_filter is None:
         raw = work.connection.execute(select(HOST.c.value).where(HOST.c.name == FILTER)).scalar()
         work.host_filter = Filter.of(host_settings(raw))
-    found = verdict((Filter.of(room.settings), work.host_filter), statement.compared, moderator=moderator)
+    filters = [each for each in (Filter.of(room.settings), work.host_filter) if each]
+    work.filtered[room.room_id] = bool(filters)
+    found = verdict(filters, statement.compared, moderator=moderator) if filters else None
     if found is not None:
         metrics.FILTERED.labels("kept" if found.silent else "refused").inc()
     return found

@@ -53,6 +53,8 @@ class Work:
     """The host's own key, for what it says itself."""
     host_filter: Filter | None = None
     """Once it was read."""
+    filtered: dict[bytes, bool] = field(default_factory=dict)
+    """Ids of rooms for which a text came: whether there is a filter for it."""
 
     def __post_init__(self) -> None:
         self._rooms: dict[bytes, RoomRow] = {}

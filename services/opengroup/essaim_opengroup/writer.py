@@ -64,6 +64,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "writer")
         self._chains: dict[tuple[int, int], bytes] = {}
+        self._filtered: dict[bytes, bool] = {}
 
     async def do(self, job: Job) -> Any:
         """Raises what refused it."""
@@ -72,6 +73,10 @@ class Writer:
         self._jobs.append(job)
         self._wake.set()
         return await job.done
+
+    def filters(self, room_id: bytes) -> bool:
+        """Whether the last text for a room was looked at by a filter. A hint: what decides asks the database."""
+        return self._filtered.get(room_id, False)
 
     async def run(self) -> None:
         """For ever. Raises when the disk fails: the process must end then."""
@@ -124,6 +129,7 @@ class Writer:
         if len(self._chains) > MAX_CHAINS:
             self._chains.clear()
         self._chains |= work.new_chains
+        self._filtered |= work.filtered
 
     def _one_by_one(self, jobs: Sequence[Job]) -> News:
         fresh, changed, inboxes = list[Fresh](), set[Changed](), set[bytes]()

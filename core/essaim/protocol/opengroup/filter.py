@@ -86,6 +86,10 @@ class Filter:
             settings.HasField("name"),
         )
 
+    def __bool__(self) -> bool:
+        """Whether it can find anything."""
+        return bool(self.words or self.alphabets)
+
     def finds(self, text: str) -> bool:
         """Whether a text holds a word or a letter that it keeps out."""
         return self.finds_in(folded(text))
