@@ -15,7 +15,7 @@ from essaim.protocol.opengroup.refusal import BatchRefusedError, NotAuthorizedEr
 from essaim.protocol.opengroup.statement import Statement
 from essaim.runtime import logs
 from essaim.runtime.errors import INTERNAL, to_status
-from essaim_opengroup import governing, metrics, serving
+from essaim_opengroup import governing, joining, metrics, serving
 from essaim_opengroup.asking import Asking
 from essaim_opengroup.away import NotReadyError, is_away
 from essaim_opengroup.rows import MemberRow
@@ -38,13 +38,13 @@ WRITES: Final[Mapping[str, Write]] = {
     "create_room": governing.create_room,
     "change_room": governing.change_room,
     "delete_room": governing.delete_room,
-    "join": governing.join,
-    "leave": governing.leave,
+    "join": joining.join,
+    "leave": joining.leave,
     "permit": governing.permit,
     "appoint": governing.appoint,
     "ban": governing.ban,
-    "invite": governing.invite,
-    "revoke_invitation": governing.revoke_invitation,
+    "invite": joining.invite,
+    "revoke_invitation": joining.revoke_invitation,
     "report": serving.report,
     "close_report": serving.close_report,
     "put_chunk": serving.put_chunk,

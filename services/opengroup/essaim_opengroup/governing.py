@@ -1,8 +1,6 @@
-"""Rooms and offices: making, changing, joining, permissions, roles, bans, invitations. The audit log has each."""
+"""Rooms and offices: making, changing, permissions, roles, bans. The audit log has each."""
 
-from typing import Any
-
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from essaim.opengroup.v1 import action_pb2, room_pb2
 from essaim.protocol.keys import PUBLIC_SIZE, KeyRefusedError, VerifyKey
@@ -10,7 +8,6 @@ from essaim.protocol.opengroup import chain
 from essaim.protocol.opengroup.chain import ROOM_ID_SIZE
 from essaim.protocol.opengroup.permission import ALL, Act, Override, Permission, Role, check_rank
 from essaim.protocol.opengroup.refusal import (
-    BannedError,
     FileUnknownError,
     MemberUnknownError,
     NameTakenError,
@@ -18,9 +15,8 @@ from essaim.protocol.opengroup.refusal import (
     OutrankedError,
     QuotaError,
     SettingsRefusedError,
-    TokenRefusedError,
 )
-from essaim.protocol.opengroup.settings import TOKEN_SIZE, check_filter, check_settings, complete, token_hash, untold
+from essaim.protocol.opengroup.settings import check_filter, check_settings, complete
 from essaim_opengroup.filtering import FILTER, host_settings
 from essaim_opengroup.rows import (
     MemberRow,
@@ -30,11 +26,10 @@ from essaim_opengroup.rows import (
     host_role,
     told_overrides,
 )
-from essaim_opengroup.schema import FILE, HOST, INVITATION, MEMBER, ROOM
+from essaim_opengroup.schema import FILE, HOST, MEMBER, ROOM
 from essaim_opengroup.work import Work
 
 MAX_ROOMS = 10_000
-MAX_USES = 1_000_000
 MAX_COMING = 8
 """Overrides of one member in one room that wait for their time."""
 
@@ -43,7 +38,7 @@ MAX_COMING = 8
 
 def create_room(work: Work, asker: MemberRow, action: action_pb2.CreateRoom) -> room_pb2.Room:
     """By an owner."""
-    _check_owner(work, asker)
+    check_owner(work, asker)
     if len(action.room_id) != ROOM_ID_SIZE:
         raise SettingsRefusedError(f"a room id has {ROOM_ID_SIZE} bytes")
     settings = complete(action.settings)
@@ -91,7 +86,7 @@ def _keep_picture(work: Work, room: RoomRow, picture: bytes) -> None:
 
 
 def _change_filter(work: Work, asker: MemberRow, settings: room_pb2.RoomSettings) -> room_pb2.Room:
-    _check_owner(work, asker)
+    check_owner(work, asker)
     check_filter(settings)
     work.insert(HOST, {"name": FILTER, "value": b""})
     here = HOST.c.name == FILTER
@@ -122,82 +117,6 @@ def told(room: RoomRow) -> room_pb2.Room:
         created_ms=room.created_ms,
         members=room.members,
     )
-
-
-# Coming and going
-
-
-def join(work: Work, asker: MemberRow, action: action_pb2.Join) -> room_pb2.Room | None:
-    """A room, with an invitation where it asks for one; without a room: an office of the host, by invitation."""
-    if not action.room_id:
-        _redeem(work, asker, None, action.token)
-        return None
-    room = work.room(action.room_id)
-    if work.standing(room, asker).banned_until_ms > work.now_ms:
-        raise BannedError("you are banned here")
-    if action.token:
-        _redeem(work, asker, room, action.token)
-    elif not work.membership(room, asker).joined_ms:
-        work.check(Act.READ, room, asker)
-    work.join(room, asker)
-    answer = told(room)
-    if work.role(room, asker) < Role.MODERATOR:
-        untold(answer.settings)
-    return answer
-
-
-def _redeem(work: Work, asker: MemberRow, room: RoomRow | None, token: bytes) -> None:
-    hashed = token_hash(token)
-    row = work.connection.execute(select(INVITATION).where(INVITATION.c.hash == hashed).with_for_update()).first()
-    if row is None or row.room_no != (room.no if room else None) or 0 < row.until_ms <= work.now_ms:
-        raise TokenRefusedError("this invitation does not hold (any more)")
-    if not _gains(work, asker, room, row.role):
-        return  # repeated, or for nothing
-    if not row.uses_left or not _still_may(work, room, row):
-        raise TokenRefusedError("this invitation is used up")
-    work.execute(update(INVITATION).where(INVITATION.c.hash == hashed).values(uses_left=row.uses_left - 1))
-    if room is None:
-        asker.role = row.role
-        work.execute(update(MEMBER).where(MEMBER.c.no == asker.no).values(role=row.role))
-        work.touch_all()
-        return
-    membership = work.membership(room, asker)
-    membership.role = max(membership.role, row.role)
-    work.change(membership)
-    if row.role > Role.MEMBER:
-        work.touch(room)
-
-
-def _still_may(work: Work, room: RoomRow | None, row: Any) -> bool:
-    """Whoever lost an office has no way back to it by an invitation made before."""
-    if row.member_no is None or row.role <= Role.MEMBER:
-        return True
-    inviter = work.member_by_number(row.member_no)
-    if room is None:
-        return inviter.banned_until_ms <= work.now_ms and host_role(inviter) >= Role.OWNER
-    standing = work.standing(room, inviter)
-    return standing.banned_until_ms <= work.now_ms and standing.role >= Role.ADMIN
-
-
-def _gains(work: Work, asker: MemberRow, room: RoomRow | None, role: int) -> bool:
-    """Whether an invitation to a role changes anything."""
-    if asker.banned_until_ms > work.now_ms:
-        raise BannedError("you are banned here")
-    if room is None:
-        return asker.role < role
-    membership = work.membership(room, asker)
-    return not membership.joined_ms or membership.role < role
-
-
-def leave(work: Work, asker: MemberRow, action: action_pb2.Leave) -> None:
-    """Office and overrides stay: leaving is no way out of either."""
-    room = work.room(action.room_id)
-    membership = work.membership(room, asker)
-    if membership.joined_ms:
-        membership.joined_ms = 0
-        room.members -= 1
-        work.touch(room, information=False)
-        work.change(membership)
 
 
 # Rights of others
@@ -263,7 +182,7 @@ def appoint(work: Work, asker: MemberRow, action: action_pb2.Appoint) -> None:
 
 
 def _appoint_host(work: Work, asker: MemberRow, action: action_pb2.Appoint) -> None:
-    _check_owner(work, asker)
+    check_owner(work, asker)
     target = _made_known(work, action.member)
     if target.no != asker.no:
         check_rank(host_role(asker), host_role(target))
@@ -319,55 +238,7 @@ def _made_known(work: Work, key: bytes) -> MemberRow:
         raise MemberUnknownError(f"a member is named by a key of {PUBLIC_SIZE} bytes") from None
 
 
-def _check_owner(work: Work, asker: MemberRow) -> None:
+def check_owner(work: Work, asker: MemberRow) -> None:
+    """Raises NotAllowedError."""
     if asker.banned_until_ms > work.now_ms or host_role(asker) < Role.OWNER:
         raise NotAllowedError("only owners of the host may do this")
-
-
-# Invitations
-
-
-def invite(work: Work, asker: MemberRow, action: action_pb2.Invite) -> None:
-    """The caller drew the token; the host keeps its hash."""
-    if len(action.token) != TOKEN_SIZE or not 1 <= action.uses <= MAX_USES:
-        raise TokenRefusedError(f"a token has {TOKEN_SIZE} bytes, and 1 to {MAX_USES} uses")
-    role = max(int(action.role), int(Role.MEMBER))
-    if role > Role.ADMIN:
-        raise SettingsRefusedError("an office is member, moderator or admin")
-    room = _inviting(work, asker, action)
-    hashed = token_hash(action.token)
-    row = {
-        "hash": hashed,
-        "room_no": room.no if room else None,
-        "uses_left": action.uses,
-        "until_ms": action.until_ms,
-        "role": role,
-        "member_no": asker.no,
-    }
-    if work.insert(INVITATION, row):
-        work.audit(room, asker, "invite", hashed, action.until_ms)
-
-
-def _inviting(work: Work, asker: MemberRow, action: action_pb2.Invite) -> RoomRow | None:
-    if not action.room_id:
-        _check_owner(work, asker)
-        return None
-    room = work.room(action.room_id)
-    work.check(Act.MODERATE if int(action.role) <= Role.MEMBER else Act.CONFIGURE, room, asker)
-    return room
-
-
-def revoke_invitation(work: Work, asker: MemberRow, action: action_pb2.RevokeInvitation) -> None:
-    """Who has joined with it stays."""
-    room = None
-    if action.room_id:
-        room = work.room(action.room_id)
-        work.check(Act.MODERATE, room, asker)
-    else:
-        _check_owner(work, asker)
-    here = INVITATION.c.room_no == room.no if room else INVITATION.c.room_no.is_(None)
-    named = here & (INVITATION.c.hash == action.token_hash)
-    work.execute(update(INVITATION).where(named, INVITATION.c.member_no.is_(None)).values(uses_left=0))
-    # The first owner's own stays, used up: one that is not there would be made anew at the next start.
-    work.execute(delete(INVITATION).where(named, INVITATION.c.member_no.is_not(None)))
-    work.audit(room, asker, "revoke_invitation", action.token_hash)

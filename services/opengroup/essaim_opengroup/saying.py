@@ -11,24 +11,21 @@ from essaim.protocol.opengroup.authorization import check_time
 from essaim.protocol.opengroup.permission import Act, Role, check_rank
 from essaim.protocol.opengroup.refusal import (
     ChainRefusedError,
-    EditQuotaError,
     FileUnknownError,
     FilteredError,
     MemberUnknownError,
     NotAllowedError,
     PostUnknownError,
     QuotaError,
-    ReactionQuotaError,
-    SlowModeError,
     StatementRefusedError,
 )
 from essaim.protocol.opengroup.statement import MAX_FILE_NAME, Statement, is_file_name
 from essaim_opengroup import filtering
-from essaim_opengroup.rows import MemberRow, MembershipRow, PostRow, RoomRow, values_of
+from essaim_opengroup.allowance import DAY_MS, spend_edit, spend_post, spend_reaction
+from essaim_opengroup.rows import MemberRow, PostRow, RoomRow, values_of
 from essaim_opengroup.schema import ATTACHMENT, ENTRY, FILE, MENTION, POST, REACTION
 from essaim_opengroup.work import Work
 
-DAY_MS = 86_400_000
 MAX_REACTIONS = 20
 """Of one member to one post."""
 
@@ -72,7 +69,7 @@ def _post(work: Work, room: RoomRow, author: MemberRow, statement: Statement) ->
     answered = heard_post(work, room, author, post.reply_to) if post.reply_to else None
     attached = _attachments(work, room, author, post.files)
     recipient = _recipient(work, post.whisper_to)
-    _spend_post(work, room, work.membership(room, author), official)
+    spend_post(work, room, author)
     found = filtering.judge(work, room, statement, moderator=official)
     if found is not None and not found.silent:
         return filtering.refuse(work, room, author, found)
@@ -109,26 +106,6 @@ def _check_content(room: RoomRow, content: statement_pb2.Post | statement_pb2.Ed
     names = content.file_names
     if names and (len(names) != len(content.files) or not all(map(is_file_name, names))):
         raise StatementRefusedError(f"as many names as files, each of 1 to {MAX_FILE_NAME} characters, or none")
-
-
-def _spend_post(work: Work, room: RoomRow, membership: MembershipRow, official: bool) -> None:
-    """Slow mode and the day's posts; moderators have neither."""
-    next_ms = membership.last_post_ms + room.settings.slow_seconds * 1_000
-    if not official and membership.last_post_ms and work.now_ms < next_ms:
-        raise SlowModeError(next_ms - work.now_ms)
-    new_day(membership, work.now_ms)
-    if not official and 0 < room.settings.posts_per_day <= membership.day_posts:
-        raise QuotaError("as many posts as a member may in 24 hours")
-    membership.day_posts += 1
-    membership.last_post_ms = work.now_ms
-    work.change(membership, rights=False)
-
-
-def new_day(membership: MembershipRow, now_ms: int) -> None:
-    """Begin to count anew when 24 hours are over."""
-    if now_ms - membership.day_ms >= DAY_MS:
-        membership.day_ms, membership.day_posts, membership.day_bytes = now_ms, 0, 0
-        membership.day_edits, membership.day_reactions = 0, 0
 
 
 def _recipient(work: Work, key: bytes) -> int | None:
@@ -191,12 +168,7 @@ def _edit(work: Work, room: RoomRow, author: MemberRow, statement: Statement) ->
     official = work.role(room, author) >= Role.MODERATOR
     _check_content(room, edit)
     files = _attachments(work, room, author, edit.files)
-    membership = work.membership(room, author)
-    new_day(membership, work.now_ms)
-    if not official and 0 < room.settings.edits_per_day <= membership.day_edits:
-        raise EditQuotaError("as many edits as a member may in 24 hours")
-    membership.day_edits += 1
-    work.change(membership, rights=False)
+    spend_edit(work, room, author)
     found = filtering.judge(work, room, statement, moderator=official)
     if found is not None and not found.silent:
         return filtering.refuse(work, room, author, found)
@@ -278,7 +250,7 @@ def _react(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -
         return post.sequence  # nothing changes: no entry
     if not react.withdraw and len(held) >= MAX_REACTIONS:
         raise QuotaError(f"at most {MAX_REACTIONS} reactions to a post")
-    _spend_reaction(work, room, author)
+    spend_reaction(work, room, author)
     work.join(room, author)
     if react.withdraw:
         work.execute(delete(REACTION).where(mine, REACTION.c.emoji == react.emoji))
@@ -301,16 +273,6 @@ def _wipe(work: Work, room: RoomRow, author: MemberRow, statement: Statement) ->
     sequence = work.append(room, author, statement, post.sequence, post)
     work.update_post(room, post, changed=sequence)
     return sequence
-
-
-def _spend_reaction(work: Work, room: RoomRow, author: MemberRow) -> None:
-    """One that is taken back counts as well: each makes an entry that everybody fetches. Not of moderators."""
-    membership = work.membership(room, author)
-    new_day(membership, work.now_ms)
-    if work.role(room, author) < Role.MODERATOR and 0 < room.settings.reactions_per_day <= membership.day_reactions:
-        raise ReactionQuotaError("as many reactions as a member may in 24 hours")
-    membership.day_reactions += 1
-    work.change(membership, rights=False)
 
 
 def _pin(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> int:

@@ -19,8 +19,9 @@ from essaim.protocol.opengroup.refusal import (
     StatementRefusedError,
 )
 from essaim.protocol.opengroup.settings import CHUNK_SIZE, FILE_LABEL
+from essaim_opengroup.allowance import DAY_MS, spend_upload
 from essaim_opengroup.rows import MemberRow, RoomRow
-from essaim_opengroup.saying import DAY_MS, heard_post, new_day
+from essaim_opengroup.saying import heard_post
 from essaim_opengroup.schema import BLOCK, CHUNK, DIRECT, DIRECT_TAKEN, FILE, MEMBER, MEMBERSHIP, POST, REPORT, SENT
 from essaim_opengroup.work import Work
 
@@ -76,13 +77,8 @@ def _file(work: Work, room: RoomRow, asker: MemberRow, action: action_pb2.PutChu
         if row.size != action.size:
             raise ChunkRefusedError("the file was begun with another size")
         return row.no, row.complete, row.expires_ms
-    membership = work.membership(room, asker)
-    new_day(membership, work.now_ms)
-    if work.role(room, asker) < Role.MODERATOR and membership.day_bytes + action.size > room.settings.upload_bytes:
-        raise QuotaError(f"at most {room.settings.upload_bytes} bytes of files in 24 hours")
+    spend_upload(work, room, asker, action.size)
     work.join(room, asker)
-    membership.day_bytes += action.size
-    work.change(membership, rights=False)
     expires_ms = work.now_ms + UNATTACHED_MS
     values = {"room_no": room.no, "hash": action.file, "size": action.size, "member_no": asker.no}
     made = insert(FILE).values(values | {"expires_ms": expires_ms}).returning(FILE.c.no)

@@ -3,8 +3,8 @@
 from sqlalchemy import Connection, and_, delete, func, select, update
 
 from essaim_opengroup import metrics
+from essaim_opengroup.allowance import DAY_MS
 from essaim_opengroup.rows import room_row
-from essaim_opengroup.saying import DAY_MS
 from essaim_opengroup.schema import (
     ATTACHMENT,
     DIRECT,
