@@ -11,6 +11,7 @@ from essaim.network import raw
 from essaim.protocol.errors import ProtocolError
 from essaim.protocol.layout import MalformedError
 from fuzzed import corpus, report
+from fuzzed.__main__ import main
 from fuzzed.parser import TAKEN, Parser
 from fuzzed.report import Row
 from fuzzed.table import every
@@ -72,6 +73,12 @@ def test_without_atheris_one_sentence_says_so():
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith("atheris is not installed")
+
+
+def test_parsers_may_be_named_behind_options(capsys):
+    """As `make fuzz ARGS="onion.cell --jobs 1"` has them."""
+    assert main(["list", "--executions", "9", "onion.cell", "--jobs", "1", "e2e.header"]) == 0
+    assert capsys.readouterr().out == "onion.cell\ne2e.header\n"
 
 
 @pytest.fixture

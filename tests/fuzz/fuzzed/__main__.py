@@ -87,7 +87,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rest", action="store_true", help="leave out whose longest run had as many executions")
     parser.add_argument("--report", action="store_true", help="write docs/reports/fuzz-<date>.md")
     parser.add_argument("--file", default="", help="the input of `replay`")
-    return parser.parse_args(arguments)
+    return parser.parse_intermixed_args(arguments)  # parsers may stand behind options, as in `make fuzz`
 
 
 if __name__ == "__main__":
