@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from essaim_client.attachments.boxes import BoxRefusedError, box, full_box, numbers, spans
+from essaim_client.attachments.colour import SPACES, profile_of
 from essaim_client.attachments.heic import cleaned_heic
 from essaim_client.attachments.photo import PhotoRefusedError, photo_source
 from essaim_client.attachments.source import is_picture
@@ -105,6 +106,21 @@ def test_properties_keep_their_numbers_and_no_words():
     assert whole.count(SECRET) == 8 + 1 and SECRET not in data and len(data) == len(whole)
     assert all(each in data for each in kept) and cleaned_heic(data) == data
     assert data.count(sets[8:31] + sets[31:]) == 2 and data.count(b"auxC") == 3
+
+
+def test_profile_becomes_ours_of_the_same_space_or_goes():
+    """Also one of the reduced kind; what is damaged, cut off or of another kind goes."""
+    ours = profile_of(SPACES[0])
+    signed = ours[:100] + SECRET + ours[100 + len(SECRET) :]
+    other = signed.replace(b"XYZ ", b"ZYX ")
+    bodies = b"prof" + signed + SECRET, b"rICC" + signed, b"prof" + other, b"prof" + signed[:-1], b"rICD" + signed
+    notes = b"".join(box(b"colr", each) for each in (b"nclx" + numbers(2, 1, 13, 6) + b"\x80", *bodies))
+    whole = made((b"hvc1", b"", b"the picture"), notes=notes)
+    data = cleaned_heic(whole)
+    assert whole.count(SECRET) == 1 + 6 and SECRET not in data and len(data) == len(whole)
+    kept = box(b"colr", b"prof", ours, bytes(len(SECRET))), box(b"colr", b"prof", ours)
+    assert all(each in data for each in kept) and data.count(b"prof") == 2 and data.count(b"acsp") == 2
+    assert data.count(b"colr") == 3 and cleaned_heic(data) == data
 
 
 @pytest.mark.parametrize("flags", [0, 1])

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 from essaim.protocol.layout import Reader
 from essaim_client.attachments.boxes import FULL, BoxRefusedError, numbers
+from essaim_client.attachments.icc import plain_profile
 
 SIZES = {b"ispe": 12, b"irot": 1, b"imir": 1, b"clap": 32, b"pasp": 8, b"clli": 4, b"mdcv": 24}
 """Bytes of properties that are numbers alone."""
 NUMBERED = b"nclx"
 NUMBERED_SIZE = 11
+PROFILE, PROFILES = b"prof", (b"prof", b"rICC")
 SETUP_SIZE = 22
 """Of the setup of HEVC, before the arrays."""
 SETUP_UNITS = range(32, 35)
@@ -50,8 +52,15 @@ def _depths(body: bytes) -> bytes:
 
 
 def _colours(body: bytes) -> bytes | None:
-    """As numbers; a profile goes, which may name the device."""
-    return body[:NUMBERED_SIZE] if body.startswith(NUMBERED) else None
+    """As numbers; of a profile, which may name the device, ours of the same space; one of another space goes.
+
+    Not `nclx` for a profile: it would tell of matrix and range as well, over what the stream of HEVC says of them
+    (ISO/IEC 14496-12, 12.1.5), and that is not read here.
+    """
+    if body.startswith(NUMBERED):
+        return body[:NUMBERED_SIZE]
+    profile = plain_profile(body[len(PROFILE) :]) if body.startswith(PROFILES) else b""
+    return PROFILE + profile if profile else None
 
 
 def _auxiliary(body: bytes) -> bytes:

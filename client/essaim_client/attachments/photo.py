@@ -13,6 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from essaim.protocol.attachment.descriptor import check_size
 from essaim.protocol.errors import ProtocolError
+from essaim_client.attachments.avif import profile_of_avif
 from essaim_client.attachments.boxes import BoxRefusedError
 from essaim_client.attachments.heic import cleaned_heic
 from essaim_client.attachments.moving import MovingRefusedError, cleaned
@@ -23,8 +24,11 @@ THUMBNAIL_EDGE = 256
 THUMBNAIL_MAX = 8_192
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif"}
 READ = (*SUFFIXES, "TIFF", "AVIF")
+PROFILE = "icc_profile"
 MOVING = frozenset({"GIF", "PNG", "WEBP"})
 SIXTEEN_BITS = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
+OF_RGB = frozenset({"RGB", "RGBA", "P", "PA"})
+"""Modes whose profile is one of red, green and blue."""
 UNBOUND = frozenset({"I", "F"})
 """Modes whose white is anybody's guess."""
 BROKEN = (
@@ -70,7 +74,7 @@ def photo_source(path: Path) -> Source:
                 raise PhotoRefusedError(
                     "several pictures in a file cannot be cleaned of metadata here: send it as it is"
                 )
-            data, pixels = _moving(path) if moves or form == "GIF" else _still(image, form)
+            data, pixels = _moving(path) if moves or form == "GIF" else _still(path, image, form)
     except BROKEN:
         raise PhotoRefusedError("the picture cannot be read, so not be cleaned of metadata: send it as it is") from None
     check_size(len(data))
@@ -127,7 +131,9 @@ def _moving(path: Path) -> tuple[bytes, Image.Image]:
         return data, _pixels(first)
 
 
-def _still(image: Image.Image, form: str) -> tuple[bytes, Image.Image]:
+def _still(path: Path, image: Image.Image, form: str) -> tuple[bytes, Image.Image]:
+    if image.format == "AVIF" and not image.info.get(PROFILE):
+        image.info[PROFILE] = profile_of_avif(path.read_bytes())
     pixels = _pixels(image)
     return _written(pixels, form, **OPTIONS[form]), pixels
 
@@ -137,10 +143,10 @@ def _pixels(image: Image.Image) -> Image.Image:
     if image.mode in UNBOUND:
         raise ValueError(image.mode)
     upright = _of_eight_bits(ImageOps.exif_transpose(image))
-    profile = upright.info.get("icc_profile")
+    profile = upright.info.get(PROFILE)
     clear = "RGBA" if upright.has_transparency_data else "RGB"
     plain = upright if upright.mode in {"L", clear} else upright.convert(clear)
-    if profile and plain.mode == clear and upright.mode == clear:
+    if profile and plain.mode == clear and upright.mode in OF_RGB:
         plain = _in_srgb(plain, profile)
     fresh = Image.new(plain.mode, plain.size)
     fresh.paste(plain)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from essaim_client.attachments.aac import read_aac, write_aac
 from essaim_client.attachments.boxes import BoxRefusedError, box, full_box, numbers
+from essaim_client.attachments.colour import SPACES, profile_of
 from essaim_client.attachments.heic import cleaned_heic
 from essaim_client.attachments.moving import MovingRefusedError, cleaned
 from essaim_client.attachments.ogg import CHECKSUM_AT, FRONT, OggRefusedError, checksum, write_page
@@ -66,13 +67,8 @@ def heic(data: bytes) -> object:
 
 def photos() -> Iterator[bytes]:
     yield (RECORDINGS / "photo.heic").read_bytes()
-    yield _worded()
-
-
-def _worded() -> bytes:
-    """A photo of one byte, with words and notes in its properties."""
     units = b"".join(numbers(1, kind) + numbers(2, 1, 4) + b"unit" for kind in (32, 33, 34, 39))
-    properties = (
+    yield _photo(
         box(b"hvcC", bytes(22), b"\4", units),
         box(b"colr", b"prof", b"words"),
         box(b"colr", b"nclx", numbers(2, 1, 13, 6), b"\x80"),
@@ -80,6 +76,13 @@ def _worded() -> bytes:
         full_box(b"pixi", b"\1\x08"),
         box(b"av1C", b"\x81\0\x0c\0\x0a\1s"),
     )
+    for space in SPACES:
+        front, rest = profile_of(space)[:80], profile_of(space)[84:]
+        yield _photo(box(b"colr", b"prof", front, b"JANE", rest, b"words"))
+
+
+def _photo(*properties: bytes) -> bytes:
+    """Of one byte, with words and notes in its properties."""
     inner = (
         full_box(b"pitm", numbers(2, 1)),
         full_box(b"iinf", numbers(2, 1), full_box(b"infe", numbers(2, 1, 0), b"hvc1\0", version=2)),
