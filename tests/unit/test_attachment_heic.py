@@ -1,7 +1,7 @@
 """Photos in HEIC: their pictures as they are, and nothing beside them.
 
 `recordings/photo.heic` is of another hand: libheif (pillow-heif) wrote a picture of 48 x 32, with a place in Exif
-and XMP.
+and XMP; `recordings/wide.heic` another of 48 x 32, with a profile of Display P3 that names its owner.
 """
 
 import random
@@ -15,7 +15,8 @@ from essaim_client.attachments.heic import cleaned_heic
 from essaim_client.attachments.photo import PhotoRefusedError, photo_source
 from essaim_client.attachments.source import is_picture
 
-PHOTO = (Path(__file__).parent / "recordings" / "photo.heic").read_bytes()
+RECORDINGS = Path(__file__).parent / "recordings"
+PHOTO, WIDE = ((RECORDINGS / name).read_bytes() for name in ("photo.heic", "wide.heic"))
 SECRET = b"50.1234 N owner Jane"
 SEED = 20261123
 
@@ -60,6 +61,16 @@ def test_photo_keeps_its_picture_and_nothing_else(tmp_path):
     before, after = PHOTO[mdat.start : mdat.end], data[mdat.start : mdat.end]
     assert all(new in (0, old) for old, new in zip(before, after, strict=True)) and any(after)
     assert cleaned_heic(data) == data
+
+
+def test_photo_of_a_wide_space_has_our_profile_and_its_picture():
+    at, ours = WIDE.index(b"colrprof") + 8, profile_of(SPACES[0])
+    size = int.from_bytes(WIDE[at : at + 4], "big")
+    data = cleaned_heic(WIDE)
+    assert b"Jane" in WIDE[at : at + size] and b"Jane" not in data
+    assert data[: at + size].endswith(WIDE[at - 12 : at] + ours + bytes(size - len(ours)))
+    mdat = next(each for each in spans(WIDE, 0, len(WIDE)) if each.kind == b"mdat")
+    assert data[mdat.at :] == WIDE[mdat.at :] and cleaned_heic(data) == data
 
 
 def test_only_what_belongs_to_a_picture_is_copied():
