@@ -14,7 +14,7 @@ from essaim.protocol.opengroup.member import member_key
 from essaim.protocol.opengroup.refusal import HistoryForkedError, OutrankedError
 from essaim.protocol.opengroup.statement import Statement
 from essaim.runtime.errors import to_status
-from essaim_client.cli.room_moderation import settings_of
+from essaim_client.cli.room_settings import settings_of
 from essaim_client.cli.room_shown import when
 from essaim_client.network.failure import DestinationLostError
 from essaim_client.rooms import asking, everywhere

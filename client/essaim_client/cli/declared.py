@@ -1,17 +1,18 @@
-"""One way to declare a command on an account: what it does. The options that all have are added, and what it tells is
-printed for people or for programs."""
+"""One way to declare a command: what it does. The options that all have are added, and what it tells is printed for
+people or for programs."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from typing import Any, Concatenate, ParamSpec
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 from rich.console import RenderableType
 
 from essaim_client.cli.opened import with_account
 from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
-from essaim_client.cli.output import emit, screen
+from essaim_client.cli.output import emit, screen, visible
 from essaim_client.client import Client
 
 
@@ -23,29 +24,45 @@ class Told:
     lines: Sequence[RenderableType] = ()
 
 
+def done(what: str, **more: object) -> Told:
+    """Of a command whose one line says that it was done, and (for programs) what else there is to know."""
+    return Told({"done": what, **more}, [visible(what)])
+
+
 Given = ParamSpec("Given")
-Work = Callable[Concatenate[Client, Given], Awaitable[Told]]
+Opened = TypeVar("Opened")
+Work = Callable[Concatenate[Opened, Given], Awaitable[Told | None]]
+"""None: it has told everything itself."""
+Open = Callable[[Path | None, Path | None, bool, Callable[[Opened], Awaitable[None]]], None]
+"""(home, passphrase file, as JSON, what is done then), like `with_account`."""
 SHARED = {"home": (HomeOption, None), "passphrase_file": (PassphraseFileOption, None), "as_json": (JsonOption, False)}
 
 
-def command(app: typer.Typer, name: str | None = None) -> Callable[[Work[Given]], Work[Given]]:
+def command(app: typer.Typer, name: str | None = None) -> Callable[[Work[Client, Given]], Work[Client, Given]]:
     """`@command(app) async def verb(me, ...) -> Told`: a command of this name, its docstring the help.
 
     One that has a parameter `as_json` is told whether a program reads it.
     """
+    return command_on(with_account, app, name)
 
-    def declare(work: Work[Given]) -> Work[Given]:
+
+def command_on(
+    open_it: Open[Opened], app: typer.Typer, name: str | None = None
+) -> Callable[[Work[Opened, Given]], Work[Opened, Given]]:
+    """The same of a command on what `open_it` opens."""
+
+    def declare(work: Work[Opened, Given]) -> Work[Opened, Given]:
         own = [each for each in signature(work).parameters.values() if each.name not in SHARED][1:]
         asks = "as_json" in signature(work).parameters
 
         def run(**given: Any) -> None:
             home, passphrase_file, as_json = (given.pop(each) for each in SHARED)
 
-            async def online(me: Client) -> None:
+            async def online(opened: Opened) -> None:
                 arguments = {**given, "as_json": as_json} if asks else given
-                _tell(await work(me, **arguments), as_json)  # type: ignore[call-arg]  # typer gives what it declares
+                tell(await work(opened, **arguments), as_json)  # type: ignore[call-arg]  # typer gives what it declares
 
-            with_account(home, passphrase_file, as_json, online)
+            open_it(home, passphrase_file, as_json, online)
 
         shared = [
             Parameter(each, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -61,7 +78,10 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Work[Given]]
     return declare
 
 
-def _tell(told: Told, as_json: bool) -> None:
+def tell(told: Told | None, as_json: bool) -> None:
+    """Print it."""
+    if told is None:
+        return
     if as_json:
         emit(told.flat)
         return

@@ -8,21 +8,19 @@ import typer
 from essaim.opengroup.v1 import room_pb2
 from essaim.protocol.opengroup.filter import FIELDS, Alphabet
 from essaim.protocol.opengroup.permission import Role
-from essaim_client.cli.options import HomeOption, JsonOption, PassphraseFileOption
-from essaim_client.cli.output import emit, screen, visible
+from essaim_client.cli.declared import Told, done
+from essaim_client.cli.output import visible
 from essaim_client.cli.room_command import (
+    HiddenOption,
     HostArgument,
     MemberArgument,
     PostArgument,
-    RoomArgument,
+    at_host,
     digest_part,
     in_room,
-    say_done,
-    with_rooms,
 )
-from essaim_client.cli.room_moderation import FOR_GOOD_MS, ForOption, settings_of, span_ms
+from essaim_client.cli.room_settings import ForOption, settings_of, until
 from essaim_client.rooms.address import RoomAddressError, member_part
-from essaim_client.rooms.everywhere import PurgedRoom
 from essaim_client.rooms.room import Room
 from essaim_client.rooms.rooms import Rooms
 
@@ -31,173 +29,100 @@ app = typer.Typer()
 OFFICES = {"member": Role.MEMBER, "moderator": Role.MODERATOR, "owner": Role.ADMIN}
 
 
-@app.command("unpin-all")
-def unpin_all(
-    room: RoomArgument,
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@in_room(app, "unpin-all")
+async def unpin_all(there: Room) -> Told:
     """Take every pin of a room off."""
-
-    async def work(there: Room) -> str:
-        return "unpinned" if await there.unpin_all() else "nothing was pinned"
-
-    in_room(home, passphrase_file, as_json, room, work)
+    return done("unpinned" if await there.unpin_all() else "nothing was pinned")
 
 
-@app.command("clear-reactions")
-def clear_reactions(
-    room: RoomArgument,
-    post: PostArgument,
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@in_room(app, "clear-reactions")
+async def clear_reactions(there: Room, post: PostArgument) -> Told:
     """Take everybody's reactions off a post."""
-
-    async def work(there: Room) -> dict[str, object]:
-        count = await there.clear_reactions(digest_part(post))
-        return {"done": f"{count} kinds withdrawn", "kinds": count}
-
-    in_room(home, passphrase_file, as_json, room, work)
+    count = await there.clear_reactions(digest_part(post))
+    return done(f"{count} kinds withdrawn", kinds=count)
 
 
-@app.command()
-def picture(
-    room: RoomArgument,
-    file: Annotated[Path | None, typer.Argument(help="An image; none takes the picture away.")] = None,
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@in_room(app)
+async def picture(
+    there: Room, file: Annotated[Path | None, typer.Argument(help="An image; none takes the picture away.")] = None
+) -> Told:
     """Give a room a picture, which stays as long as it is the room's; for admins."""
-
-    async def work(there: Room) -> dict[str, object]:
-        name = await there.upload(file.read_bytes()) if file is not None else b""
-        await there.change(picture=name)
-        return {"done": "changed", "picture": name.hex()}
-
-    in_room(home, passphrase_file, as_json, room, work)
+    name = await there.upload(file.read_bytes()) if file is not None else b""
+    await there.change(picture=name)
+    return done("changed", picture=name.hex())
 
 
-@app.command()
-def purge(
-    room: RoomArgument,
-    member: MemberArgument,
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@in_room(app)
+async def purge(there: Room, member: MemberArgument) -> Told:
     """Delete every post of a member in a room."""
-
-    async def work(there: Room) -> str:
-        await there.purge(member_part(member))
-        return "purged"
-
-    in_room(home, passphrase_file, as_json, room, work)
+    await there.purge(member_part(member))
+    return done("purged")
 
 
-@app.command("purge-everywhere")
-def purge_everywhere(
+@at_host(app, "purge-everywhere")
+async def purge_everywhere(
+    rooms: Rooms,
     host: HostArgument,
     member: MemberArgument,
     ban: Annotated[bool, typer.Option("--ban", help="Ban them from the host first.")] = False,
     span: ForOption = "",
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> Told:
     """Delete every post of a member in all rooms of a host; for moderators of the host."""
-
-    async def work(rooms: Rooms) -> None:
-        key = member_part(member)
-        if ban:
-            await rooms.ban_from_host(host, key, await _until(rooms, host, span))
-        found = await rooms.purge_everywhere(host, key)
-        if as_json:
-            emit({"rooms": [_flat_purged(each) for each in found]})
-        for each in () if as_json else found:
-            screen.print(f"{visible(each.name):24} {each.refused.lower().replace('_', ' ') or 'purged'}")
-
-    with_rooms(home, passphrase_file, as_json, work)
+    key = member_part(member)
+    if ban:
+        await rooms.ban_from_host(host, key, until((await rooms.host(host)).now_ms(), span))
+    found = await rooms.purge_everywhere(host, key)
+    flat = [{"room_id": each.room_id.hex(), "name": each.name, "refused": each.refused or None} for each in found]
+    lines = [f"{visible(each.name):24} {each.refused.lower().replace('_', ' ') or 'purged'}" for each in found]
+    return Told({"rooms": flat}, lines)
 
 
-def _flat_purged(room: PurgedRoom) -> dict[str, object]:
-    return {"room_id": room.room_id.hex(), "name": room.name, "refused": room.refused or None}
-
-
-async def _until(rooms: Rooms, host: str, span: str) -> int:
-    return (await rooms.host(host)).now_ms() + span_ms(span) if span else FOR_GOOD_MS
-
-
-@app.command("ban-everywhere")
-def ban_everywhere(
+@at_host(app, "ban-everywhere")
+async def ban_everywhere(
+    rooms: Rooms,
     host: HostArgument,
     member: MemberArgument,
     span: ForOption = "",
     lift: Annotated[bool, typer.Option("--lift", help="Lift such a ban.")] = False,
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> Told:
     """Ban a member from all rooms of a host; for moderators of the host."""
-
-    async def work(rooms: Rooms) -> None:
-        until_ms = 0 if lift else await _until(rooms, host, span)
-        await rooms.ban_from_host(host, member_part(member), until_ms)
-        say_done(as_json, "lifted" if lift else "banned")
-
-    with_rooms(home, passphrase_file, as_json, work)
+    until_ms = 0 if lift else until((await rooms.host(host)).now_ms(), span)
+    await rooms.ban_from_host(host, member_part(member), until_ms)
+    return done("lifted" if lift else "banned")
 
 
-@app.command("appoint-everywhere")
-def appoint_everywhere(
+@at_host(app, "appoint-everywhere")
+async def appoint_everywhere(
+    rooms: Rooms,
     host: HostArgument,
     member: MemberArgument,
     role: Annotated[str, typer.Argument(help="moderator, owner, or member to take the office away.")],
-    hidden: Annotated[bool, typer.Option(help="Shown to moderators alone.")] = False,
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
+    hidden: HiddenOption = False,
+) -> Told:
     """Give a member an office of the whole host, or take it; for owners."""
-
-    async def work(rooms: Rooms) -> None:
-        if role not in OFFICES:
-            raise RoomAddressError("an office of a host is member, moderator or owner")
-        await rooms.appoint_on_host(host, member_part(member), OFFICES[role], hidden=hidden)
-        say_done(as_json, "appointed")
-
-    with_rooms(home, passphrase_file, as_json, work)
+    if role not in OFFICES:
+        raise RoomAddressError("an office of a host is member, moderator or owner")
+    await rooms.appoint_on_host(host, member_part(member), OFFICES[role], hidden=hidden)
+    return done("appointed")
 
 
-@app.command("filter")
-def filter_everywhere(
+@at_host(app, "filter")
+async def filter_everywhere(
+    rooms: Rooms,
     host: HostArgument,
     settings: Annotated[
         list[str], typer.Argument(metavar="NAME=VALUE...", help=f"{', '.join(FIELDS)}; none: show what is set.")
     ] = [],  # noqa: B006  # typer copies it
-    home: HomeOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
+) -> Told:
     """What is kept out of all rooms of a host, beside each room's own filter (`room change`)."""
-
-    async def work(rooms: Rooms) -> None:
-        wanted = settings_of(settings)
-        now = await rooms.change_host_filter(host, **wanted) if wanted else await rooms.host_filter(host)
-        told = flat_filter(now)
-        if as_json:
-            emit(told)
-        for name, value in () if as_json else told.items():
-            screen.print(f"{name:18} {visible(str(value))}")
-
-    with_rooms(home, passphrase_file, as_json, work)
+    wanted = settings_of(settings)
+    now = await rooms.change_host_filter(host, **wanted) if wanted else await rooms.host_filter(host)
+    told = _flat_filter(now)
+    return Told(told, [f"{name:18} {visible(str(value))}" for name, value in told.items()])
 
 
-def flat_filter(settings: room_pb2.RoomSettings) -> dict[str, object]:
-    """For JSON, with the alphabets by their names."""
+def _flat_filter(settings: room_pb2.RoomSettings) -> dict[str, object]:
+    """With the alphabets by their names."""
     told = {name: getattr(settings, name) for name in FIELDS}
     alphabets = [each.name.lower() for each in Alphabet if each & settings.filter_alphabets]  # type: ignore[union-attr]  # each has one
     return told | {"filter_alphabets": alphabets}

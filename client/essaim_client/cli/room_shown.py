@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
+from rich.text import Text
+
 from essaim.opengroup.v1 import room_pb2
-from essaim_client.cli.output import screen, visible
+from essaim_client.cli.output import visible
 from essaim_client.rooms.patience import Waiting
 from essaim_client.rooms.shown import RoomEvent, RoomPost
 
@@ -87,29 +89,27 @@ def _author(said: RoomPost | RoomEvent) -> str:
     return "the host" if said.by_host else said.author.hex()[:SHORT]
 
 
-def show_post(post: RoomPost) -> None:
+def post_lines(post: RoomPost) -> list[Text | str]:
     """For people."""
     marks = [name for name in ("edited", "deleted", "pinned", "whisper", "filtered") if getattr(post, name)]
-    author = _author(post)
-    head = f"{post.sequence:6}  {when(post.time_ms)}  {author}  {' '.join(marks)}"
-    screen.print(head.rstrip(), style="bold")
-    screen.print(f"        {post.post_id.hex()}", style="dim")
+    head = f"{post.sequence:6}  {when(post.time_ms)}  {_author(post)}  {' '.join(marks)}"
+    lines: list[Text | str] = [Text(head.rstrip(), "bold"), Text(f"        {post.post_id.hex()}", "dim")]
     if post.text:
-        screen.print(visible(post.text))
+        lines.append(visible(post.text))
     names = post.file_names or ("",) * len(post.files)
     for each, name in zip(post.files, names, strict=True):
-        screen.print(f"        file {each.hex()}  {visible(name)}".rstrip())
+        lines.append(f"        file {each.hex()}  {visible(name)}".rstrip())
     if post.reactions:
-        screen.print("        " + "  ".join(f"{visible(emoji)} {count}" for emoji, count in post.reactions.items()))
+        lines.append("        " + "  ".join(f"{visible(emoji)} {count}" for emoji, count in post.reactions.items()))
+    return lines
 
 
-def show_event(name: str, event: RoomEvent) -> None:
+def event_line(name: str, event: RoomEvent) -> str:
     """For people."""
     words = visible(event.text or event.emoji) or event.post_id.hex()[:SHORT] or event.about.hex()[:SHORT]
     undone = " of everybody undone" if event.everybodys else " undone" if event.undone else ""
     undone += " (filtered)" if event.filtered else ""
-    author = _author(event)
-    screen.print(f"{when(event.time_ms)}  {name}  {author}  {event.kind}{undone}: {words}")
+    return f"{when(event.time_ms)}  {name}  {_author(event)}  {event.kind}{undone}: {words}"
 
 
 LATEST_MS = 253_370_764_800_000
