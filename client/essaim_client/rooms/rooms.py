@@ -12,10 +12,7 @@ from essaim.opengroup.v1 import action_pb2, opengroup_pb2, room_pb2
 from essaim.protocol.account import Account
 from essaim.protocol.blinding import BlindedKey
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.geometry import CellClass
-from essaim.protocol.keys import KeyRefusedError, VerifyKey
 from essaim.protocol.opengroup.chain import ROOM_ID_SIZE
-from essaim.protocol.opengroup.direct import SEED_SIZE, DirectRefusedError, seal, seal_copy, unseal, unseal_copy
 from essaim.protocol.opengroup.member import member_key
 from essaim.protocol.opengroup.permission import Role
 from essaim_client.home import Home
@@ -24,18 +21,16 @@ from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.room_keys import RoomKeys
 from essaim_client.network.connection import Connection
 from essaim_client.network.failure import DestinationRefusedError
-from essaim_client.rooms import everywhere
+from essaim_client.rooms import directs, everywhere
 from essaim_client.rooms.address import RoomAddress, host_part
 from essaim_client.rooms.asking import Asker
+from essaim_client.rooms.directs import DirectMessage, SentMessage
 from essaim_client.rooms.everywhere import PurgedRoom
 from essaim_client.rooms.finding import FoundHost, Hosts, HostUnknownError
 from essaim_client.rooms.history import History, Kept
 from essaim_client.rooms.patience import STREAM_PAUSE_MAX_SECONDS, Patience, may_pass, pause_seconds
 from essaim_client.rooms.room import Room
 from essaim_client.rooms.shown import RoomEvent
-
-MOST_DIRECTS = 1_000
-"""Read of an inbox or outbox at once: an honest host has 500 in each."""
 
 
 class Keys(Protocol):
@@ -46,26 +41,6 @@ class Keys(Protocol):
 
     def renew(self, host_id: bytes) -> BlindedKey:
         """Another one from now on. Raises NotAManagerError."""
-
-
-@dataclass(frozen=True)
-class DirectMessage:
-    """From a member of a host to the own member key there; `text` is None for what cannot be opened."""
-
-    number: int
-    sender: bytes
-    time_ms: int
-    text: str | None
-
-
-@dataclass(frozen=True)
-class SentMessage:
-    """In the outbox: to a member of a host; `text` is None where no copy was kept that this key opens."""
-
-    number: int
-    to: bytes
-    time_ms: int
-    text: str | None
 
 
 class Rooms:
@@ -235,46 +210,21 @@ class Rooms:
 
     async def send_direct(self, room: Room, to: bytes, text: str) -> None:
         """To a member of a room that both are in. The host sees who writes to whom, not what."""
-        asker = room.asker
-        try:
-            recipient = VerifyKey(to)
-        except KeyRefusedError:
-            raise DirectRefusedError("the recipient is no member key") from None
-        raw, host_id = text.encode(), asker.host.host_id
-        data = seal(raw, asker.signer, recipient, host_id, asker.random(SEED_SIZE))
-        copy = seal_copy(raw, asker.signer, recipient, host_id, asker.random(SEED_SIZE))
-        send = action_pb2.SendDirect(room_id=room.room_id, to=to, data=data, copy=copy)
-        await asker.do(action_pb2.Action(send_direct=send))
+        await directs.send(room.asker, room.room_id, to, text)
 
     async def directs(self, digits: str, after: int = 0) -> list[DirectMessage]:
         """The own inbox at a host, oldest first, after a number."""
-        asker = await self.host(digits)
-        found: list[action_pb2.Direct] = []
-        more = True
-        while more:
-            asked = action_pb2.ListDirect(after=found[-1].number if found else after)
-            told = (await asker.do(action_pb2.Action(list_direct=asked), CellClass.MEDIUM)).directs
-            found += told.directs
-            more = told.more and bool(told.directs) and len(found) < MOST_DIRECTS
-        return [self._opened(asker, each) for each in found]
+        return await directs.inbox(await self.host(digits), after)
 
     async def follow_directs(self, digits: str, after: int = 0) -> AsyncGenerator[DirectMessage, None]:
         """The own inbox at a host after a number, then what comes, for good; as `follow`."""
         asker, newest = await self.host(digits), after
         async with aclosing(self._streams(asker, dict, lambda: newest)) as responses:
             async for told in responses:
-                for direct in told.directs:
-                    if direct.number > newest:
-                        newest = direct.number
-                        yield self._opened(asker, direct)
-
-    def _opened(self, asker: Asker, direct: action_pb2.Direct) -> DirectMessage:
-        try:
-            raw = unseal(direct.data, VerifyKey(direct.sender), asker.signer, asker.host.host_id)
-            text = raw.decode(errors="replace")
-        except (DirectRefusedError, KeyRefusedError):
-            text = None
-        return DirectMessage(direct.number, direct.sender, direct.time_ms, text)
+                for each in told.directs:
+                    if each.number > newest:
+                        newest = each.number
+                        yield directs.opened(asker, each)
 
     async def delete_directs(self, digits: str, up_to: int) -> None:
         asker = await self.host(digits)
@@ -282,15 +232,7 @@ class Rooms:
 
     async def sent(self, digits: str, after: int = 0) -> list[SentMessage]:
         """The own outbox at a host, oldest first, after a number: what was sent from whatever device."""
-        asker = await self.host(digits)
-        found: list[action_pb2.Sent] = []
-        more = True
-        while more:
-            asked = action_pb2.ListSent(after=found[-1].number if found else after)
-            told = (await asker.do(action_pb2.Action(list_sent=asked), CellClass.MEDIUM)).sent
-            found += told.sent
-            more = told.more and bool(told.sent) and len(found) < MOST_DIRECTS
-        return [_copied(asker, each) for each in found]
+        return await directs.outbox(await self.host(digits), after)
 
     async def follow_sent(self, digits: str, after: int = 0) -> AsyncGenerator[SentMessage, None]:
         """The own outbox at a host after a number, then what is sent, for good; as `follow`."""
@@ -300,7 +242,7 @@ class Rooms:
                 for each in told.sent:
                     if each.number > newest:
                         newest = each.number
-                        yield _copied(asker, each)
+                        yield directs.copied(asker, each)
 
     async def delete_sent(self, digits: str, up_to: int) -> None:
         """Out of the outbox; who got them keeps them."""
@@ -311,15 +253,6 @@ class Rooms:
         """Take no direct message of a member of a host."""
         asker = await self.host(digits)
         await asker.do(action_pb2.Action(block=action_pb2.Block(member=member, lift=lift)))
-
-
-def _copied(asker: Asker, sent: action_pb2.Sent) -> SentMessage:
-    try:
-        raw = unseal_copy(sent.copy, asker.signer, VerifyKey(sent.to), asker.host.host_id)
-        text = raw.decode(errors="replace")
-    except (DirectRefusedError, KeyRefusedError):
-        text = None
-    return SentMessage(sent.number, sent.to, sent.time_ms, text)
 
 
 class RoomClient:
