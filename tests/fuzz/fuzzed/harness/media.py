@@ -8,8 +8,9 @@ from PIL import Image
 
 from essaim_client.attachments.aac import read_aac, write_aac
 from essaim_client.attachments.boxes import BoxRefusedError, box, full_box, numbers
-from essaim_client.attachments.colour import SPACES, profile_of
+from essaim_client.attachments.colour import CURVES, SPACES, profile_of
 from essaim_client.attachments.heic import cleaned_heic
+from essaim_client.attachments.icc import plain_profile
 from essaim_client.attachments.moving import MovingRefusedError, cleaned
 from essaim_client.attachments.ogg import CHECKSUM_AT, FRONT, OggRefusedError, checksum, write_page
 from essaim_client.attachments.opus import HEAD, NO_TAGS, read_opus, write_opus
@@ -76,9 +77,8 @@ def photos() -> Iterator[bytes]:
         full_box(b"pixi", b"\1\x08"),
         box(b"av1C", b"\x81\0\x0c\0\x0a\1s"),
     )
-    for space in SPACES:
-        front, rest = profile_of(space)[:80], profile_of(space)[84:]
-        yield _photo(box(b"colr", b"prof", front, b"JANE", rest, b"words"))
+    for data in profiles():
+        yield _photo(box(b"colr", b"prof", data, b"words"))
 
 
 def _photo(*properties: bytes) -> bytes:
@@ -91,6 +91,32 @@ def _photo(*properties: bytes) -> bytes:
         box(b"idat", b"."),
     )
     return box(b"ftyp", b"heic", bytes(4)) + full_box(b"meta", *inner)
+
+
+OURS = frozenset({b"", *map(profile_of, SPACES)})
+
+
+def profile(data: bytes) -> object:
+    """Whatever it is, what leaves in its place is one of a few."""
+    found = plain_profile(data)
+    assert found in OURS and len(found) <= len(data) and plain_profile(found) == found
+    return found
+
+
+def profiles() -> Iterator[bytes]:
+    """Of another maker; the last with a table for its curve, and one curve upon the others."""
+    for space in SPACES:
+        data = profile_of(space)
+        yield data[:80] + b"JANE" + data[84:]
+    table = (
+        b"curv" + bytes(4) + numbers(4, 42) + numbers(2, *(round((at / 41) ** (563 / 256) * 65535) for at in range(42)))
+    )
+    data = bytearray(profile_of(SPACES[2]))
+    data[data.index(b"para") :] = table
+    data[:4] = numbers(4, len(data))
+    for kind in CURVES:
+        data[data.index(kind) + 8 : data.index(kind) + 12] = numbers(4, len(table))
+    yield bytes(data)
 
 
 def moving(data: bytes) -> object:
@@ -114,5 +140,6 @@ PARSERS = (
     Parser("media.ogg", ogg, (OggRefusedError,), notes, longest=1_024),
     Parser("media.m4a", m4a, (BoxRefusedError,), memos, longest=4_096),
     Parser("media.heic", heic, (BoxRefusedError,), photos, longest=1_024),
+    Parser("media.profile", profile, (), profiles, longest=1_024),
     Parser("media.moving", moving, (MovingRefusedError,), pictures, longest=1_024),
 )
