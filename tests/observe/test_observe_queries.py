@@ -49,5 +49,7 @@ async def test_every_query_has_data(tmp_path) -> None:
             missing = [each for each in missing if f"{each.where}: {each.expr}" in silent]
             await asyncio.sleep(0.5)  # of another process: rules are evaluated each second
         assert not missing, "\n".join(f"{each.where}: {each.expr}" for each in missing)
+        bitten = Query("filters", "essaim_opengroup_filtered_total{}")  # its panel says 0 where it has no series
+        assert not await asyncio.to_thread(without_data, on.server, [bitten], on.began), "no filter found anything"
         nonsense = Query("nowhere", "essaim_no_such_metric{}")
         assert await asyncio.to_thread(without_data, on.server, [nonsense], on.began), "the question itself can fail"

@@ -52,6 +52,13 @@ ASKED = (
         },
         "ops",
     ),
+    graph(
+        "Texts that filters found",
+        "A second: refused, kept from others, answered by the host with a whisper.",
+        {"{{outcome}}": or_nothing(rate("essaim_opengroup_filtered_total", "outcome"))},
+        "ops",
+        stacked=True,
+    ),
     graph("Live streams", "Members who follow rooms now, by node.", {"{{pod}}": "essaim_opengroup_followers{@}"}),
     graph(
         "Web page, by status",

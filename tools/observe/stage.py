@@ -27,6 +27,8 @@ LAYOUT = Layout(relays=4, storage=3, opengroups=1, pushes=1)
 PASSPHRASE = "stage"
 GAP_SECONDS = 0.2
 WOKEN_SECONDS = 20.0
+WEED = "weed"
+"""What the room's filter finds."""
 Rules = Sequence[Mapping[str, Any]]
 
 
@@ -90,9 +92,9 @@ class Stage:
             await self.client.ask({"do": operation, "way": "link", "window": [now, now + seconds / 2]})
 
     async def _post(self, count: int) -> None:
-        """Into a room of the host of open groups."""
+        """Into a room of the host of open groups, whose filter finds every other post."""
         for number in range(count // 4):
-            await self.room.post(f"post {number}")
+            await self.room.post(f"{WEED if number % 2 else 'post'} {number}")
             await asyncio.sleep(GAP_SECONDS)
 
     async def restart(self, name: str, pause: float) -> None:
@@ -112,7 +114,8 @@ async def _host(net: Testnet, home: Path) -> AsyncIterator[Room]:
     async with RoomClient(home, PASSPHRASE) as rooms:
         host_id = (await rooms.hosts())[0].host_id.hex()
         await rooms.claim(host_id, bytes.fromhex(token))
-        yield await rooms.create(host_id, "stage", title="A room")
+        kept = {"filter": WEED, "filter_silent": True, "filter_reply": "No weeds.", "filter_moderators": True}
+        yield await rooms.create(host_id, "stage", title="A room", **kept)
 
 
 async def _sleeper(net: Testnet, home: Path, receiver: Receiver) -> str:
