@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from essaim_client.attachments.colour import CURVES, ONE, SPACES, Space, profile_of
-from essaim_client.attachments.icc import NEAR, plain_profile, space_of
+from essaim_client.attachments.icc import plain_profile, space_of
 from essaim_client.attachments.photo import photo_source
 
 SEED = 20261123
@@ -218,7 +218,7 @@ BODY = made().index(b"para")
         "of cinemas": made(curve=para(0, round(2.6 * ONE))),
         "one curve of another kind": made(bTRC=para(0, ONE)),
         "of numbers that are light": made(curve=curv()),
-        "another red": made((tuple(each + 3 * NEAR for each in PHONE[0]), *PHONE[1:])),
+        "another red": made((tuple(each + 200 for each in PHONE[0]), *PHONE[1:])),
         "colours in another order": made(PHONE[::-1]),
         "with a table of colours": made(A2B0=b"mft2" + bytes(60)),
         "of more light than white": made(cicp=b"cicp" + bytes(4) + b"\x0c\x10\0\1"),
@@ -232,7 +232,7 @@ BODY = made().index(b"para")
         "without end": lies(0, 2**32 - 1),
         "four billion parts": lies(128, 2**32 - 1),
         "101 parts": lies(128, 101),
-        "two reds": lies(RED + 12, int.from_bytes(b"rXYZ", "big")),
+        "two reds": lies(made().index(b"desc"), int.from_bytes(b"rXYZ", "big")),
         "red behind the end": lies(RED + 4, len(made()) - 19),
         "red far behind the end": lies(RED + 4, 2**32 - 1),
         "red of four billion bytes": lies(RED + 8, 2**32 - 1),
@@ -243,7 +243,7 @@ BODY = made().index(b"para")
         "a curve of no kind": lies(BODY + 8, 0xFFFF0000),
         "no exponent": lies(BODY + 12, 0),
         "an exponent below nothing": lies(BODY + 12, 2**31),
-        "an exponent beyond counting": lies(BODY + 12, 2**31 - 1),
+        "an exponent beyond counting": made(curve=para(3, 2**31 - 1, 2**31 - 1, 0, 0, 0)),
         "a table of four billion": made(curve=b"curv" + bytes(4) + b"\xff" * 4 + bytes(99)),
         "a table that is cut off": made(curve=curv(*range(99))[:-1]),
         "a table of two, and level": made(curve=curv(9, 9)),

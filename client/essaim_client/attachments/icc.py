@@ -17,8 +17,8 @@ STEP = 1 / 255
 from sRGB's."""
 SAMPLES = tuple(each / 32 for each in range(33))
 KINDS_MAX = 100
-TABLE_MAX = 4_096
-PART_MAX = 12 + 2 * TABLE_MAX
+PART_MAX = 12 + 2 * 4_096
+"""Bytes of a colourant or curve: tables of more numbers are cut off."""
 EXPONENT_MAX = 4
 ENTRY = Struct(">4sII")
 CODES = b"cicp"
@@ -87,7 +87,7 @@ def _bounds(space: Space) -> list[tuple[float, float, float]]:
 def _curve(part: bytes) -> Callable[[float], float] | None:
     """From what is written to light, both from 0 to 1."""
     kind, count = part[:4], int.from_bytes(part[8:12], "big")
-    if kind == b"curv" and 0 < count <= TABLE_MAX and len(part) >= 12 + 2 * count:
+    if kind == b"curv" and count and len(part) >= 12 + 2 * count:
         table = unpack_from(f">{count}H", part, 12)
         return _power(table[0] << 8) if count == 1 else lambda at: _between(table, at)
     several = PARAMETERS.get(count >> 16, 0)
