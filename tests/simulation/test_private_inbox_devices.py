@@ -98,6 +98,30 @@ async def test_device_without_the_accounts_keys_reads_by_records_signed_ahead(tm
         assert "nobody signed for today" in heard(await second.look())
 
 
+async def test_manager_back_after_months_replaces_an_inbox_that_ended_and_whose_holder_is_blocked(tmp_path):
+    """Nothing is signed for the days of the one that ended: there are none."""
+    async with town(tmp_path) as here:
+        alice, bob, carol = await friends(here, 3)
+        second = await here.linked(alice)
+        await here.rest(bob, carol, alice, second)
+        ended = alice.person.inbox.current()
+        for _ in range(5):
+            here.later(25)
+            await second.rest()
+        second.person.contacts.block(bob.account)
+        await second.rest()
+        here.later(1)
+        await alice.rest()
+        current = alice.person.inbox.current()
+        assert current.name != ended.name and current.until_day > here.mailboxes.now_ms // DAY_MS
+        await second.rest()
+        await carol.look()
+        before = kinds(here)
+        await carol.do(carol.person.sender.send_text, alice.account, "to the latest")
+        assert given_since(here, before, Kind.PUBLIC_INBOX) == 0
+        assert heard(await second.look())[-1:] == heard(await alice.look())[-1:] == ["to the latest"]
+
+
 async def test_revoked_device_reads_no_day_any_more_and_the_others_have_a_new_inbox(tmp_path):
     async with town(tmp_path) as here:
         alice, bob = await friends(here)

@@ -107,6 +107,7 @@ def test_slot_records_of_a_block_are_good_on_their_days_and_for_their_device_alo
 
 def test_blocks_cover_their_days():
     assert list(blocks_of(range(31, 65))) == [0, 1, 2] and list(blocks_of(range(32, 33))) == [1]
+    assert list(blocks_of(range(65, 65))) == list(blocks_of(range(96, 60))) == []
     assert [day for number in (0, 1) for day in days_of(number)] == list(range(64))
 
 

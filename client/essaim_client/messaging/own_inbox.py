@@ -133,14 +133,16 @@ class OwnInbox:
     def _sign_ahead(self, account: Account, now_ms: int) -> None:
         """Slot records for the devices that cannot make theirs; a block that is signed is not signed again.
 
-        The version is the register's time, so that of two that were signed at once the higher version stays: nodes
-        refuse lower ones than they were shown.
+        None of a capability that ended while no manager was awake, and none beyond what one made today would have. The
+        version is the register's time, so that of two that were signed at once the higher version stays: nodes refuse
+        lower ones than they were shown.
         """
         version = self._profile.device.manifest.head.time_ms
         others = [record for record in self._profile.device.manifest.devices if not record.manager]
         with self._agreement.changing() as (state, _):
             for capability, days in self.reached_by(now_ms):
-                for record, number in product(others, blocks_of(range(days.start, capability.until_day + 1))):
+                last = min(capability.until_day, _until(now_ms))
+                for record, number in product(others, blocks_of(range(days.start, last + 1))):
                     key = _slots_key(capability, record.device_id, number)
                     if state.value(key) is None:
                         block = Block.sign(account, capability, number, record.slot, record.signing, version)

@@ -193,5 +193,5 @@ def days_of(number: int) -> range:
 
 
 def blocks_of(days: range) -> Iterator[int]:
-    """The blocks that these days are in."""
-    return iter(range(block_of(days.start), block_of(days[-1]) + 1))
+    """The blocks that these days are in; none of no days."""
+    return iter(range(block_of(days.start), block_of(days.stop - 1) + 1) if days else ())
