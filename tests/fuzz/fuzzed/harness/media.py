@@ -108,15 +108,14 @@ def profiles() -> Iterator[bytes]:
     for space in SPACES:
         data = profile_of(space)
         yield data[:80] + b"JANE" + data[84:]
-    table = (
-        b"curv" + bytes(4) + numbers(4, 42) + numbers(2, *(round((at / 41) ** (563 / 256) * 65535) for at in range(42)))
-    )
-    data = bytearray(profile_of(SPACES[2]))
-    data[data.index(b"para") :] = table
-    data[:4] = numbers(4, len(data))
+    table = (round((at / 41) ** (563 / 256) * 65535) for at in range(42))
+    curve = b"curv" + bytes(4) + numbers(4, 42) + numbers(2, *table)
+    other = bytearray(profile_of(SPACES[2]))
+    other[other.index(b"para") :] = curve
+    other[:4] = numbers(4, len(other))
     for kind in CURVES:
-        data[data.index(kind) + 8 : data.index(kind) + 12] = numbers(4, len(table))
-    yield bytes(data)
+        other[other.index(kind) + 8 : other.index(kind) + 12] = numbers(4, len(curve))
+    yield bytes(other)
 
 
 def moving(data: bytes) -> object:
