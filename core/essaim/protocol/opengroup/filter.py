@@ -120,7 +120,7 @@ def alphabets(text: str) -> Alphabet:
 
 @lru_cache(64)
 def _words(lines: str) -> Words:
-    """Made once for each list of words; the largest there may be takes some 2 MB."""
+    """Made once for each list of words; the largest there may be takes some 3 MB."""
     return Words(folded(line).strip() for line in lines.splitlines())
 
 

@@ -2,6 +2,7 @@
 
 A. V. Aho, M. J. Corasick, "Efficient string matching: an aid to bibliographic search", CACM 18(6), 1975: a tree of the
 words, and from each of its nodes a way to the node of the longest ending of what was read that begins a word as well.
+Why it is ours: docs/adr/0035-the-search-for-filter-words-is-ours.md.
 """
 
 from collections import deque
