@@ -58,7 +58,11 @@ def test_filters_are_set_shown_and_hold(network: RealNetwork, owner: Shell) -> N
     assert posts[1]["author"] == host["host"]
     found = {each["post_id"]: each["filtered"] for each in owner.json("room", "read", room["room"])["posts"]}
     assert found.pop(kept) and not any(found.values())
-    assert Shell(network.home()).json("room", "read", room["room"])["posts"] == []
+    stranger = Shell(network.home())
+    assert stranger.json("room", "read", room["room"])["posts"] == []
+    assert guest.refused("room", "release", room["room"], kept) == "NOT_ALLOWED"
+    assert owner.json("room", "release", room["room"], kept) == {"done": "released"}
+    assert [each["text"] for each in stranger.json("room", "read", room["room"])["posts"]] == ["привет"]
     audit = owner.json("room", "audit", room["room"])["audit"]
     assert [each["action"] for each in audit] == ["create_room"]
 

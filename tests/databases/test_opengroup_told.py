@@ -10,10 +10,11 @@ import pytest
 import postgres_server
 from essaim.opengroup.v1 import action_pb2
 from room_host import RunningHost
+from room_releases import RELEASES
 from room_stories import STORIES
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+@pytest.mark.parametrize("story", (*STORIES, *RELEASES), ids=lambda story: story.__name__)
 async def test_host_as_told_on(
     hosts: Callable[[], RunningHost], story: Callable[[RunningHost], Awaitable[None]]
 ) -> None:

@@ -60,6 +60,7 @@ def flat_event(event: RoomEvent) -> dict[str, object]:
         "emoji": event.emoji,
         "undone": event.undone,
         "everybodys": event.everybodys,
+        "release": event.release,
         "about": event.about.hex(),
         "reply_to": event.reply_to.hex(),
         "mentions": [each.hex() for each in event.mentions],
@@ -108,6 +109,7 @@ def event_line(name: str, event: RoomEvent) -> str:
     """For people."""
     words = visible(event.text or event.emoji) or event.post_id.hex()[:SHORT] or event.about.hex()[:SHORT]
     undone = " of everybody undone" if event.everybodys else " undone" if event.undone else ""
+    undone += " and released" if event.release else ""
     undone += " (filtered)" if event.filtered else ""
     return f"{when(event.time_ms)}  {name}  {_author(event)}  {event.kind}{undone}: {words}"
 

@@ -132,6 +132,11 @@ class Room:
             await self.say(pin=statement_pb2.Pin(post_id=pinned[0].post_id, unpin=True, everything=True))
         return bool(pinned)
 
+    async def release(self, post_id: bytes) -> bool:
+        """Tell everybody a post that a silent filter kept; whether it is told now. By a moderator."""
+        await self.say(pin=statement_pb2.Pin(post_id=post_id, unpin=True, release=True))
+        return not any(post.filtered for post in await self.get([post_id]))  # a host of before took it for an unpinning
+
     async def clear_reactions(self, post_id: bytes) -> int:
         """Take everybody's reactions off a post; how many kinds there were. By a moderator."""
         emojis = [emoji for post in await self.get([post_id]) for emoji in post.reactions]

@@ -43,7 +43,8 @@ class RoomEvent:
 
     `post_id` is the post's that it makes or changes (empty for a purge, whose `about` is the member); `text` a post's
     or edit's, `emoji` a reaction's; `undone` a reaction withdrawn (`everybodys`: all of that emoji) or a pin taken off
-    (`everybodys`: all pins). `filtered`, `by_host` and `by_admins` as in RoomPost.
+    (`everybodys`: all pins; `release`: of a post that a silent filter kept and that everybody may read from now on).
+    `filtered`, `by_host` and `by_admins` as in RoomPost.
     """
 
     room_id: bytes
@@ -56,6 +57,7 @@ class RoomEvent:
     emoji: str = ""
     undone: bool = False
     everybodys: bool = False
+    release: bool = False
     about: bytes = b""
     reply_to: bytes = b""
     mentions: tuple[bytes, ...] = ()
@@ -108,7 +110,8 @@ def _event(room_id: bytes, entry: room_pb2.Entry, statement: Statement | None) -
             return RoomEvent(*common, react.post_id, emoji=react.emoji, undone=undone, everybodys=everybodys)
         case "pin":
             pin = message.pin
-            return RoomEvent(*common, pin.post_id, undone=pin.unpin, everybodys=pin.unpin and pin.everything)
+            every, release = pin.unpin and pin.everything, pin.unpin and pin.release
+            return RoomEvent(*common, pin.post_id, undone=pin.unpin, everybodys=every, release=release)
         case "purge":
             return RoomEvent(*common, about=message.purge.member)
         case _:

@@ -32,15 +32,20 @@ def judge(work: Work, room: RoomRow, statement: Statement, *, moderator: bool) -
 
     It costs the host more than most acts: what limits its author was charged before. Where neither can find anything,
     the text is not even folded."""
-    if work.host_filter is None:
-        raw = work.connection.execute(select(HOST.c.value).where(HOST.c.name == FILTER)).scalar()
-        work.host_filter = Filter.of(host_settings(raw))
-    filters = [each for each in (Filter.of(room.settings), work.host_filter) if each]
+    filters = filters_of(work, room)
     work.filtered[room.room_id] = bool(filters)
     found = verdict(filters, statement.compared, moderator=moderator) if filters else None
     if found is not None:
         metrics.FILTERED.labels("kept" if found.silent else "refused").inc()
     return found
+
+
+def filters_of(work: Work, room: RoomRow) -> list[Filter]:
+    """The room's and the host's, where they can find anything."""
+    if work.host_filter is None:
+        raw = work.connection.execute(select(HOST.c.value).where(HOST.c.name == FILTER)).scalar()
+        work.host_filter = Filter.of(host_settings(raw))
+    return [each for each in (Filter.of(room.settings), work.host_filter) if each]
 
 
 def refuse(work: Work, room: RoomRow, author: MemberRow, found: Filter) -> FilteredError:

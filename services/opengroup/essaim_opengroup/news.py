@@ -21,7 +21,7 @@ class Fresh:
     whisper: bool
     whisper_to: int | None
     erases: bool = False
-    """It takes text of other entries away, which must then be forgotten wherever it is at hand."""
+    """It changes what other entries say, which must then be forgotten wherever they are at hand."""
     filtered: bool = False
 
     def seen_by(self, reader: "Reader") -> room_pb2.Entry:

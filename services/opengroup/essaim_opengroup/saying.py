@@ -22,6 +22,7 @@ from essaim.protocol.opengroup.refusal import (
 from essaim.protocol.opengroup.statement import MAX_FILE_NAME, Statement, is_file_name
 from essaim_opengroup import filtering
 from essaim_opengroup.allowance import DAY_MS, spend_edit, spend_post, spend_reaction
+from essaim_opengroup.releasing import release
 from essaim_opengroup.rows import MemberRow, PostRow, RoomRow, values_of
 from essaim_opengroup.schema import ATTACHMENT, ENTRY, FILE, MENTION, POST, REACTION
 from essaim_opengroup.work import Work
@@ -279,6 +280,8 @@ def _pin(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> 
     pin = statement.message.pin
     post = work.post(room, pin.post_id)
     work.check(Act.PIN, room, author)
+    if pin.release:
+        return release(work, room, author, statement, post)
     if pin.everything:
         return _unpin_all(work, room, author, statement, post)
     if bool(post.pinned) != pin.unpin:

@@ -268,11 +268,12 @@ class Work:
         room.chain = chain.step(room.chain, sequence, self.now_ms, statement.digest)
         whisper, whisper_to = (post.whisper, post.whisper_to) if post is not None else (False, None)
         filtered = post is not None and post.filtered
+        target = target or (sequence if post is not None else 0)
         self._entries.append(
             {
                 "room_no": room.no,
                 "sequence": sequence,
-                "target": target or (sequence if post is not None else 0),
+                "target": target,
                 "author_no": author.no,
                 "time_ms": self.now_ms,
                 "statement": statement.raw,
@@ -294,7 +295,7 @@ class Work:
             statement=statement.raw,
             signature=statement.signature,
         )
-        erases = statement.kind in ("delete", "purge")
+        erases = not target or statement.kind == "delete"
         seen = (statement.digest, whisper, whisper_to, erases, filtered)
         self.fresh.append(Fresh(room.no, sequence, room.chain, entry, *seen))
         return sequence
