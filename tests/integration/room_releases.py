@@ -11,7 +11,7 @@ Post, Edit, Pin = statement_pb2.Post, statement_pb2.Edit, statement_pb2.Pin
 Settings = room_pb2.RoomSettings
 
 
-def releasing(post_id: bytes) -> Pin:
+def releasing(post_id: bytes) -> statement_pb2.Pin:
     return Pin(post_id=post_id, unpin=True, release=True)
 
 
