@@ -1,4 +1,4 @@
-"""What is told in tests/integration/room_stories.py, on both databases; and an inbox that two replicas write to."""
+"""The stories of tests/integration/room_{stories,filters}.py on both databases; an inbox that two replicas write to."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,11 +10,10 @@ import pytest
 import postgres_server
 from essaim.opengroup.v1 import action_pb2
 from room_host import RunningHost
-from room_releases import RELEASES
 from room_stories import STORIES
 
 
-@pytest.mark.parametrize("story", (*STORIES, *RELEASES), ids=lambda story: story.__name__)
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 async def test_host_as_told_on(
     hosts: Callable[[], RunningHost], story: Callable[[RunningHost], Awaitable[None]]
 ) -> None:

@@ -7,175 +7,18 @@ from sqlalchemy import insert, select
 
 from essaim.opengroup.v1 import action_pb2, room_pb2, statement_pb2
 from essaim.protocol.opengroup.direct import seal, seal_copy, unseal_copy
-from essaim.protocol.opengroup.filter import OF_ROOM, Alphabet
-from essaim.protocol.opengroup.permission import Role
-from essaim.protocol.opengroup.statement import Statement
-from essaim_client.rooms.history import History
 from essaim_opengroup import upkeep
 from essaim_opengroup.schema import FILE, MEMBER, SENT
 from essaim_opengroup.serving import MAX_SENT
 from essaim_opengroup.writer import Job
+from room_filters import FILTERS
 from room_host import HOST_ID, Refused, RoomMember, RunningHost, texts
+from room_memory import history
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 Post, Edit, React, Pin = statement_pb2.Post, statement_pb2.Edit, statement_pb2.React, statement_pb2.Pin
 Settings = room_pb2.RoomSettings
-
-
-class Memory(dict):
-    """A client's store."""
-
-    def put(self, key: str, value: bytes) -> None:
-        self[key] = value
-
-
-async def history(member: RoomMember, room_id: bytes) -> tuple[bytes, list[Statement | None]]:
-    """The chain's end and the statements that a client of this member comes to; it raises where something is wrong."""
-    told = await member.changes(room_id)
-    checked = History(HOST_ID, room_id, Memory())
-    statements = checked.advance(told.entries, told.chain_before)
-    return checked.chain, statements
-
-
-async def answers(member: RoomMember, room_id: bytes) -> list[statement_pb2.Post]:
-    """What the host itself has said to a member, as their client checks it."""
-    _, statements = await history(member, room_id)
-    return [each.message.post for each in statements if each is not None and each.author == HOST_ID]
-
-
-async def silent_filter_keeps_a_post_from_others_and_no_chain_breaks(host: RunningHost) -> None:
-    room = await host.room(filter="pills", filter_silent=True)
-    here, alice, bob = room.room_id, host.member(1), host.member(2)
-    await bob.post(here, "hello")
-    async with aclosing(bob.follow({here: 1})) as live, aclosing(room.owner.follow({here: 1})) as moderating:
-        await asyncio.wait_for(anext(live), 10)
-        await asyncio.wait_for(anext(moderating), 10)
-        kept = await alice.post(here, "cheap P\u200bills", mentions=[bob.key])
-        [heard] = (await asyncio.wait_for(anext(live), 10)).entries
-        [seen] = (await asyncio.wait_for(anext(moderating), 10)).entries
-    assert (heard.removed, heard.digest, heard.statement, heard.filtered) == (True, kept, b"", False)
-    assert (seen.removed, seen.filtered) == (False, True)
-
-    assert texts(await alice.page(here)) == ["cheap P\u200bills", "hello"]
-    assert texts(await bob.page(here)) == texts(await host.member(9).page(here)) == ["hello"]
-    assert [each.filtered for each in (await alice.page(here)).posts] == [False, False]
-    assert [each.filtered for each in (await room.owner.page(here)).posts] == [True, False]
-    assert texts(await bob.page(here, mentioning=True)) == []
-    [unsigned] = await bob.act(action_pb2.Action(page=action_pb2.Page(room_id=here)), sign=False)
-    assert texts(unsigned.posts) == ["hello"]
-    for reader, found in ((alice, 1), (bob, 0), (room.owner, 1)):
-        assert len((await reader.ask(search=action_pb2.Search(room_id=here, words="cheap"))).posts) == found
-        assert len((await reader.ask(get_posts=action_pb2.GetPosts(room_id=here, post_ids=[kept]))).posts) == found
-    react = React(post_id=kept, emoji="👍")
-    assert await bob.cannot_say(here, react=react) == "POST_UNKNOWN"
-    assert await bob.cannot_say(here, post=Post(text="what?", reply_to=kept)) == "POST_UNKNOWN"
-    assert await bob.refused(report=action_pb2.Report(room_id=here, post_id=kept)) == "POST_UNKNOWN"
-
-    await alice.say(here, react=react)
-    await alice.post(here, "an innocent answer to it", reply_to=kept)
-    await alice.say(here, edit=Edit(post_id=kept, text="all is well now"))
-    await bob.post(here, "goodbye")
-    assert texts(await bob.page(here)) == ["goodbye", "hello"]
-    assert texts(await alice.page(here)) == ["goodbye", "an innocent answer to it", "all is well now", "hello"]
-    chains = {}
-    for reader, told in ((alice, 6), (bob, 2), (room.owner, 6)):
-        chains[reader.number], statements = await history(reader, here)
-        assert sum(each is not None for each in statements) == told, reader.number
-    assert len(set(chains.values())) == 1
-    assert (await bob.ask(get_room=action_pb2.GetRoom(room_id=here))).chain in chains.values()
-    await room.owner.post(here, "please stop", reply_to=kept)
-    assert texts(await alice.page(here))[0] == "please stop"
-    assert texts(await bob.page(here)) == ["goodbye", "hello"]
-    await room.owner.say(here, delete=statement_pb2.Delete(post_id=kept))
-    assert texts(await bob.page(here)) == ["goodbye", "hello"]
-    deletion = {reader.number: (await history(reader, here))[1][-1] for reader in (alice, bob)}
-    assert deletion[alice.number].message.delete.post_id == kept and deletion[bob.number] is None
-
-
-async def silent_filter_takes_a_post_away_that_was_edited_into_it(host: RunningHost) -> None:
-    room = await host.room(filter_alphabets=int(Alphabet.CYRILLIC), filter_silent=True)
-    here, alice, bob = room.room_id, host.member(1), host.member(2)
-    post = await alice.post(here, "hello")
-    await alice.say(here, edit=Edit(post_id=post, text="привет"))
-    assert texts(await bob.page(here)) == [] and texts(await alice.page(here)) == ["привет"]
-    assert [each.filtered for each in (await room.owner.page(here)).posts] == [True]
-    _, told = await history(bob, here)
-    assert [each.message.post.text if each else None for each in told] == ["hello", None]
-    assert (await history(alice, here))[0] == (await history(bob, here))[0]
-    async with aclosing(bob.follow({here: 2})) as live:
-        await asyncio.wait_for(anext(live), 10)
-        await room.owner.say(here, delete=statement_pb2.Delete(post_id=post))
-        [entry] = (await asyncio.wait_for(anext(live), 10)).entries
-    assert statement_pb2.Statement.FromString(entry.statement).delete.post_id == post  # whoever has it learns of it
-    assert [each is None for each in (await history(bob, here))[1]] == [True, True, False]
-
-
-async def filters_of_room_and_host_refuse_members_and_spare_moderators(host: RunningHost) -> None:
-    room = await host.room(filter="pills\n", filter_alphabets=int(Alphabet.PERSIAN))
-    owner, here, alice = room.owner, room.room_id, host.member(1)
-    everywhere = action_pb2.ChangeRoom(settings=Settings(filter="casino", filter_alphabets=int(Alphabet.CYRILLIC)))
-    assert await alice.refused(change_room=everywhere) == "NOT_ALLOWED"
-    assert (await owner.ask(change_room=everywhere)).settings == everywhere.settings
-    elsewhere = await host.room("other")
-    for where, text in (
-        *((here, "Pills"), (here, "Casino"), (here, "до свидания"), (here, "پارسی")),
-        *((elsewhere.room_id, "CASINO"), (elsewhere.room_id, "привет")),
-    ):
-        assert await alice.cannot_say(where, post=Post(text=text)) == "FILTERED", text
-    assert (await alice.changes(here)).entries == (await alice.changes(elsewhere.room_id)).entries == []
-    listed = action_pb2.ListMembers(room_id=here, which=action_pb2.ListMembers.WHICH_JOINED)
-    assert [each.member for each in (await owner.ask(list_members=listed)).members] == [owner.key]
-    post = await alice.post(here, "مرحبا")  # Arabic, which only the Persian letters are not
-    await alice.post(elsewhere.room_id, "pills")
-    assert await alice.cannot_say(here, edit=Edit(post_id=post, text="casino")) == "FILTERED"
-    await owner.post(here, "no pills, no casino, нет")
-
-    await owner.ask(change_room=action_pb2.ChangeRoom(settings=Settings(filter="", filter_moderators=True)))
-    assert await owner.cannot_say(here, post=Post(text="нет")) == "FILTERED"
-    await alice.post(here, "casino")
-    read = action_pb2.GetRoom()
-    assert (await owner.ask(get_room=read)).settings.filter_moderators
-    assert await alice.refused(get_room=read) == "NOT_ALLOWED"
-    wrong = action_pb2.ChangeRoom(settings=Settings(title="all rooms"))
-    assert await owner.refused(change_room=wrong) == "SETTINGS_REFUSED"
-    beyond = action_pb2.ChangeRoom(room_id=here, settings=Settings(filter_alphabets=1 << 20))
-    assert await owner.refused(change_room=beyond) == "SETTINGS_REFUSED"
-    audit = (await owner.ask(list_audit=action_pb2.ListAudit())).entries
-    assert [(each.action, each.actor) for each in audit] == [("change_room", owner.key)] * 2
-    appoint = action_pb2.Appoint(room_id=here, member=alice.key, role=int(Role.MODERATOR), hidden=True)
-    await owner.ask(appoint=appoint)
-    told = await alice.ask(get_room=action_pb2.GetRoom(room_id=here))
-    assert told.settings.filter == "pills\n" and [each.hidden for each in told.officers].count(True) == 1
-    await owner.ask(ban=action_pb2.Ban(room_id=here, member=alice.key, until_ms=1 << 60))
-    assert not any(each.hidden for each in (await alice.ask(get_room=action_pb2.GetRoom(room_id=here))).officers)
-    for told in (await alice.ask(list_rooms=action_pb2.ListRooms())).rooms:
-        assert not [each.name for each, _ in told.settings.ListFields() if each.name.startswith("filter")]
-
-
-async def host_answers_in_its_own_name_and_seldom(host: RunningHost) -> None:
-    room = await host.room(title="The hall", filter="pills", filter_reply="{member}: not in {room}.\nAsk")
-    here, alice, bob = room.room_id, host.member(1), host.member(2)
-    said = f"{OF_ROOM}> {alice.key.hex()[:8]}: not in The hall.\n> Ask"  # an admin's words are no word of the host's
-    assert await alice.cannot_say(here, post=Post(text="pills")) == "FILTERED"
-    assert await alice.cannot_say(here, post=Post(text="more pills")) == "FILTERED"
-    [answer] = await answers(alice, here)
-    assert (answer.text, answer.whisper_to, answer.reply_to) == (said, alice.key, b"")
-    assert texts(await alice.page(here)) == [said] and texts(await bob.page(here)) == []
-    assert (await history(alice, here))[0] == (await history(bob, here))[0]
-
-    change = action_pb2.ChangeRoom(room_id=here, settings=Settings(filter_silent=True))
-    await room.owner.ask(change_room=change)
-    host.skew_ms += 10 * MINUTE_MS
-    kept = await alice.post(here, "pills again")
-    await alice.post(here, "and pills")
-    assert [each.reply_to for each in await answers(alice, here)] == [b"", kept]
-    assert texts(await alice.page(here)) == ["and pills", said, "pills again", said]
-    assert texts(await bob.page(here)) == []
-    listed = action_pb2.ListMembers(room_id=here, which=action_pb2.ListMembers.WHICH_JOINED)
-    assert {each.member for each in (await room.owner.ask(list_members=listed)).members} == {room.owner.key, alice.key}
-    nobody = await room.owner.refused(get_room=action_pb2.GetRoom(name="nowhere"))
-    assert nobody == "ROOM_UNKNOWN"
 
 
 async def everything_is_unpinned_at_once(host: RunningHost) -> None:
@@ -388,10 +231,7 @@ async def names_of_files_go_with_a_post(host: RunningHost) -> None:
 
 
 STORIES = (
-    silent_filter_keeps_a_post_from_others_and_no_chain_breaks,
-    silent_filter_takes_a_post_away_that_was_edited_into_it,
-    filters_of_room_and_host_refuse_members_and_spare_moderators,
-    host_answers_in_its_own_name_and_seldom,
+    *FILTERS,
     everything_is_unpinned_at_once,
     files_of_pinned_posts_stay_until_everything_is_unpinned,
     rooms_of_an_author_are_told_to_moderators_of_the_host,

@@ -7,11 +7,10 @@ import pytest
 
 from essaim.opengroup.v1 import action_pb2, statement_pb2
 from room_host import RunningHost
-from room_releases import RELEASES
 from room_stories import STORIES
 
 
-@pytest.mark.parametrize("story", (*STORIES, *RELEASES), ids=lambda story: story.__name__)
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 async def test_host_as_told(tmp_path: Path, story: Callable[[RunningHost], Awaitable[None]]) -> None:
     async with RunningHost(tmp_path / "host") as host:
         await story(host)

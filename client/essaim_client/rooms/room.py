@@ -16,6 +16,7 @@ from essaim.protocol.opengroup.settings import CHUNK_SIZE, TOKEN_SIZE, file_hash
 from essaim.protocol.opengroup.statement import Statement
 from essaim_client.network.failure import DestinationLostError
 from essaim_client.rooms.asking import Asker
+from essaim_client.rooms.exported import exported
 from essaim_client.rooms.history import History
 from essaim_client.rooms.patience import Pace
 from essaim_client.rooms.shown import RoomEvent, RoomPost, event_of, post_of
@@ -205,17 +206,9 @@ class Room:
             for event in self._events(told.entries, told.chain_before):
                 yield event
 
-    async def export(self) -> AsyncGenerator[dict[str, Any], None]:
+    def export(self) -> AsyncGenerator[dict[str, Any], None]:
         """The whole log from its first entry, checked link by link, for keeping: whoever has it can check it again."""
-        whole = History(self.history.host_id, self.room_id, Unkept())
-        more = True
-        while more:
-            asked = action_pb2.Changes(room_id=self.room_id, after=whole.sequence, limit=100)
-            told = (await self._do(CellClass.LARGE, changes=asked)).entries
-            statements = whole.advance(told.entries, told.chain_before)
-            for entry, statement in zip(told.entries, statements, strict=True):
-                yield _exported(entry, statement, event_of(self.room_id, entry, statement))
-            more = told.more and bool(told.entries)
+        return exported(self.asker, self.room_id)
 
     # Files
 
@@ -327,36 +320,6 @@ class Room:
         return list((await self._do(CellClass.MEDIUM, list_audit=asked)).audit.entries)
 
 
-class Unkept:
-    """A memory for a history that is checked once."""
-
-    def get(self, key: str) -> bytes | None:
-        return None
-
-    def put(self, key: str, value: bytes) -> None:
-        """Nothing is kept."""
-
-
 def _saying(statement: Statement) -> action_pb2.Action:
     say = action_pb2.Say(statement=statement.raw, author=statement.author, signature=statement.signature)
     return action_pb2.Action(say=say)
-
-
-def _exported(entry: room_pb2.Entry, statement: Statement | None, event: RoomEvent) -> dict[str, Any]:
-    """One line of an export: what it says in words, and the bytes that prove it."""
-    line: dict[str, Any] = {
-        "sequence": entry.sequence,
-        "time_ms": entry.time_ms,
-        "author": entry.author.hex(),
-        "kind": event.kind,
-        "digest": (statement.digest if statement is not None else entry.digest).hex(),
-    }
-    words = {"text": event.text, "emoji": event.emoji, "post_id": event.post_id.hex(), "about": event.about.hex()}
-    line |= {name: value for name, value in words.items() if value}
-    if event.undone:
-        line["undone"] = True
-    if event.everybodys:
-        line["everybodys"] = True
-    if statement is not None:
-        line |= {"statement": statement.raw.hex(), "signature": statement.signature.hex()}
-    return line
