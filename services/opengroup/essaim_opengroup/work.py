@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from essaim.opengroup.v1 import room_pb2
 from essaim.protocol.opengroup import chain
@@ -19,21 +18,19 @@ from essaim.protocol.opengroup.filter import Filter
 from essaim.protocol.opengroup.permission import Act, Role, Standing, check
 from essaim.protocol.opengroup.refusal import PostUnknownError, RoomUnknownError
 from essaim.protocol.opengroup.statement import Statement
+from essaim_opengroup.database import insert_once
+from essaim_opengroup.members import Members
 from essaim_opengroup.news import Changed, Fresh
 from essaim_opengroup.rows import (
-    WRITTEN_MEMBERSHIP,
     MemberRow,
     MembershipRow,
     PostRow,
     RoomRow,
-    member_row,
-    membership_row,
     room_row,
     room_values,
     standing_of,
-    values_of,
 )
-from essaim_opengroup.schema import AUDIT, ENTRY, MEMBER, MEMBERSHIP, POST, ROOM
+from essaim_opengroup.schema import AUDIT, ENTRY, POST, ROOM
 
 
 @dataclass
@@ -57,17 +54,14 @@ class Work:
     """Ids of rooms for which a text came: whether there is a filter for it."""
 
     def __post_init__(self) -> None:
+        self.members = Members(self.connection, self.now_ms)
         self._rooms: dict[bytes, RoomRow] = {}
-        self._members: dict[bytes, MemberRow] = {}
-        self._memberships: dict[tuple[int, int], MembershipRow] = {}
         self._posts: dict[tuple[int, bytes], PostRow] = {}
         self._said: dict[tuple[int, bytes], tuple[int, int, bytes] | None] = {}
         self._dirty_rooms: set[bytes] = set()
-        self._dirty: dict[tuple[int, int], MembershipRow] = {}
         self._entries: list[dict[str, Any]] = []
         self._new_posts: list[dict[str, Any]] = []
         self.new_chains: dict[tuple[int, int], bytes] = {}
-        self._newcomers: list[MemberRow] = []
 
     # Rooms
 
@@ -126,74 +120,27 @@ class Work:
 
     def prefetch(self, keys: Iterable[bytes]) -> None:
         """Those of a batch, by one question; and what they are in the rooms locked."""
-        wanted = sorted(set(keys) - self._members.keys())
-        for row in self.connection.execute(select(MEMBER).where(MEMBER.c.key.in_(wanted))):
-            self._keep_member(row)
-        numbers, rooms = [each.no for each in self._members.values()], [each.no for each in self._rooms.values()]
-        pairs = MEMBERSHIP.c.member_no.in_(numbers) & MEMBERSHIP.c.room_no.in_(rooms)
-        for room_no in rooms:
-            self._memberships |= {(room_no, no): MembershipRow(room_no, no, stored=False) for no in numbers}
-        for row in self.connection.execute(select(MEMBERSHIP).where(pairs)):
-            self._memberships[row.room_no, row.member_no] = membership_row(row)
+        self.members.prefetch(keys, [each.no for each in self._rooms.values()])
 
     def member(self, key: bytes) -> MemberRow:
         """A key that was not seen before becomes known now."""
-        found = self._members.get(key) or self.known(key)
-        if found is None:
-            self.insert(MEMBER, {"key": key, "known_ms": self.now_ms})
-            found = self.known(key)
-            assert found is not None
-            self._newcomers.append(found)
-        return found
-
-    def take_back(self) -> None:
-        """The action was refused: whoever it made known is unknown again."""
-        for member in self._newcomers:
-            self.connection.execute(delete(MEMBER).where(MEMBER.c.no == member.no))
-            self._members.pop(member.key, None)
-            self._memberships = {pair: row for pair, row in self._memberships.items() if pair[1] != member.no}
-        self._newcomers.clear()
-
-    def keep(self) -> None:
-        """The action was done."""
-        self._newcomers.clear()
+        return self.members.member(key)
 
     def known(self, key: bytes) -> MemberRow | None:
         """None for a key that the host has never seen."""
-        if key not in self._members:
-            row = self.connection.execute(select(MEMBER).where(MEMBER.c.key == key)).first()
-            if row is None:
-                return None
-            self._keep_member(row)
-        return self._members[key]
+        return self.members.known(key)
 
     def member_by_number(self, no: int) -> MemberRow:
         """One that something refers to."""
-        for each in self._members.values():
-            if each.no == no:
-                return each
-        row = self.connection.execute(select(MEMBER).where(MEMBER.c.no == no)).one()
-        self._keep_member(row)
-        return self._members[row.key]
-
-    def _keep_member(self, row: Any) -> None:
-        self._members[row.key] = member_row(row)
+        return self.members.numbered(no)
 
     def membership(self, room: RoomRow, member: MemberRow) -> MembershipRow:
         """What a member is in a room; a new row only reaches the database by `change`."""
-        pair = (room.no, member.no)
-        found = self._memberships.get(pair)
-        if found is None:
-            row = self.connection.execute(
-                select(MEMBERSHIP).where(MEMBERSHIP.c.room_no == room.no, MEMBERSHIP.c.member_no == member.no)
-            ).first()
-            found = membership_row(row) if row is not None else MembershipRow(*pair, stored=False)
-            self._memberships[pair] = found
-        return found
+        return self.members.membership(room.no, member.no)
 
     def change(self, membership: MembershipRow, *, rights: bool = True) -> None:
         """It will be written."""
-        self._dirty[membership.room_no, membership.member_no] = membership
+        self.members.change(membership)
         if rights:
             key = self.member_by_number(membership.member_no).key
             self.changed_access.add((membership.room_no, key))
@@ -355,9 +302,7 @@ class Work:
 
     def insert(self, table: Any, values: dict[str, Any]) -> bool:
         """A row, unless one with its key is there already; whether it was new."""
-        kind = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        done = self.connection.execute(kind.insert(table).values(values).on_conflict_do_nothing())
-        return bool(done.rowcount)
+        return insert_once(self.connection, table, values)
 
     def audit(self, room: RoomRow | None, actor: MemberRow, action: str, about: bytes = b"", until_ms: int = 0) -> None:
         """What was done with an office is kept."""
@@ -376,29 +321,10 @@ class Work:
     def finish(self) -> None:
         """Everything that waits, before the commit."""
         self.flush()
-        self._write_memberships()
+        self.members.write()
         for room_id in sorted(self._dirty_rooms):
             room = self._rooms[room_id]
             self.connection.execute(update(ROOM).where(ROOM.c.no == room.no).values(room_values(room)))
-
-    def _write_memberships(self) -> None:
-        rows = sorted(self._dirty.values(), key=lambda each: (each.room_no, each.member_no))
-        new = [values_of(each, "room_no", "member_no", *WRITTEN_MEMBERSHIP) for each in rows if not each.stored]
-        if new:
-            self.connection.execute(insert(MEMBERSHIP), new)
-        old = [
-            values_of(each, *WRITTEN_MEMBERSHIP) | {"at_room": each.room_no, "at_member": each.member_no}
-            for each in rows
-            if each.stored
-        ]
-        if old:
-            here = MEMBERSHIP.c.room_no == bindparam("at_room")
-            self.connection.execute(
-                update(MEMBERSHIP)
-                .where(here, MEMBERSHIP.c.member_no == bindparam("at_member"))
-                .values({name: bindparam(name) for name in WRITTEN_MEMBERSHIP}),
-                old,
-            )
 
     def count(self, question: Select[Any]) -> int:
         """How many rows a question has."""

@@ -147,10 +147,10 @@ class Writer:
 def _attempt(work: Work, job: Job) -> None:
     try:
         job.outcome = job.run(work)
-        work.keep()
+        work.members.keep()
     except ProtocolError as error:
         job.outcome = error
-        work.take_back()
+        work.members.take_back()
 
 
 def _answer(job: Job) -> None:
