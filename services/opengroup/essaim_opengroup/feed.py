@@ -28,6 +28,8 @@ class RoomFeed:
     recent: deque[Fresh] = field(default_factory=deque)
     listeners: set[asyncio.Event] = field(default_factory=set)
     fetching: asyncio.Task[None] | None = None
+    behind: bool = False
+    """Something may be there that no fetch which has begun would find."""
 
     def __post_init__(self) -> None:
         self.forget()
@@ -125,6 +127,7 @@ class Feed:
             room.wake()
 
     def _catch_up(self, room: RoomFeed) -> None:
+        room.behind = True
         if room.fetching is None or room.fetching.done():
             room.fetching = asyncio.get_running_loop().create_task(self._fetch_all(room))
 
@@ -136,13 +139,17 @@ class Feed:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _fetch_all(self, room: RoomFeed) -> None:
-        while fresh := await self._fetch(room.room_no, room.head):
+        while room.behind:
+            room.behind = False
+            fresh = await self._fetch(room.room_no, room.head)
             for each in fresh:
                 if each.sequence == room.head + 1:
                     room.add(each)
             if any(each.erases for each in fresh):
                 room.forget()
-            room.wake()
+            if fresh:
+                room.behind = True
+                room.wake()
 
     @asynccontextmanager
     async def listening(self, room_nos: Sequence[int]) -> AsyncIterator[asyncio.Event]:
