@@ -124,6 +124,25 @@ async def test_replica_hears_again_after_its_connection_was_cut(
             assert [each.sequence for each in (await asyncio.wait_for(anext(stream), 10)).entries] == [2]
 
 
+async def test_what_one_replica_releases_the_other_has_at_hand_no_more_as_it_was(
+    postgres: postgres_server.Server, tmp_path: Path
+) -> None:
+    url = postgres.url()
+    async with RunningHost(tmp_path / "a", url) as one, RunningHost(tmp_path / "b", url) as two:
+        room = await one.room(filter="spam", filter_silent=True)
+        alice, bob = one.member(1), two.member(2)
+        async with aclosing(bob.follow({room.room_id: 0})) as stream:
+            await asyncio.wait_for(anext(stream), 10)
+            kept = await alice.post(room.room_id, "spam and eggs")
+            [entry] = (await asyncio.wait_for(anext(stream), 10)).entries
+            assert entry.removed
+            await room.owner.say(room.room_id, pin=statement_pb2.Pin(post_id=kept, unpin=True, release=True))
+            while not (await asyncio.wait_for(anext(stream), 10)).entries:
+                pass  # that the room has another version may come first
+            assert [each.removed for each in (await bob.changes(room.room_id)).entries] == [False, False]
+            assert texts(await bob.page(room.room_id)) == ["spam and eggs"]
+
+
 async def test_search_is_the_same_on_both(hosts: Callable[[], RunningHost]) -> None:
     async with hosts() as host:
         room = await host.room()
