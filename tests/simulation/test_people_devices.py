@@ -1,5 +1,7 @@
 """Devices of an account: linked, revoked, asleep, restored from an old copy or from the phrase; and who is told."""
 
+import asyncio
+
 import pytest
 
 from essaim.protocol.account import Account
@@ -8,6 +10,7 @@ from essaim.protocol.succession import DevicesFullError, LastDeviceError
 from essaim_client.mailbox.refusals import SwarmRefusedError
 from essaim_client.messaging.devices import OwnDeviceError
 from essaim_client.messaging.events import DevicesChanged, NewDevice
+from essaim_client.messaging.own_manifest import OwnManifest
 from essaim_client.messaging.profile import NotAManagerError
 from essaim_client.messaging.vigil import KeysChangedError
 from people.mailboxes import Faults
@@ -53,6 +56,38 @@ async def test_device_without_the_accounts_keys_cannot_manage_and_is_promoted(tm
         assert second.person.profile.account is not None
         with pytest.raises(OwnDeviceError):
             await second.person.devices.revoke(1)
+
+
+async def test_two_managers_that_change_the_list_at_once_come_to_one_list(tmp_path, monkeypatch):
+    """What one revoked stays revoked, and who knew either list follows."""
+    real, together = OwnManifest._store, asyncio.Barrier(2)
+
+    async def store(own_manifest, manifest):
+        """Neither stores before both have looked."""
+        if manifest.version == 3:
+            await together.wait()
+        await real(own_manifest, manifest)
+
+    monkeypatch.setattr(OwnManifest, "_store", store)
+    async with town(tmp_path) as here:
+        alice, bob, carol = await here.person(), await here.person(), await here.person()
+        second, third = await here.linked(alice, manager=True), await here.linked(alice)
+        await here.rest(alice, second, third)
+        devices = {gadget: gadget.person.devices for gadget in (alice, second)}
+        await asyncio.gather(devices[alice].revoke(third.slot), devices[second].sleep(third.slot, dormant=True))
+        lists = [gadget.person.profile.device.manifest for gadget in (alice, second)]
+        assert lists[0].version == lists[1].version and lists[0].hash != lists[1].hash, "one heard of the other"
+        for gadget, known in ((bob, lists[0]), (carol, lists[1])):
+            gadget.person.profile.device.observe(known)
+            gadget.person.vigil.acknowledge(alice.account)
+        await here.rest(alice, second)
+        first, other = (gadget.person.profile.device.manifest for gadget in (alice, second))
+        assert first.hash == other.hash and {each.slot for each in first.devices} == {0, 1}
+        for gadget in (bob, carol):
+            await say(gadget, alice, "to both")
+        for gadget in (alice, second):
+            await gadget.look()
+            assert texts(gadget, bob) == texts(gadget, carol) == ["to both"]
 
 
 async def test_account_has_five_devices_and_keeps_one(tmp_path):

@@ -19,6 +19,7 @@ from essaim.protocol.manifest import (
     first_manifest,
     next_manifest,
 )
+from essaim.protocol.succession import flagging, joining, listing, revoking
 
 NOW = 1_800_000_000_000
 SOURCE = random.Random(1).randbytes
@@ -75,6 +76,44 @@ def test_fork_is_refused():
         other.check(ACCOUNT.id.identity, history(2)[1].head)
     with pytest.raises(ManifestForkError):
         next_manifest(ACCOUNT, other, ENTRIES, NOW).check(ACCOUNT.id.identity, history(2)[1].head)
+
+
+def apart():
+    """What two managers made of one list of three: one revoked the third and listed a fourth, one slept."""
+    both = next_manifest(ACCOUNT, FIRST, ENTRIES[:3], NOW)
+    ours = listing(ACCOUNT, revoking(ACCOUNT, both, 2, NOW + 1), ENTRIES[3], NOW)
+    theirs = flagging(ACCOUNT, both, 2, NOW, manager=True, dormant=False)
+    return both, ours, flagging(ACCOUNT, theirs, 0, NOW, manager=True, dormant=True)
+
+
+def test_joint_manifest_follows_both_histories():
+    both, ours, theirs = apart()
+    joint = joining(ACCOUNT, ours, theirs, 0, {}, NOW)
+    after = next_manifest(ACCOUNT, joint, ENTRIES[:1], NOW)
+    for known in (FIRST, both, ours, theirs, joint):
+        Manifest.decode(after.encode()).check(ACCOUNT.id.identity, known.head)
+        Manifest.decode(joint.encode()).check(ACCOUNT.id.identity, known.head)
+    assert joint.head.time_ms > max(ours.head.time_ms, theirs.head.time_ms)
+    with pytest.raises(ManifestRollbackError):
+        ours.check(ACCOUNT.id.identity, joint.head)
+
+
+def test_joint_manifest_keeps_out_who_was_taken_off_in_either_history():
+    both, ours, theirs = apart()
+    ids = [keys.device_id for keys in KEYS]
+    seen = {ids[0]: FIRST.hash, ids[1]: both.hash, ids[2]: both.hash, ids[3]: ours.hash}
+
+    def devices(joint):
+        return [(each.slot, each.flags) for each in joint.devices]
+
+    assert devices(joining(ACCOUNT, ours, theirs, 0, seen, NOW)) == [(0, MANAGER), (1, 0), (3, 0)]
+    for first in (both.hash, bytes(32)):  # they may have listed it, and taken it off
+        assert devices(joining(ACCOUNT, ours, theirs, 0, seen | {ids[3]: first}, NOW)) == [(0, MANAGER), (1, 0)]
+    occupied = listing(
+        ACCOUNT, theirs, (DeviceRecord.of(other := DeviceKeys.create(3, 0, SOURCE)), other.kem.public), NOW
+    )
+    joint = joining(ACCOUNT, ours, occupied, 0, seen, NOW)
+    assert joint.device(3).device_id == other.device_id, "a slot is one device's"
 
 
 def test_another_accounts_manifest_is_refused():

@@ -24,7 +24,15 @@ from essaim.protocol.geometry import ENVELOPE_SIZES
 from essaim.protocol.handshake import HandshakeRefusedError, ManifestBehindError, ReplayedError
 from essaim.protocol.keys import PUBLIC_SIZE, SigningKey, VerifyKey
 from essaim.protocol.layout import MalformedError, Reader, block
-from essaim.protocol.manifest import Certificate, DeviceRecord, Head, Manifest, ManifestRefusedError, first_manifest
+from essaim.protocol.manifest import (
+    Certificate,
+    DeviceRecord,
+    Head,
+    Manifest,
+    ManifestRefusedError,
+    ManifestRollbackError,
+    first_manifest,
+)
 from essaim.protocol.prekey_store import PrekeyStore, PrekeyUnknownError
 from essaim.protocol.prekeys import Bundle
 from essaim.protocol.ratchet import DuplicateError, NotOursError, UnreadableError
@@ -132,10 +140,17 @@ class Device:
         return self._prekeys.new_batch(self.account_id, self.keys, node_id, count, now, random)
 
     def adopt(self, manifest: Manifest) -> None:
-        """A newer manifest of the own account, which lists this device still; sessions with those that left it go."""
-        manifest.check(self.account_id.identity, self.manifest.head)
+        """A newer manifest of the own account, which lists this device still; sessions with those that left it go.
+
+        One that does not follow the known one, too: managers may have gone on without hearing of each other, and which
+        history stands is for them to settle (`succession.joining`). Raises ManifestRollbackError, ManifestRefusedError.
+        """
+        manifest.check(self.account_id.identity)
+        known = self._roster.contact(self.account_id)
+        if manifest.version < max(self.manifest.version, known.pinned.version if known.pinned else 0):
+            raise ManifestRollbackError("a newer manifest of this account is known")
         self._take_place(manifest)
-        self._roster.observe(manifest)
+        self._roster.pin(known, manifest.head)
 
     def _take_place(self, manifest: Manifest) -> None:
         record = manifest.device(self.slot)

@@ -224,13 +224,18 @@ class Manifest:
     def check(self, identity: VerifyKey, pinned: Head | None = None) -> None:
         """That `identity` signed it and that it is what is pinned or a successor of it."""
         self.head.check(identity)
-        if pinned is None or pinned.hash == self.hash:
+        if pinned is None or self.follows(pinned):
             return
-        steps = self.version - pinned.version
-        if steps < 0:
+        if self.version < pinned.version:
             raise ManifestRollbackError("a newer manifest of this account is known")
-        if steps == 0 or (steps <= PREVIOUS_KEPT and self.previous[steps - 1] != pinned.hash):
-            raise ManifestForkError("this manifest does not follow the known one")
+        raise ManifestForkError("this manifest does not follow the known one")
+
+    def follows(self, known: Head) -> bool:
+        """Whether it is that one or a successor, as far as its hashes tell: beyond 32 versions they do not."""
+        steps = self.version - known.version
+        if steps == 0:
+            return self.hash == known.hash
+        return steps > PREVIOUS_KEPT or (steps > 0 and self.previous[steps - 1] == known.hash)
 
     @property
     def identity(self) -> VerifyKey:
@@ -295,3 +300,10 @@ def next_manifest(account: Account, before: Manifest, entries: Sequence[Entry], 
         raise ManifestRefusedError("two devices in one slot")
     previous = (before.hash, *before.previous)[:PREVIOUS_KEPT]
     return _signed(account, previous, entries, before.version + 1, max(now, before.head.time_ms + 1))
+
+
+def joint_manifest(account: Account, known: Sequence[Manifest], entries: Sequence[Entry], now: int) -> Manifest:
+    """After histories that do not follow each other: so far above all of them that it follows each (`follows`)."""
+    version = max(each.version for each in known) + PREVIOUS_KEPT + 1
+    later = max(now, *(each.head.time_ms + 1 for each in known))
+    return _signed(account, (bytes(HASH_SIZE),) * PREVIOUS_KEPT, entries, version, later)

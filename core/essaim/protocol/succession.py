@@ -3,10 +3,16 @@
 An account has at most five devices; one of them is always awake, and one is always a manager.
 """
 
+from collections.abc import Mapping
+
 from essaim.protocol.account import Account
 from essaim.protocol.device import DORMANT, MANAGER, SLOTS
 from essaim.protocol.errors import ProtocolError
-from essaim.protocol.manifest import DeviceRecord, Entry, Manifest, next_manifest
+from essaim.protocol.kdf import HASH_SIZE
+from essaim.protocol.manifest import DeviceRecord, Entry, Manifest, joint_manifest, next_manifest
+
+Seen = Mapping[bytes, bytes]
+"""Of each device that a manager ever saw listed the hash of the manifest where it first did; zeros: nobody knows."""
 
 
 class DevicesFullError(ProtocolError):
@@ -53,6 +59,21 @@ def flagging(account: Account, before: Manifest, slot: int, now: int, *, manager
     record = _known(before, slot)
     flagged = record.flagged(MANAGER * manager | DORMANT * dormant)
     return _checked(account, before, [(flagged if each == record else each, kem) for each, kem in before.entries], now)
+
+
+def joining(account: Account, ours: Manifest, theirs: Manifest, slot: int, seen: Seen, now: int) -> Manifest:
+    """One history out of two that managers began without hearing of each other, made by the one in `slot`.
+
+    The devices are theirs, but for those that ours took off; of those that ours alone lists the ones that theirs cannot
+    have taken off, for it never listed them, and whose slots are free. Whoever joins is awake and a manager.
+    """
+    listed = {record.device_id for record in ours.devices}
+    stay = [each for each in theirs.entries if each[0].device_id in listed or each[0].device_id not in seen]
+    heard = {bytes(HASH_SIZE), theirs.hash, *theirs.previous}
+    taken = {record.slot for record in theirs.devices}
+    alone = [each for each in ours.entries if each[0].slot not in taken and seen.get(each[0].device_id) not in heard]
+    entries = [(record.flagged(MANAGER) if record.slot == slot else record, kem) for record, kem in (*stay, *alone)]
+    return joint_manifest(account, (ours, theirs), entries, now)
 
 
 def _known(before: Manifest, slot: int) -> DeviceRecord:
