@@ -65,12 +65,16 @@ class Healing:
         for wanted in self._history.wanted(self._swarms.clock.now_ms(), 8 * ASKED_MAX):
             by_conversation.setdefault(wanted.conversation, []).append(wanted)
         for conversation, missing in by_conversation.items():
-            if self._profile.is_group(conversation):
-                await self._ask_group(conversation, missing[:ASKED_MAX])
-            else:
-                await self._ask(AccountId(VerifyKey(conversation)), missing[:ASKED_MAX])
+            with suppress(ProtocolError):  # one whom nobody reaches any more keeps none of the others waiting
+                await self._ask_in(conversation, missing[:ASKED_MAX])
         if self.groups is not None:
             await self.groups.heal()
+
+    async def _ask_in(self, conversation: bytes, missing: list[Wanted]) -> None:
+        if self._profile.is_group(conversation):
+            await self._ask_group(conversation, missing)
+        else:
+            await self._ask(AccountId(VerifyKey(conversation)), missing)
 
     async def _ask_group(self, group_id: bytes, missing: list[Wanted]) -> None:
         ids = self._note(group_id, missing)
@@ -81,10 +85,13 @@ class Healing:
         if self._agreement.is_blocked(conversation) or not self._agreement.is_contact(conversation):
             return
         want = content_pb2.Want(ids=self._note(conversation.raw, missing))
-        await asyncio.gather(
+        asking = (
             self._sender.sync(conversation=conversation.raw, want=want),
             self._sender.signal(conversation, want=want),
         )
+        for failure in await asyncio.gather(*asking, return_exceptions=True):
+            if failure is not None:
+                raise failure
 
     def _note(self, conversation: bytes, missing: list[Wanted]) -> list[bytes]:
         """They are asked for now, and again later; their ids."""
