@@ -14,3 +14,8 @@ from people import telling
 @pytest.mark.parametrize("seed", telling.asked("50"))
 async def test_every_device_shows_the_same_conversation_once_in_causal_order(tmp_path: Path, seed: int) -> None:
     assert await telling.tell("people", seed, tmp_path)
+
+
+@pytest.mark.parametrize("seed", telling.asked("50", share=10))
+async def test_the_same_where_months_and_years_lie_between(tmp_path: Path, seed: int) -> None:
+    assert await telling.tell("absences", seed, tmp_path)

@@ -15,11 +15,16 @@ from people.mailboxes import Faults, Mailboxes
 START = 1_800_000_000_000
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 DEVICES_MAX = 3
+DAY = 1_440
+WAITS = (1, 20, 300, DAY, 3 * DAY, 8 * DAY, 32 * DAY)
+"""Minutes."""
 SETTLING_ROUNDS = 14
 
 
 class Story:
     """`async with` closes what is open; `run(steps)`, then `settle()`, then `check()`."""
+
+    waits = WAITS
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.random = random.Random(seed)
@@ -118,7 +123,7 @@ class Story:
 
     async def wait(self, side: int, gadget: Gadget) -> None:
         self.note("wait", side, gadget)
-        minutes = self.random.choice((1, 20, 300, 1440, 3 * 1440, 8 * 1440, 32 * 1440))
+        minutes = self.random.choice(self.waits)
         self.mailboxes.now_ms += minutes * MINUTE_MS
 
     async def restart(self, side: int, gadget: Gadget) -> None:

@@ -17,12 +17,13 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from people.absences import Absences
 from people.band import Band
 from people.story import Story
 
 ROOT = Path(__file__).resolve().parents[3]
 NOTES = ROOT / "build" / "stories"
-TALES = {"people": Story, "groups": Band}
+TALES = {"people": Story, "absences": Absences, "groups": Band}
 STEPS = 40
 
 
