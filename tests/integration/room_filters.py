@@ -222,6 +222,23 @@ async def moderator_releases_no_whisper_and_nothing_that_moderators_may_not_writ
     assert texts(await bob.page(here)) == ["pills", "hello"]
 
 
+async def release_tells_nothing_that_stood_there_before_an_edit(host: RunningHost) -> None:
+    room = await host.room(filter="pills", filter_silent=True)
+    settings = room_pb2.RoomSettings(filter="poison", filter_silent=True, filter_moderators=True)
+    await room.owner.ask(change_room=action_pb2.ChangeRoom(settings=settings))
+    here, alice, bob = room.room_id, host.member(1), host.member(2)
+    await bob.post(here, "hello")
+    kept, other = [await alice.post(here, text) for text in ("poison here", "pills there")]
+    assert await room.owner.cannot_say(here, pin=releasing(kept)) == "FILTERED"
+    await alice.say(here, edit=Edit(post_id=kept, text="pretty"))
+    assert await room.owner.cannot_say(here, pin=releasing(kept)) == "FILTERED"
+    whisper = await room.owner.post(here, "between us", whisper_to=bob.key)
+    assert await room.owner.cannot_say(here, pin=releasing(whisper)) == "NOT_ALLOWED"
+    await room.owner.say(here, delete=statement_pb2.Delete(post_id=other))
+    for post_id in (kept, other, bytes(32)):  # who may not release learns nothing of what there is
+        assert await bob.cannot_say(here, pin=releasing(post_id)) == "NOT_ALLOWED"
+
+
 FILTERS = (
     silent_filter_keeps_a_post_from_others_and_no_chain_breaks,
     silent_filter_takes_a_post_away_that_was_edited_into_it,
@@ -229,4 +246,5 @@ FILTERS = (
     host_answers_in_its_own_name_and_seldom,
     kept_post_is_released_to_everybody_and_no_chain_breaks,
     moderator_releases_no_whisper_and_nothing_that_moderators_may_not_write,
+    release_tells_nothing_that_stood_there_before_an_edit,
 )

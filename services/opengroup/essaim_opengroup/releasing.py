@@ -26,6 +26,8 @@ def release(work: Work, room: RoomRow, author: MemberRow, statement: Statement, 
     if not pin.unpin or pin.everything:
         raise StatementRefusedError("what is released is unpinned, and it alone")
     if not post.filtered:
+        if post.whisper:
+            raise NotAllowedError("it is a whisper")
         return post.sequence
     _check(work, room, post)
     sequence = work.append(room, author, statement, 0)
@@ -46,6 +48,14 @@ def _check(work: Work, room: RoomRow, post: PostRow) -> None:
     secret = bool(meant.whisper_to) or meant.whisper_moderators
     if secret or (meant.reply_to and work.scalars(answered) != [False]):
         raise NotAllowedError("it is a whisper, or answers what not everybody sees")
-    [text] = work.scalars(select(POST.c.text).where(POST.c.room_no == room.no, POST.c.sequence == post.sequence))
-    if verdict(filters_of(work, room), folded(text), moderator=True) is not None:
+    filters = filters_of(work, room)
+    if any(verdict(filters, folded(text), moderator=True) is not None for text in _texts(work, room, post)):
         raise FilteredError("a filter that holds for moderators keeps it")
+
+
+def _texts(work: Work, room: RoomRow, post: PostRow) -> list[str]:
+    """All that it ever said: a release tells its edits, too, and what stood there before them."""
+    its_own = (ENTRY.c.sequence == post.sequence) | (ENTRY.c.target == post.sequence)
+    entries = (ENTRY.c.room_no == room.no) & its_own & ENTRY.c.statement.is_not(None)
+    said = map(statement_pb2.Statement.FromString, work.scalars(select(ENTRY.c.statement).where(entries)))
+    return [text for each in said for text in (each.post.text, each.edit.text) if text]

@@ -278,8 +278,8 @@ def _wipe(work: Work, room: RoomRow, author: MemberRow, statement: Statement) ->
 
 def _pin(work: Work, room: RoomRow, author: MemberRow, statement: Statement) -> int:
     pin = statement.message.pin
-    post = work.post(room, pin.post_id)
     work.check(Act.PIN, room, author)
+    post = work.post(room, pin.post_id)
     if pin.release:
         return release(work, room, author, statement, post)
     if pin.everything:
