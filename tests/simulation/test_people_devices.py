@@ -83,6 +83,10 @@ async def test_two_managers_that_change_the_list_at_once_come_to_one_list(tmp_pa
         await here.rest(alice, second)
         first, other = (gadget.person.profile.device.manifest for gadget in (alice, second))
         assert first.hash == other.hash and {each.slot for each in first.devices} == {0, 1}
+        keys = [gadget.person.configuration.kept_key() for gadget in (alice, second, third)]
+        assert keys[0] == keys[1] != keys[2]
+        inboxes = [gadget.person.inbox.current().name for gadget in (alice, second, third)]
+        assert inboxes[0] == inboxes[1] != inboxes[2]
         for gadget in (bob, carol):
             await say(gadget, alice, "to both")
         for gadget in (alice, second):

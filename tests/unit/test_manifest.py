@@ -86,11 +86,19 @@ def apart():
     return both, ours, flagging(ACCOUNT, theirs, 0, NOW, manager=True, dormant=True)
 
 
-def test_joint_manifest_follows_both_histories():
+def ids(manifest: Manifest) -> frozenset[bytes]:
+    return frozenset(each.device_id for each in manifest.devices)
+
+
+def devices(joint: Manifest) -> list[tuple[int, int]]:
+    return [(each.slot, each.flags) for each in joint.devices]
+
+
+def test_joint_manifest_follows_both_histories_and_what_else_is_known():
     both, ours, theirs = apart()
-    joint = joining(ACCOUNT, ours, theirs, 0, {}, NOW)
+    joint = joining(ACCOUNT, ours, theirs, 0, {}, NOW, 50)
     after = next_manifest(ACCOUNT, joint, ENTRIES[:1], NOW)
-    for known in (FIRST, both, ours, theirs, joint):
+    for known in (FIRST, both, ours, theirs, joint, history(51)[-1]):
         Manifest.decode(after.encode()).check(ACCOUNT.id.identity, known.head)
         Manifest.decode(joint.encode()).check(ACCOUNT.id.identity, known.head)
     assert joint.head.time_ms > max(ours.head.time_ms, theirs.head.time_ms)
@@ -98,21 +106,39 @@ def test_joint_manifest_follows_both_histories():
         ours.check(ACCOUNT.id.identity, joint.head)
 
 
-def test_joint_manifest_keeps_out_who_was_taken_off_in_either_history():
+def test_joint_manifest_has_who_was_added_on_either_side_and_none_who_was_taken_off():
+    both, ours, theirs = apart()  # the third is a manager in theirs, and revoked in ours, which listed a fourth
+    assert devices(joining(ACCOUNT, ours, theirs, 0, {both.hash: ids(both)}, NOW)) == [(0, MANAGER), (1, 0), (3, 0)]
+    assert devices(joining(ACCOUNT, theirs, ours, 1, {both.hash: ids(both)}, NOW)) == [(0, MANAGER), (1, 0), (3, 0)]
+
+
+def test_joint_manifest_of_histories_whose_parting_nobody_held_lists_who_stands_in_both():
     both, ours, theirs = apart()
-    ids = [keys.device_id for keys in KEYS]
-    seen = {ids[0]: FIRST.hash, ids[1]: both.hash, ids[2]: both.hash, ids[3]: ours.hash}
+    for held in ({}, {FIRST.hash: ids(FIRST)}, {ours.hash: ids(ours)}):
+        assert devices(joining(ACCOUNT, ours, theirs, 0, held, NOW)) == [(0, MANAGER), (1, 0)]
+    long = theirs
+    for _ in range(33):
+        long = next_manifest(ACCOUNT, long, long.entries, NOW)
+    assert devices(joining(ACCOUNT, ours, long, 0, {both.hash: ids(both)}, NOW)) == [(0, MANAGER), (1, 0)]
 
-    def devices(joint):
-        return [(each.slot, each.flags) for each in joint.devices]
 
-    assert devices(joining(ACCOUNT, ours, theirs, 0, seen, NOW)) == [(0, MANAGER), (1, 0), (3, 0)]
-    for first in (both.hash, bytes(32)):  # they may have listed it, and taken it off
-        assert devices(joining(ACCOUNT, ours, theirs, 0, seen | {ids[3]: first}, NOW)) == [(0, MANAGER), (1, 0)]
-    occupied = listing(
-        ACCOUNT, theirs, (DeviceRecord.of(other := DeviceKeys.create(3, 0, SOURCE)), other.kem.public), NOW
-    )
-    joint = joining(ACCOUNT, ours, occupied, 0, seen, NOW)
+def test_joint_manifest_after_a_joint_one_brings_nobody_back():
+    both, ours, theirs = apart()
+    joint = joining(ACCOUNT, ours, theirs, 0, {both.hash: ids(both)}, NOW)
+    revoked, slept = revoking(ACCOUNT, joint, 3, NOW), flagging(ACCOUNT, joint, 1, NOW, manager=True, dormant=False)
+    again = joining(ACCOUNT, slept, revoked, 0, {both.hash: ids(both), joint.hash: ids(joint)}, NOW)
+    assert devices(again) == [(0, MANAGER), (1, MANAGER)], "who was made a manager has the keys"
+
+
+def test_joint_manifest_gives_a_slot_to_whom_it_was_given_after_a_revocation():
+    both, ours, theirs = apart()
+    phone = DeviceKeys.create(2, 0, SOURCE)
+    ours = listing(ACCOUNT, ours, (DeviceRecord.of(phone), phone.kem.public), NOW)
+    joint = joining(ACCOUNT, ours, theirs, 0, {both.hash: ids(both)}, NOW)
+    assert joint.device(2).device_id == phone.device_id
+    other = DeviceKeys.create(3, 0, SOURCE)
+    theirs = listing(ACCOUNT, theirs, (DeviceRecord.of(other), other.kem.public), NOW)
+    joint = joining(ACCOUNT, ours, theirs, 0, {both.hash: ids(both)}, NOW)
     assert joint.device(3).device_id == other.device_id, "a slot is one device's"
 
 

@@ -158,13 +158,18 @@ class Devices:
             raise OwnDeviceError("revoke this device from another one, or wipe it")
         self._record(slot)
         await self._wake()
-        manifest = await self._change(revoking, slot)
+        await self._change(revoking, slot)
+        await self._shut_out(frozenset({slot}))
+
+    async def _shut_out(self, slots: frozenset[int]) -> None:
+        """Whoever was there: slots that nobody else has now are dropped, and what they knew is replaced."""
+        manifest, now_ms = self._profile.device.manifest, self._swarms.clock.now_ms()
         # Every slot record has the time of a manifest that lists its device: this one is above them all.
-        version = manifest.head.time_ms
-        now_ms = self._swarms.clock.now_ms()
-        days = self._inbox.drops(slot, version, now_ms)
-        await self._drop(self._mailboxes.inbox_policy, self._mailboxes.inbox_owner(), slot, version)
-        await self._drop(self._mailboxes.outbox_policy, self._mailboxes.manifest().signer, slot, version)
+        version, empty = manifest.head.time_ms, sorted(slot for slot in slots if manifest.device(slot) is None)
+        days = [day for slot in empty for day in self._inbox.drops(slot, version, now_ms)]
+        for slot in empty:
+            await self._drop(self._mailboxes.inbox_policy, self._mailboxes.inbox_owner(), slot, version)
+            await self._drop(self._mailboxes.outbox_policy, self._mailboxes.manifest().signer, slot, version)
         await self._configuration.rotate()  # before the new secret, which would be written where the old key opens
         self._inbox.replace(now_ms)
         few = asyncio.Semaphore(AT_ONCE)
@@ -218,6 +223,10 @@ class Devices:
         self._agreement.is_alive(self._profile.device.keys.device_id)
         if self._profile.account is None:
             return
+        if left_out := self._manifest.to_shut_out():
+            await self._tell()
+            await self._shut_out(left_out)
+            self._manifest.shut_out()
         today = self._swarms.clock.now_ms() // DAY_MS
         for record in self._profile.device.manifest.devices:
             alive = self._agreement.alive_day(record.device_id)

@@ -1,11 +1,10 @@
 """The list of the own account's devices: kept in step with what the outbox holds, and published by managers."""
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection
 
 from essaim.protocol import outbox as entry
-from essaim.protocol.device import DEVICE_ID_SIZE
-from essaim.protocol.kdf import HASH_SIZE
 from essaim.protocol.mailbox.rule import DAY_MS
 from essaim.protocol.manifest import Manifest
 from essaim.protocol.succession import joining
@@ -18,8 +17,10 @@ from essaim_client.messaging.profile import Profile
 from essaim_client.messaging.vigil import Vigil
 
 ENTRY_LIFE_MS = 399 * DAY_MS
-SEEN_KEY, SEEN_MAX = "devices-seen", 64
-"""Of each device that was ever listed its id, and the hash of the manifest that this one first saw it in."""
+HELD_KEY, HELD_MAX = "manifests-held", 64
+"""The last manifests of this device, by hash, each with the ids of the devices in it."""
+SHUT_KEY = "devices-to-shut-out"
+"""Slots, one byte each, of whom two lists that were joined left out; there while that is not done."""
 
 
 class OwnManifest:
@@ -47,37 +48,48 @@ class OwnManifest:
         self._followed_ms = self._swarms.clock.now_ms()
         own = self._profile.device.manifest
         if published is None or own.follows(published.head):
+            if published is not None and published.version < own.version and self._profile.account is not None:
+                await self._store(own)  # nothing else would tell contacts who know it
             return False
         if not published.follows(own.head) and self._may_join(published):
-            published = await self._join(own, published)
-        elif published.version < own.version:
-            return False
-        self._adopt(published)
+            await self._join(own, published)
+        elif published.version <= own.version:
+            return False  # until one that follows both is there
+        else:
+            self._adopt(published)
         return True
 
     def _may_join(self, theirs: Manifest) -> bool:
         """Not one that is no manager, nor one that was revoked meanwhile."""
         return self._profile.account is not None and theirs.head.lists_device(self._profile.device.own_record)
 
-    async def _join(self, ours: Manifest, theirs: Manifest) -> Manifest:
-        """Two managers went on without hearing of each other: one list out of both, published."""
+    async def _join(self, ours: Manifest, theirs: Manifest) -> None:
+        """Two managers went on without hearing of each other: one list out of both, published before it is kept."""
         now_ms, slot = self._swarms.clock.now_ms(), self._profile.device.slot
-        joined = joining(self._profile.keys, ours, theirs, slot, self._seen(), now_ms)
+        pinned = self._profile.device.pinned(self._profile.account_id)
+        least = pinned.version if pinned is not None else 0
+        joined = joining(self._profile.keys, ours, theirs, slot, self._held(), now_ms, least)
         await self._store(joined)
-        return joined
+        here = {record.device_id for record in joined.devices}
+        gone = {record.slot for each in (ours, theirs) for record in each.devices if record.device_id not in here}
+        self._adopt(joined, gone)
 
-    def _seen(self) -> dict[bytes, bytes]:
-        kept, size = self._profile.store.get(SEEN_KEY) or b"", DEVICE_ID_SIZE + HASH_SIZE
-        rows = (kept[at : at + size] for at in range(0, len(kept), size))
-        return {row[:DEVICE_ID_SIZE]: row[DEVICE_ID_SIZE:] for row in rows}
+    def to_shut_out(self) -> frozenset[int]:
+        """Slots whose devices a joined list left out: what they knew is still to be replaced."""
+        return frozenset(self._profile.store.get(SHUT_KEY) or b"")
 
-    def _see(self, manifest: Manifest) -> None:
-        """What stood in the list before anything was noted has stood there for nobody knows how long."""
-        before = {record.device_id: bytes(HASH_SIZE) for record in self._profile.device.manifest.devices}
-        now = {record.device_id: manifest.hash for record in manifest.devices}
-        seen = now | before | self._seen()
-        rows = [device_id + found for device_id, found in seen.items()]
-        self._profile.store.put(SEEN_KEY, b"".join(rows[:SEEN_MAX]))
+    def shut_out(self) -> None:
+        """That is done."""
+        self._profile.store.put(SHUT_KEY, b"")
+
+    def _held(self) -> dict[bytes, frozenset[bytes]]:
+        kept = json.loads(self._profile.store.get(HELD_KEY) or b"{}")
+        return {bytes.fromhex(name): frozenset(map(bytes.fromhex, ids)) for name, ids in kept.items()}
+
+    def _hold(self, *manifests: Manifest) -> None:
+        held = self._held() | {each.hash: frozenset(one.device_id for one in each.devices) for each in manifests}
+        rows = {name.hex(): sorted(map(bytes.hex, ids)) for name, ids in list(held.items())[-HELD_MAX:]}
+        self._profile.store.put(HELD_KEY, json.dumps(rows).encode())
 
     async def change(self, make: Callable[[Manifest], Manifest]) -> Manifest:
         """A manager's next manifest, made from the newest one, published before it is kept (NotAManagerError)."""
@@ -100,10 +112,12 @@ class OwnManifest:
         envelope = Outgoing(entry.MANIFEST, now_ms + ENTRY_LIFE_MS, data, version=now_ms)
         await self._writer.store(self._mailboxes.outbox_policy, [envelope], self._mailboxes.manifest())
 
-    def _adopt(self, manifest: Manifest) -> None:
+    def _adopt(self, manifest: Manifest, left_out: Collection[int] = ()) -> None:
         before = self._profile.device.manifest.head.slots
         with self._profile.store.transaction():
-            self._see(manifest)
+            self._hold(self._profile.device.manifest, manifest)
+            if left_out:
+                self._profile.store.put(SHUT_KEY, bytes(sorted(self.to_shut_out() | set(left_out))))
             self._profile.device.adopt(manifest)
             events: list[Event] = [*self._vigil.observe(manifest)]
             self._profile.save()

@@ -147,7 +147,9 @@ class Device:
         """
         manifest.check(self.account_id.identity)
         known = self._roster.contact(self.account_id)
-        if manifest.version < max(self.manifest.version, known.pinned.version if known.pinned else 0):
+        if manifest.version <= self.manifest.version and manifest.hash != self.manifest.hash:
+            raise ManifestRollbackError("a newer manifest of this account is known")
+        if known.pinned is not None and manifest.version < known.pinned.version:
             raise ManifestRollbackError("a newer manifest of this account is known")
         self._take_place(manifest)
         self._roster.pin(known, manifest.head)

@@ -302,8 +302,10 @@ def next_manifest(account: Account, before: Manifest, entries: Sequence[Entry], 
     return _signed(account, previous, entries, before.version + 1, max(now, before.head.time_ms + 1))
 
 
-def joint_manifest(account: Account, known: Sequence[Manifest], entries: Sequence[Entry], now: int) -> Manifest:
-    """After histories that do not follow each other: so far above all of them that it follows each (`follows`)."""
-    version = max(each.version for each in known) + PREVIOUS_KEPT + 1
+def joint_manifest(
+    account: Account, known: Sequence[Manifest], entries: Sequence[Entry], now: int, least: int = 0
+) -> Manifest:
+    """After histories that do not follow each other: so far above all of them, and `least`, that it follows each."""
+    version = max(least, *(each.version for each in known)) + PREVIOUS_KEPT + 1
     later = max(now, *(each.head.time_ms + 1 for each in known))
     return _signed(account, (bytes(HASH_SIZE),) * PREVIOUS_KEPT, entries, version, later)

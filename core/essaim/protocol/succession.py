@@ -11,8 +11,8 @@ from essaim.protocol.errors import ProtocolError
 from essaim.protocol.kdf import HASH_SIZE
 from essaim.protocol.manifest import DeviceRecord, Entry, Manifest, joint_manifest, next_manifest
 
-Seen = Mapping[bytes, bytes]
-"""Of each device that a manager ever saw listed the hash of the manifest where it first did; zeros: nobody knows."""
+Lists = Mapping[bytes, frozenset[bytes]]
+"""Which devices (ids) stood in manifests that a manager held, by their hashes."""
 
 
 class DevicesFullError(ProtocolError):
@@ -61,19 +61,37 @@ def flagging(account: Account, before: Manifest, slot: int, now: int, *, manager
     return _checked(account, before, [(flagged if each == record else each, kem) for each, kem in before.entries], now)
 
 
-def joining(account: Account, ours: Manifest, theirs: Manifest, slot: int, seen: Seen, now: int) -> Manifest:
+def joining(
+    account: Account, ours: Manifest, theirs: Manifest, slot: int, held: Lists, now: int, least: int = 0
+) -> Manifest:
     """One history out of two that managers began without hearing of each other, made by the one in `slot`.
 
-    The devices are theirs, but for those that ours took off; of those that ours alone lists the ones that theirs cannot
-    have taken off, for it never listed them, and whose slots are free. Whoever joins is awake and a manager.
+    A device that one side alone lists stays if it was not in the last manifest that both follow: there it was added,
+    here taken off otherwise. Where that manifest was not held (`held`) none of them stays: what was revoked is not
+    listed again. Of two in one slot theirs stays; a manager in either is one; who joins is awake. Its version is above
+    `least`, too.
     """
-    listed = {record.device_id for record in ours.devices}
-    stay = [each for each in theirs.entries if each[0].device_id in listed or each[0].device_id not in seen]
-    heard = {bytes(HASH_SIZE), theirs.hash, *theirs.previous}
-    taken = {record.slot for record in theirs.devices}
-    alone = [each for each in ours.entries if each[0].slot not in taken and seen.get(each[0].device_id) not in heard]
-    entries = [(record.flagged(MANAGER) if record.slot == slot else record, kem) for record, kem in (*stay, *alone)]
-    return joint_manifest(account, (ours, theirs), entries, now)
+    base = _common(ours, theirs, held)
+    here, there = ({record.device_id for record in each.devices} for each in (ours, theirs))
+    managers = {record.device_id for each in (ours, theirs) for record in each.devices if record.manager}
+
+    def stays(entry: Entry) -> bool:
+        device_id = entry[0].device_id
+        return device_id in here & there or (base is not None and device_id not in base)
+
+    by_slot = {entry[0].slot: entry for each in (ours, theirs) for entry in each.entries if stays(entry)}
+    entries = [
+        (record.flagged(MANAGER * (record.device_id in managers) | DORMANT * (record.dormant and at != slot)), kem)
+        for at, (record, kem) in by_slot.items()
+    ]
+    return joint_manifest(account, (ours, theirs), entries, now, least)
+
+
+def _common(ours: Manifest, theirs: Manifest, held: Lists) -> frozenset[bytes] | None:
+    """Who stood in the newest manifest that both follow; None: none is known, or not what it said."""
+    known = {theirs.hash, *theirs.previous} - {bytes(HASH_SIZE)}
+    newest = next((each for each in (ours.hash, *ours.previous) if each in known), None)
+    return held.get(newest) if newest is not None else None
 
 
 def _known(before: Manifest, slot: int) -> DeviceRecord:
