@@ -28,12 +28,15 @@ def test_asked_takes_a_share_of_a_number_and_a_range_as_it_is(monkeypatch):
     assert telling.asked("50", share=10) == range(7, 10)
 
 
-def test_left_is_what_has_not_passed_last():
+def test_left_is_what_has_not_passed_last_at_this_commit(monkeypatch):
+    monkeypatch.setattr(telling, "commit", lambda: NOTE.commit)
     for made in (NOTE, replace(NOTE, seed=1, result="FAILED", shown=""), replace(NOTE, seed=2, result="FAILED")):
         telling.keep("people", made)
     telling.keep("people", replace(NOTE, seed=2))
     assert telling.left("people", range(4)) == [1, 3]
     assert telling.left("groups", range(2)) == [0, 1]
+    monkeypatch.setattr(telling, "commit", lambda: "another")
+    assert telling.left("people", range(4)) == [0, 1, 2, 3]
 
 
 def test_notes_are_read_as_they_were_kept():

@@ -1,6 +1,6 @@
 """Tell stories, each once: `python -m people people 0-999 --jobs 2 --minutes 60`, `python -m people groups 7 --again`.
 
-What was told before and passed is left out; a call that was stopped is repeated as it was.
+What was told at this commit and passed is left out; a call that was stopped is repeated as it was.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="people", description=__doc__)
     parser.add_argument("tale", choices=list(telling.TALES))
     parser.add_argument("seeds", help="0-999, or one")
-    parser.add_argument("--again", action="store_true", help="also those that passed before")
+    parser.add_argument("--again", action="store_true", help="also those that have passed")
     parser.add_argument("--jobs", type=int, default=1, help="stories at once")
     parser.add_argument("--minutes", type=float, default=0, help="begin no story after so long; 0: all")
     options = parser.parse_args()

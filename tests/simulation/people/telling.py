@@ -115,9 +115,9 @@ def newest(tale: str) -> dict[int, Note]:
 
 
 def left(tale: str, seeds: Iterable[int]) -> list[int]:
-    """Those of which no note says that they passed."""
+    """Those of which no note says that they passed at this commit."""
     told = newest(tale)
-    return [seed for seed in seeds if seed not in told or not told[seed].passed]
+    return [seed for seed in seeds if seed not in told or not told[seed].passed or told[seed].commit != commit()]
 
 
 def ranges(seeds: Iterable[int]) -> Iterator[str]:
