@@ -55,6 +55,11 @@ class Terminal:
         self._take(0)
         return "\n".join(line.rstrip() for line in self._screen.display)
 
+    @property
+    def hides(self) -> bool:
+        """Whether what is typed is not shown: a moment after the prompt. What came until then is thrown away."""
+        return not termios.tcgetattr(self._master)[3] & termios.ECHO
+
     def _take(self, seconds: float) -> bool:
         """What the program has written since; False when all of it was read and it has ended."""
         if not select.select([self._master], [], [], seconds)[0]:

@@ -24,7 +24,8 @@ def typed(home, *arguments: str, answers: dict[str, str] | None = None, code: in
     """A command whose questions are answered at the keyboard; all that it showed."""
     with Terminal(home, *arguments, passphrase=None) as at:
         for question, answer in (answers or {}).items():
-            at.wait(question)
+            secret = len(answer) > 2
+            at.wait(question, until=lambda _, secret=secret: at.hides or not secret)
             at.type(answer)
         assert at.ended() == code, at.text
         shown = at.raw.decode()
