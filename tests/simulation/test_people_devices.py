@@ -8,6 +8,7 @@ from essaim.protocol.account import Account
 from essaim.protocol.manifest import ManifestRefusedError
 from essaim.protocol.succession import DevicesFullError, LastDeviceError
 from essaim_client.mailbox.refusals import SwarmRefusedError
+from essaim_client.mailbox.swarm_call import SwarmUnreachableError
 from essaim_client.messaging.devices import OwnDeviceError
 from essaim_client.messaging.events import DevicesChanged, NewDevice
 from essaim_client.messaging.own_manifest import OwnManifest
@@ -58,9 +59,19 @@ async def test_device_without_the_accounts_keys_cannot_manage_and_is_promoted(tm
             await second.person.devices.revoke(1)
 
 
-async def test_two_managers_that_change_the_list_at_once_come_to_one_list(tmp_path, monkeypatch):
-    """What one revoked stays revoked, and who knew either list follows."""
-    real, together = OwnManifest._store, asyncio.Barrier(2)
+@pytest.mark.parametrize("deaths", [0, 1])
+async def test_two_managers_that_change_the_list_at_once_come_to_one_list(tmp_path, monkeypatch, deaths):
+    """What one revoked stays revoked, and who knew either list follows; also where the one who joins dies over it."""
+    real, adopt, together, left = OwnManifest._store, OwnManifest._adopt, asyncio.Barrier(2), [deaths]
+
+    def adopted(own_manifest, manifest):
+        """Not that of the first joined list, which others find already."""
+        if manifest.version > 32 and left[0]:
+            left[0] -= 1
+            raise SwarmUnreachableError("died")
+        adopt(own_manifest, manifest)
+
+    monkeypatch.setattr(OwnManifest, "_adopt", adopted)
 
     async def store(own_manifest, manifest):
         """Neither stores before both have looked."""
@@ -80,11 +91,12 @@ async def test_two_managers_that_change_the_list_at_once_come_to_one_list(tmp_pa
         for gadget, known in ((bob, lists[0]), (carol, lists[1])):
             gadget.person.profile.device.observe(known)
             gadget.person.vigil.acknowledge(alice.account)
-        await here.rest(alice, second)
+        revoked_under = alice.person.configuration.kept_key()
+        await here.rest(alice, second, rounds=2 + deaths)
         first, other = (gadget.person.profile.device.manifest for gadget in (alice, second))
-        assert first.hash == other.hash and {each.slot for each in first.devices} == {0, 1}
+        assert first.hash == other.hash and {each.slot for each in first.devices} == {0, 1} and left == [0]
         keys = [gadget.person.configuration.kept_key() for gadget in (alice, second, third)]
-        assert keys[0] == keys[1] != keys[2]
+        assert keys[0] == keys[1] != keys[2] and keys[0] != revoked_under, "whom the joined list leaves out is shut out"
         inboxes = [gadget.person.inbox.current().name for gadget in (alice, second, third)]
         assert inboxes[0] == inboxes[1] != inboxes[2]
         for gadget in (bob, carol):

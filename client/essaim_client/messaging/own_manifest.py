@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from essaim.protocol import outbox as entry
 from essaim.protocol.mailbox.rule import DAY_MS
@@ -69,10 +69,12 @@ class OwnManifest:
         pinned = self._profile.device.pinned(self._profile.account_id)
         least = pinned.version if pinned is not None else 0
         joined = joining(self._profile.keys, ours, theirs, slot, self._held(), now_ms, least)
-        await self._store(joined)
         here = {record.device_id for record in joined.devices}
         gone = {record.slot for each in (ours, theirs) for record in each.devices if record.device_id not in here}
-        self._adopt(joined, gone)
+        # Before others find the list: whoever dies now finds it too, and would not know that it was joined.
+        self._profile.store.put(SHUT_KEY, bytes(sorted(self.to_shut_out() | gone)))
+        await self._store(joined)
+        self._adopt(joined)
 
     def to_shut_out(self) -> frozenset[int]:
         """Slots whose devices a joined list left out: what they knew is still to be replaced."""
@@ -112,12 +114,10 @@ class OwnManifest:
         envelope = Outgoing(entry.MANIFEST, now_ms + ENTRY_LIFE_MS, data, version=now_ms)
         await self._writer.store(self._mailboxes.outbox_policy, [envelope], self._mailboxes.manifest())
 
-    def _adopt(self, manifest: Manifest, left_out: Collection[int] = ()) -> None:
+    def _adopt(self, manifest: Manifest) -> None:
         before = self._profile.device.manifest.head.slots
         with self._profile.store.transaction():
             self._hold(self._profile.device.manifest, manifest)
-            if left_out:
-                self._profile.store.put(SHUT_KEY, bytes(sorted(self.to_shut_out() | set(left_out))))
             self._profile.device.adopt(manifest)
             events: list[Event] = [*self._vigil.observe(manifest)]
             self._profile.save()
